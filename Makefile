@@ -1,0 +1,69 @@
+# The commands of this project; `make help` lists them. They install what they need into .venv.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+# the first Python of at least 3.11 on the PATH
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-input --require-hashes
+
+.PHONY: help
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: .venv/run.stamp ## start Kafka, a Kubernetes API, ingress and consumer (KUBE_CONTEXT=name: that cluster)
+	@KUBE_CONTEXT='$(KUBE_CONTEXT)' exec $(BIN)/python -m devstack run
+
+.PHONY: up
+up: .venv/run.stamp ## start Kafka and a Kubernetes API alone
+	@exec $(BIN)/python -m devstack up
+
+.PHONY: cluster
+cluster: .venv/run.stamp ## build the local Kubernetes control plane, once: about ten minutes on two cores
+	@exec $(BIN)/python -m devstack build
+
+.PHONY: test
+test: lint ## everything that is checked: lint, types, import contract, all tests
+	@echo '==> tests'
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: unit
+unit: .venv/dev.stamp ## the tests that need no server
+	@$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: .venv/dev.stamp ## ruff, mypy, import contract, generated pages
+	@echo '==> ruff' && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	@echo '==> mypy' && $(BIN)/mypy
+	@echo '==> import contract' && $(BIN)/lint-imports --no-cache | tail -4
+	@echo '==> generated pages' && $(BIN)/job-submission settings | diff - docs/settings.md
+
+.PHONY: docs
+docs: .venv/dev.stamp ## write the generated pages anew
+	@$(BIN)/job-submission settings > docs/settings.md
+
+.PHONY: format
+format: .venv/dev.stamp ## format the code
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+.PHONY: lock
+lock: ## write the lock files anew (needs uv)
+	@requirements/lock.sh
+
+.PHONY: clean
+clean: ## remove everything that was installed or made here
+	rm -rf .venv .run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/bin/python:
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed, and none is on the PATH' >&2; exit 1; }
+	@echo '==> creating .venv with $(PYTHON)'
+	@$(PYTHON) -m venv .venv
+
+.venv/%.stamp: requirements/%.txt pyproject.toml | .venv/bin/python
+	@echo '==> installing requirements/$*.txt (once; half a minute or so)'
+	@$(INSTALL) -r requirements/$*.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

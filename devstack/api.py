@@ -1,0 +1,93 @@
+"""An administrator's way into a local Kubernetes API: a kubeconfig, and the few requests the stack itself makes."""
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class AdminApi:
+    """Where a Kubernetes API is and how to get in.
+
+    Attributes:
+        url: the server's address, without a slash at its end.
+        token: the administrator's bearer token; empty where another way logs in.
+        ca_file: the authority of the server's certificate; None for a plain HTTP server.
+        client_certificate: files of a certificate and its key that log in where the token does not; kubeconfigs of
+            other clusters have them.
+    """
+
+    url: str
+    token: str
+    ca_file: Path | None
+    client_certificate: tuple[Path, Path] | None = None
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        """One request; the decoded answer (None where it is not JSON).
+
+        Raises:
+            urllib.error.HTTPError: the server answered a status of 400 or above.
+        """
+        request = urllib.request.Request(  # noqa: S310 - the address is our own
+            self.url + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        if self.token:
+            request.add_header("Authorization", f"Bearer {self.token}")
+        handlers: list[urllib.request.BaseHandler] = [
+            urllib.request.ProxyHandler({})  # 127.0.0.1 is not reached through a company's proxy
+        ]
+        if self.ca_file:
+            context = ssl.create_default_context(cafile=str(self.ca_file))
+            if self.client_certificate:
+                context.load_cert_chain(*self.client_certificate)
+            handlers.append(urllib.request.HTTPSHandler(context=context))
+        with urllib.request.build_opener(*handlers).open(request, timeout=10) as answer:
+            text = answer.read()
+            return json.loads(text) if "json" in answer.headers.get("Content-Type", "") else None
+
+    def is_ready(self) -> bool:
+        """Whether the server answers its `/readyz` with 200."""
+        try:
+            self.request("GET", "/readyz")
+        except OSError:  # URLError, HTTPError and a missing certificate are OSErrors too
+            return False
+        return True
+
+    def make_namespace(self, name: str) -> None:
+        """Make a namespace; one that exists is fine."""
+        self.ensure("/api/v1/namespaces", {"metadata": {"name": name}})
+
+    def ensure(self, path: str, body: Any) -> None:
+        """Create an object in the collection at `path`; one of that name that exists is fine."""
+        try:
+            self.request("POST", path, body)
+        except urllib.error.HTTPError as error:
+            if error.code != 409:
+                raise
+
+    def kubeconfig(self, name: str) -> str:
+        """A kubeconfig file with one cluster, user and context, all called `name`; JSON, which is YAML.
+
+        https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+        """
+        cluster = {"server": self.url}
+        if self.ca_file:
+            cluster["certificate-authority"] = str(self.ca_file.resolve())
+        return json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": name,
+                "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+                "clusters": [{"name": name, "cluster": cluster}],
+                "users": [{"name": name, "user": {"token": self.token}}],
+            },
+            indent=2,
+        )

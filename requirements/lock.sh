@@ -1,0 +1,9 @@
+#!/bin/sh
+# Writes the lock files anew: hashes only, no addresses. Needs `uv`. One resolution (dev) rules them all.
+set -eu
+cd "$(dirname "$0")/.."
+compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header "$@"; }
+compile --group dev pyproject.toml -o requirements/dev.txt
+compile -c requirements/dev.txt pyproject.toml -o requirements/service.txt
+compile -c requirements/dev.txt --group devstack pyproject.toml -o requirements/run.txt
+compile --group pyproject.toml:cluster -o requirements/cluster.txt

@@ -1,0 +1,184 @@
+"""The one place where the real parts meet: settings in, running roles out, and a clean end on SIGTERM.
+
+Order of a start: probes first, so that Kubernetes can see a slow start for what it is; then the topics, then the parts
+from the inside out. A part that dies takes the process with it, to be started again; an outage is no reason to die.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from aiohttp import web
+
+from service import probes
+from service.broker import Backlog, OutcomeLog, Producer, SubmissionSource, Topics
+from service.consumer import Consumer
+from service.credentials import TokenList
+from service.handling import RecordHandler
+from service.http_ingress import HttpIngress
+from service.kube import KubeApi
+from service.logs import log
+from service.metrics import Metrics
+from service.replies import Replies
+from service.settings import Settings
+from service.submitter import Submitter
+from service.window import DuplicateWindow
+
+LISTEN_BACKLOG = 1024
+
+
+Checks = dict[str, Callable[[], bool]]
+
+
+async def serve(settings: Settings, *, ingress: bool, consumer: bool) -> None:
+    """Run the roles until SIGTERM or SIGINT, then finish what is in progress and return.
+
+    Raises what ended a part that should not have ended, OSError where a port is taken.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stopping.set)
+    metrics = Metrics()
+    checks: Checks = {"running": lambda: not stopping.is_set()}
+    async with listening(probes.app(metrics, checks), settings.probes.host, settings.probes.port) as port:
+        log.info("probes-listening", port=port)
+        checks["started"] = lambda: False
+        producer = Producer(settings.kafka, metrics)
+        try:
+            if await _unless(stopping, _start(settings, producer)):
+                del checks["started"]
+                await _run(settings, metrics, checks, producer, stopping, ingress=ingress, consumer=consumer)
+        finally:
+            await producer.stop()
+    log.info("stopped")
+
+
+async def _unless(stopping: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+    """Do `work` and return True, or give it up and return False when it is time to stop."""
+    task, stop = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if task.done():
+        task.result()
+        return True
+    task.cancel()
+    return False
+
+
+async def _start(settings: Settings, producer: Producer) -> None:
+    for complaint in await Topics(settings.kafka, settings.topics).ensure():
+        log.warning("topic-complaint", severity=complaint.severity, complaint=complaint.text)
+    await producer.start()
+
+
+async def _run(
+    settings: Settings,
+    metrics: Metrics,
+    checks: Checks,
+    producer: Producer,
+    stopping: asyncio.Event,
+    *,
+    ingress: bool,
+    consumer: bool,
+) -> None:
+    """Run both roles side by side; the consumer stops after the ingress, whose last requests it may have to answer."""
+    drained = asyncio.Event()
+    async with asyncio.TaskGroup() as roles:
+        if consumer:
+            roles.create_task(_consumer(settings, metrics, checks, producer, drained))
+        if ingress:
+            await _ingress(settings, metrics, checks, producer, stopping)
+        else:
+            await stopping.wait()
+        drained.set()
+
+
+async def _ingress(
+    settings: Settings, metrics: Metrics, checks: Checks, producer: Producer, stopping: asyncio.Event
+) -> None:
+    outcomes = OutcomeLog(settings.kafka, settings.topics, metrics)
+    window = DuplicateWindow(outcomes, settings.topics.duplicate_window_seconds)
+    replies = Replies(outcomes, window)
+    backlog = Backlog(settings.kafka, settings.topics, settings.consumer.group)
+    tokens = TokensFile(settings.http.tokens_file) if settings.http.tokens_file else lambda: None
+    door = HttpIngress(settings, producer, replies, window, backlog, metrics, tokens)
+    checks["replies"] = lambda: replies.ready
+    checks["producer"] = lambda: producer.healthy
+    drain = settings.http.drain_seconds
+    async with AsyncExitStack() as stack:
+        stack.callback(window.close)
+        stack.push_async_callback(outcomes.stop)
+        stack.push_async_callback(backlog.stop)
+        following = asyncio.create_task(replies.run())
+        stack.push_async_callback(_cancelled, following)
+        port = await stack.enter_async_context(listening(door.app(), settings.http.host, settings.http.port, drain))
+        log.info("ingress-listening", port=port)
+        stop = asyncio.create_task(stopping.wait())
+        done, _ = await asyncio.wait((following, stop), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if following in done:
+            following.result()
+        # late waiters get their 202 before the server would cut them off
+        asyncio.get_running_loop().call_later(drain * 0.75, door.drain)
+
+
+async def _consumer(
+    settings: Settings, metrics: Metrics, checks: Checks, producer: Producer, stopping: asyncio.Event
+) -> None:
+    async with AsyncExitStack() as stack:
+        api = await KubeApi.connect(settings.kube, metrics)
+        stack.push_async_callback(api.close)
+        outcomes = OutcomeLog(settings.kafka, settings.topics, metrics)
+        stack.push_async_callback(outcomes.stop)
+        window = DuplicateWindow(outcomes, settings.topics.duplicate_window_seconds)
+        stack.callback(window.close)
+        submitter = Submitter(api, settings.kube, settings.consumer, metrics)
+        handler = RecordHandler(producer, window, submitter, settings.topics, settings.consumer, metrics)
+        source = SubmissionSource(settings.kafka, settings.topics, settings.consumer, metrics)
+        consumer = Consumer(source, window, handler, settings.consumer, metrics)
+        checks["consumer"] = lambda: consumer.ready
+        running = asyncio.create_task(consumer.run())
+        stack.push_async_callback(_cancelled, running)
+        stop = asyncio.create_task(stopping.wait())
+        await asyncio.wait((running, stop), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        consumer.stop()
+        await running
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def listening(app: web.Application, host: str, port: int, drain_seconds: float = 1) -> AsyncIterator[int]:
+    """Serve `app` while the block runs and give the port; then stop accepting and let requests in progress end."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=drain_seconds)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, backlog=LISTEN_BACKLOG)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+class TokensFile:
+    """The tokens file, read anew when it changes, as a mounted Secret does."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read_at = -1
+        self._tokens = self()
+
+    def __call__(self) -> TokenList:
+        """Return the tokens; a change that cannot be read keeps the last good list and is logged."""
+        changed = self._path.stat().st_mtime_ns
+        if changed != self._read_at:
+            self._tokens = TokenList.model_validate_json(self._path.read_bytes())
+            self._read_at = changed
+        return self._tokens

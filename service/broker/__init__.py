@@ -1,0 +1,25 @@
+"""The only door to Kafka: everything that imports aiokafka is in here.
+
+`Topics` makes and checks the topics, `Producer` writes, `SubmissionSource` reads submissions as a member of the
+consumer group, `OutcomeLog` reads outcomes, `Backlog` tells what is still waiting. All of them outlive outages and
+replace their clients by themselves.
+"""
+
+from service.broker.backlog import Backlog
+from service.broker.errors import BrokerUnavailable, RecordTooLarge
+from service.broker.outcome_log import OutcomeLog
+from service.broker.producer import Position, Producer
+from service.broker.source import SubmissionSource
+from service.broker.topics import Complaint, Topics
+
+__all__ = [
+    "Backlog",
+    "BrokerUnavailable",
+    "Complaint",
+    "OutcomeLog",
+    "Position",
+    "Producer",
+    "RecordTooLarge",
+    "SubmissionSource",
+    "Topics",
+]

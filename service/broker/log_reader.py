@@ -1,0 +1,162 @@
+"""Reads any place of a topic, without a group and without a background task: one question, one answer.
+
+The outcomes are looked up and loaded with it, and the backlog of submissions is searched. aiokafka's consumer is made
+for streams; for single places its prefetching stands in the way, so this asks the partition's leader directly. The
+client is connected on first use and given up after a failure, so that a cluster that came back elsewhere is found.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import (
+    KafkaError,
+    LeaderNotAvailableError,
+    OffsetOutOfRangeError,
+    StaleMetadata,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.offset import OffsetRequest
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
+
+from service.broker.connection import client_arguments, describe
+from service.broker.errors import BrokerUnavailable
+from service.settings import KafkaSettings
+
+T = TypeVar("T")
+
+EARLIEST: Final = -2
+LATEST: Final = -1
+"""Times that ask ListOffsets for the ends of a partition (Kafka protocol, ListOffsets)."""
+READ_UNCOMMITTED: Final = 0
+RETRY_SECONDS = 0.1
+
+
+class LogReader:
+    """Reads the partitions of one topic, up to the high watermark (a transaction left open hides nothing)."""
+
+    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._client: AIOKafkaClient | None = None
+        self._connecting = asyncio.Lock()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def partition_count(self) -> int:
+        """Return the number of partitions; raises BrokerUnavailable."""
+
+        async def ask(client: AIOKafkaClient) -> int:
+            partitions = client.cluster.partitions_for_topic(self._topic)
+            if not partitions:
+                raise UnknownTopicOrPartitionError(self._topic)
+            return len(partitions)
+
+        return await self._until_answered(ask)
+
+    async def offset_at(self, partition: int, time_ms: int) -> int | None:
+        """Return the offset of the first record not older than `time_ms`, None if there is none.
+
+        EARLIEST and LATEST give the first offset and the one after the last. Raises BrokerUnavailable.
+        """
+
+        async def ask(client: AIOKafkaClient) -> int | None:
+            request = OffsetRequest(-1, READ_UNCOMMITTED, [(self._topic, [(partition, time_ms)])])
+            response = await client.send(self._leader(client, partition), request)
+            _, error, _, offset = response.topics[0][1][0]
+            _check(error)
+            return None if offset < 0 else int(offset)
+
+        return await self._until_answered(ask)
+
+    async def batches(self, partition: int, offset: int, max_bytes: int) -> tuple[Any, int]:
+        """Return the record batches from the one that holds `offset` on, and the end of the partition.
+
+        At least one batch comes, however large, unless `offset` is the end. The first may begin before `offset`.
+        Raises OffsetOutOfRangeError for an offset that is not there (any more), else BrokerUnavailable.
+        """
+
+        async def ask(client: AIOKafkaClient) -> tuple[Any, int]:
+            place = [(self._topic, [(partition, offset, max_bytes)])]
+            request = FetchRequest(0, 0, max_bytes, READ_UNCOMMITTED, place)
+            response = await client.send(self._leader(client, partition), request)
+            _, error, end, *rest = response.topics[0][1][0]
+            _check(error)
+            return MemoryRecords(rest[-1]), end
+
+        return await self._until_answered(ask)
+
+    async def scan(self, partition: int, start: int, max_bytes: int) -> AsyncIterator[list[Any]]:
+        """Yield aiokafka's raw records from `start` to the end as of the first answer, a response at a time."""
+        position, end = start, None
+        while end is None or position < end:
+            records, high_watermark = await self.batches(partition, position, max_bytes)
+            end = high_watermark if end is None else end
+            found = []
+            before = position
+            while records.has_next():
+                batch = records.next_batch()
+                if not batch.is_control_batch:
+                    found += [record for record in batch if record.offset >= position]
+                position = max(position, batch.next_offset)
+            if found:
+                yield found
+            if position == before:
+                return
+
+    def _leader(self, client: AIOKafkaClient, partition: int) -> int:
+        leader = client.cluster.leader_for_partition(TopicPartition(self._topic, partition))
+        if leader is None:
+            raise StaleMetadata(self._topic, partition)
+        if leader == -1:
+            raise LeaderNotAvailableError(self._topic, partition)
+        return int(leader)
+
+    async def _connected(self) -> AIOKafkaClient:
+        async with self._connecting:
+            if self._client is None:
+                client = AIOKafkaClient(**client_arguments(self._settings))
+                try:
+                    await client.bootstrap()
+                    await client.set_topics([self._topic])
+                except BaseException:
+                    await client.close()
+                    raise
+                self._client = client
+            return self._client
+
+    async def _until_answered(self, ask: Callable[[AIOKafkaClient], Awaitable[T]]) -> T:
+        """Ask again after errors that pass; raises BrokerUnavailable when the request timeout is over."""
+        last: BaseException | None = None
+        try:
+            async with asyncio.timeout(self._settings.request_timeout_seconds):
+                while True:
+                    try:
+                        client = await self._connected()
+                        return await ask(client)
+                    except OffsetOutOfRangeError:
+                        raise
+                    except KafkaError as error:
+                        last = error
+                        if not error.retriable:
+                            break
+                        if self._client is not None:
+                            self._client.force_metadata_update()  # goes on beside the pause
+                        await asyncio.sleep(RETRY_SECONDS)
+        except TimeoutError as error:
+            last = last or error
+        await self.stop()
+        raise BrokerUnavailable(describe(last)) from last
+
+
+def _check(error_code: int) -> None:
+    if error_code:
+        raise for_code(error_code)

@@ -1,0 +1,162 @@
+"""Reads `job-outcomes`: all of a partition at once, the one at a place, or every new one as it comes.
+
+The duplicate window loads and looks up with it, the ingress follows it for the answers to waiting requests. Nothing
+here belongs to a consumer group: each process reads what it needs.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.structs import TopicPartition
+
+from service.broker.connection import client_arguments, describe, until_connected
+from service.broker.log_reader import EARLIEST, LATEST, LogReader
+from service.broker.streams import SilenceWatch, as_record
+from service.logs import log
+from service.metrics import Metrics
+from service.records import Record
+from service.settings import KafkaSettings, TopicSettings
+
+SCAN_BYTES: Final = 1024 * 1024
+"""Bytes of a step of `scan`: a few milliseconds of work for the event loop."""
+READ_BYTES: Final = 64 * 1024
+REMEMBERED: Final = 1024
+"""Outcomes kept from the neighbourhood of those read: duplicates mostly come in the order of their originals."""
+REMEMBERED_BYTES: Final = 4096
+"""Longest value that is kept."""
+NEW_PARTITIONS_SECONDS: Final = 10.0
+
+
+class OutcomeLog:
+    """The outcomes topic, for reading."""
+
+    def __init__(self, kafka: KafkaSettings, topics: TopicSettings, metrics: Metrics) -> None:
+        self._kafka = kafka
+        self._topic = topics.outcomes
+        self._reader = LogReader(kafka, topics.outcomes)
+        self._rebuilds = metrics.rebuilds.labels(client="outcomes")
+        self._remembered: dict[tuple[int, int], Record] = {}
+        self._positions: dict[int, int] = {}
+
+    async def stop(self) -> None:
+        """Disconnect; `follow` ends by its own cancellation."""
+        await self._reader.stop()
+
+    async def partition_count(self) -> int:
+        """Return the number of partitions; raises BrokerUnavailable."""
+        return await self._reader.partition_count()
+
+    async def scan(
+        self, partition: int, *, since_ms: int, from_offset: int | None = None
+    ) -> AsyncIterator[list[tuple[bytes | None, int]]]:
+        """Yield key and offset of all records up to the end as of now, in lists that are never empty.
+
+        They begin at the first record not older than `since_ms` (since the epoch) and not before `from_offset`.
+        Raises BrokerUnavailable, also where the records end too early.
+        """
+        start = await self._reader.offset_at(partition, since_ms)
+        if start is None:
+            return
+        end = await self._reader.offset_at(partition, LATEST) or 0
+        if from_offset is not None and from_offset <= end:  # beyond it: the topic was made anew since
+            start = max(start, from_offset)
+        while True:
+            try:
+                async for records in self._reader.scan(partition, start, SCAN_BYTES):
+                    yield [(record.key, record.offset) for record in records]
+                    start = records[-1].offset + 1
+            except OffsetOutOfRangeError:  # retention has just deleted the start
+                start = max(start, await self._reader.offset_at(partition, EARLIEST) or 0)
+            else:
+                return
+
+    async def read(self, partition: int, offset: int) -> Record | None:
+        """Return the record at `offset`, None if compaction or retention has removed it. Raises BrokerUnavailable."""
+        known = self._remembered.get((partition, offset))
+        if known is not None:
+            return known
+        try:
+            records, _ = await self._reader.batches(partition, offset, READ_BYTES)
+        except OffsetOutOfRangeError:
+            return None
+        found = None
+        while records.has_next():
+            batch = records.next_batch()
+            for message in () if batch.is_control_batch else batch:
+                if message.offset >= offset:
+                    record = as_record(self._topic, partition, message)
+                    self._remember(record)
+                    if message.offset == offset:
+                        found = record
+        return found
+
+    def _remember(self, record: Record) -> None:
+        if len(record.value or b"") <= REMEMBERED_BYTES:
+            self._remembered[record.partition, record.offset] = record
+        while len(self._remembered) > REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+
+    @property
+    def ready(self) -> bool:
+        """True once `follow` has fixed its positions: every outcome written from then on will be seen."""
+        return bool(self._positions)
+
+    async def follow(self, on_records: Callable[[list[Record]], None]) -> None:
+        """Give every record written from now on to `on_records`, until cancelled.
+
+        An outage delays records and loses none; partitions that are added later are read from their beginning.
+        """
+        while True:
+            consumer = await until_connected(self._at_positions, "outcomes")
+            try:
+                await self._pass_on(consumer, on_records)
+                reason = "silent"
+            except KafkaError as error:
+                reason = describe(error)
+            finally:
+                await consumer.stop()
+            log.warning("kafka-client-replaced", client="outcomes", reason=reason)
+            self._rebuilds.inc()
+
+    async def _at_positions(self) -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(
+            **client_arguments(self._kafka),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",  # only where retention or a new topic has overtaken a position
+        )
+        try:
+            await consumer.start()
+            await self._assign(consumer)
+        except BaseException:
+            await consumer.stop()
+            raise
+        return consumer
+
+    async def _assign(self, consumer: AIOKafkaConsumer) -> None:
+        """Assign all partitions: at the end the first time, later ones from their beginning."""
+        start = EARLIEST if self._positions else LATEST
+        positions = dict(self._positions)
+        for partition in range(await self._reader.partition_count()):
+            if partition not in positions:
+                positions[partition] = await self._reader.offset_at(partition, start) or 0
+        consumer.assign([TopicPartition(self._topic, partition) for partition in positions])
+        for partition, position in positions.items():
+            consumer.seek(TopicPartition(self._topic, partition), position)
+        self._positions = positions
+
+    async def _pass_on(self, consumer: AIOKafkaConsumer, on_records: Callable[[list[Record]], None]) -> None:
+        """Pass records on until the brokers fall silent."""
+        watch = SilenceWatch()
+        counted = time.monotonic()
+        while not watch.silent(consumer, consumer.assignment()):
+            for partition, messages in (await consumer.getmany(timeout_ms=500)).items():
+                self._positions[partition.partition] = messages[-1].offset + 1
+                on_records([as_record(self._topic, partition.partition, message) for message in messages])
+            if time.monotonic() - counted > NEW_PARTITIONS_SECONDS:
+                counted = time.monotonic()
+                known = consumer.partitions_for_topic(self._topic) or ()
+                if len(known) > len(self._positions):
+                    await self._assign(consumer)

@@ -1,0 +1,313 @@
+"""Reads the submissions as a member of the consumer group: fairly, without ever committing by itself.
+
+`consumer` pulls from it, pauses what it has enough of, and says what may be committed. Membership is kept by
+aiokafka's heartbeats in the background, through any outage of Kubernetes. When heartbeats or fetches go unanswered
+although the brokers are there, the client is replaced, which for the consumer is one more rebalance.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoError,
+    RebalanceInProgressError,
+    for_code,
+)
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
+from aiokafka.structs import TopicPartition
+
+from service.broker.connection import client_arguments, describe, until_connected
+from service.broker.errors import BrokerUnavailable
+from service.broker.streams import SilenceWatch, as_record
+from service.logs import log
+from service.metrics import Metrics
+from service.records import Record
+from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+
+Callback = Callable[[list[int]], Awaitable[None]]
+
+REBALANCE_SECONDS = 20.0
+"""How long the group waits for a member to give its partitions back."""
+REVOKE_SECONDS = 15.0
+"""How much of that the consumer gets for finishing and committing."""
+LEASE_SHARE = 0.75
+"""Share of the session after which an unconfirmed membership is not acted on: the rest is for the act itself."""
+NEVER_MS = 24 * 3600 * 1000
+"""The poll interval after which aiokafka would leave the group: the consumer polls whatever happens."""
+LAG_SECONDS = 5.0
+STOP_SECONDS = 5.0
+
+
+class SubmissionSource:
+    """This process's part of the submissions topic. One task fetches; the other methods may be called from any."""
+
+    def __init__(
+        self, kafka: KafkaSettings, topics: TopicSettings, settings: ConsumerSettings, metrics: Metrics
+    ) -> None:
+        self._kafka = kafka
+        self._topic = topics.submissions
+        self._settings = settings
+        self._rebuilds = metrics.rebuilds.labels(client="submissions")
+        self._client: AIOKafkaConsumer | None = None
+        self._on_assigned: Callback | None = None
+        self._on_revoked: Callback | None = None
+        self._watch = SilenceWatch()
+        self._confirmed = float("-inf")
+        self._joined = float("-inf")
+        self._paused: set[int] = set()
+        self._generation = 0
+        self._committed: dict[int, int] = {}
+        self._lag: dict[int, int] = {}
+        self._lag_at = 0.0
+
+    async def start(self, on_assigned: Callback, on_revoked: Callback) -> None:
+        """Join the group, however long Kafka takes to answer.
+
+        `on_revoked` is awaited (for REVOKE_SECONDS at most) before partitions are given back, `on_assigned` after all
+        partitions that are ours from now on have been assigned, before a record of theirs is fetched.
+        """
+        self._on_assigned, self._on_revoked = on_assigned, on_revoked
+        self._subscribe(await until_connected(self._connect, "submissions"))
+
+    async def stop(self) -> None:
+        """Disconnect, and leave the group unless membership is static. Commits nothing."""
+        client, self._client = self._client, None
+        if client is not None:
+            await _close(client)
+
+    async def fetch(self, max_records: int, timeout: float) -> dict[int, list[Record]]:
+        """Return records by partition, at most `max_records` of each, as soon as there are any or after `timeout` s.
+
+        A partition with a long backlog gives no more than any other. Only partitions that `on_assigned` was told of
+        are in it, and never what was fetched before they were revoked and came back. Does not raise for Kafka's
+        troubles: then there are no records for a while.
+        """
+        client = self._client
+        if client is None:
+            await asyncio.sleep(timeout)
+            return {}
+        if self._deaf(client):
+            await self._replace(client, "silent")
+            return {}
+        await self._measure_lag(client)
+        try:
+            return await self._fetch_fairly(client, max_records, timeout)
+        except KafkaError as error:
+            await self._replace(client, describe(error))
+            return {}
+
+    async def _fetch_fairly(
+        self, client: AIOKafkaConsumer, max_records: int, timeout: float
+    ) -> dict[int, list[Record]]:
+        generation = self._generation
+        batches: dict[TopicPartition, list[Any]] = {}
+        try:
+            # during a rebalance getmany would wait without end; a time-out loses nothing, as records are taken out of
+            # the client's buffers between two awaits
+            async with asyncio.timeout(timeout + 0.5):
+                batches = await client.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
+                # a limit over several partitions is used up by the first, so each of the others is asked on its own
+                for partition in client.assignment() - batches.keys():
+                    batches |= await client.getmany(partition, timeout_ms=0, max_records=max_records)
+        except TimeoutError:
+            pass
+        except KafkaError as error:
+            if not batches:
+                raise
+            log.warning("fetch-failed", reason=describe(error))
+        if generation != self._generation:
+            return {}  # revoked in the meantime: whoever has the partition now reads from what was committed
+        return {
+            place.partition: [as_record(place.topic, place.partition, message) for message in messages]
+            for place, messages in batches.items()
+        }
+
+    def pause(self, partitions: Iterable[int]) -> None:
+        """Fetch nothing more of these partitions; what was fetched ahead is fetched again later."""
+        self._paused.update(partitions)
+        if self._client is not None:
+            self._client.pause(*self._assigned(self._client, partitions))
+
+    def resume(self, partitions: Iterable[int]) -> None:
+        """Fetch these partitions again."""
+        self._paused.difference_update(partitions)
+        if self._client is not None:
+            self._client.resume(*self._assigned(self._client, partitions))
+
+    def _assigned(self, client: AIOKafkaConsumer, partitions: Iterable[int]) -> set[TopicPartition]:
+        """Return those of the partitions that are ours: a rebalance may have been quicker than the caller."""
+        places: set[TopicPartition] = client.assignment()
+        return places & {TopicPartition(self._topic, partition) for partition in partitions}
+
+    async def commit(self, positions: Mapping[int, int]) -> bool:
+        """Commit the offset of the next record to be read, by partition.
+
+        False where a rebalance has taken a partition away, so that somebody else reads on from what was committed
+        before: nothing is wrong. Raises BrokerUnavailable.
+        """
+        client = self._client
+        if client is None:
+            return False
+        offsets = {TopicPartition(self._topic, partition): offset for partition, offset in positions.items()}
+        try:
+            async with asyncio.timeout(self._kafka.request_timeout_seconds):
+                await client.commit(offsets)
+        except (CommitFailedError, IllegalStateError) as error:
+            log.info("commit-refused", partitions=sorted(positions), reason=describe(error))
+            return False
+        except (KafkaError, TimeoutError) as error:
+            raise BrokerUnavailable(describe(error)) from error
+        self._committed.update(positions)
+        return True
+
+    def fresh(self) -> bool:
+        """Tell whether the group has confirmed this membership recently enough to act on it.
+
+        False after the process was stopped, or cut off, for most of the session: the partitions may be others' now.
+        """
+        return time.monotonic() - self._confirmed < self._settings.session_timeout_seconds * LEASE_SHARE
+
+    def lag(self) -> dict[int, int]:
+        """Return the number of records behind the end of the topic by partition, as of a few seconds ago."""
+        return self._lag
+
+    # --- membership -------------------------------------------------------------------------------------------------
+
+    async def _connect(self) -> AIOKafkaConsumer:
+        assignor = _PausingAssignor()
+        session_ms = int(self._settings.session_timeout_seconds * 1000)
+        arguments = client_arguments(self._kafka)
+        # a request to join is answered when the whole group has joined
+        arguments["request_timeout_ms"] = max(arguments["request_timeout_ms"], int(REBALANCE_SECONDS * 1000) + 5000)
+        client = AIOKafkaConsumer(
+            **arguments,
+            group_id=self._settings.group,
+            group_instance_id=self._settings.instance_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",  # what a producer has taken back must not run
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=min(session_ms // 10, 3000),
+            rebalance_timeout_ms=int(REBALANCE_SECONDS * 1000),
+            max_poll_interval_ms=NEVER_MS,
+            partition_assignment_strategy=[assignor],
+        )
+        assignor.client = client
+        try:
+            await client.start()
+        except BaseException:
+            await client.stop()
+            raise
+        return client
+
+    def _subscribe(self, client: AIOKafkaConsumer) -> None:
+        self._client = client
+        self._confirmed = float("-inf")
+        self._joined = time.monotonic()
+        self._watch = SilenceWatch()
+        coordinator = client._coordinator  # noqa: SLF001 - no public way to learn of an answered heartbeat
+        coordinator._send_req = self._noting_confirmations(coordinator._send_req)  # noqa: SLF001 - as above
+        client.subscribe([self._topic], listener=_Listener(self._assign, self._revoke))
+
+    def _noting_confirmations(self, send: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+        """Wrap the sender of group requests: each proof of membership is noted with the time it was asked for."""
+
+        async def noting(request: Any) -> Any:
+            asked = time.monotonic()
+            response = await send(request)
+            error = for_code(response.error_code) if isinstance(request, HeartbeatRequest | SyncGroupRequest) else None
+            if error is NoError or (error is RebalanceInProgressError and isinstance(request, HeartbeatRequest)):
+                self._confirmed = max(self._confirmed, asked)
+            return response
+
+        return noting
+
+    async def _assign(self, partitions: list[int]) -> None:
+        self._paused.clear()
+        self._committed.clear()
+        self._lag = {}
+        if self._on_assigned is not None:
+            await self._on_assigned(partitions)
+        self.resume(set(partitions) - self._paused)  # they come paused, see _PausingAssignor
+
+    async def _revoke(self, partitions: list[int]) -> None:
+        self._generation += 1
+        if not partitions or self._on_revoked is None:
+            return
+        try:
+            async with asyncio.timeout(REVOKE_SECONDS):
+                await self._on_revoked(partitions)
+        except TimeoutError:
+            log.error("revocation-too-slow", partitions=sorted(partitions), seconds=REVOKE_SECONDS)
+
+    def _deaf(self, client: AIOKafkaConsumer) -> bool:
+        """Tell whether the client gets no answers any more, be it to fetches or in the group."""
+        flowing = [place for place in client.assignment() if place.partition not in self._paused]
+        patience = max(3 * self._settings.session_timeout_seconds, 3 * REBALANCE_SECONDS)
+        return self._watch.silent(client, flowing) or time.monotonic() - max(self._confirmed, self._joined) > patience
+
+    async def _replace(self, client: AIOKafkaConsumer, reason: str) -> None:
+        """Put a new client in the place of `client`, if the brokers answer it: in an outage the old one is as good."""
+        try:
+            successor = await self._connect()
+        except (KafkaError, TimeoutError, OSError) as error:
+            log.warning("kafka-unreachable", client="submissions", reason=describe(error))
+            await asyncio.sleep(1)
+            return
+        log.warning("kafka-client-replaced", client="submissions", reason=reason)
+        self._rebuilds.inc()
+        await self._revoke([place.partition for place in client.assignment()])
+        await _close(client)
+        self._subscribe(successor)
+
+    async def _measure_lag(self, client: AIOKafkaConsumer) -> None:
+        if time.monotonic() - self._lag_at < LAG_SECONDS:
+            return
+        self._lag_at = time.monotonic()
+        places = client.assignment()
+        with contextlib.suppress(TimeoutError, KafkaError):
+            async with asyncio.timeout(1):
+                ends = await client.end_offsets(places) if places else {}
+                for place, end in ends.items():
+                    at = self._committed.get(place.partition)
+                    self._lag[place.partition] = end - (await client.position(place) if at is None else at)
+
+
+class _PausingAssignor(RoundRobinPartitionAssignor):  # type: ignore[misc]  # aiokafka has no types
+    """Pauses every partition at the moment it is assigned.
+
+    aiokafka starts to fetch before it awaits the callback; records handed out then would belong to nobody yet.
+    """
+
+    client: AIOKafkaConsumer
+
+    def on_assignment(self, _assignment: Any) -> None:
+        self.client.pause(*self.client.assignment())
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Translates aiokafka's callbacks."""
+
+    def __init__(self, on_assigned: Callback, on_revoked: Callback) -> None:
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        await self._on_revoked([place.partition for place in revoked])
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        await self._on_assigned([place.partition for place in assigned])
+
+
+async def _close(client: AIOKafkaConsumer) -> None:
+    with contextlib.suppress(TimeoutError, KafkaError):
+        async with asyncio.timeout(STOP_SECONDS):
+            await client.stop()

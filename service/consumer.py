@@ -1,0 +1,283 @@
+"""Reads submissions from Kafka, has each one carried out, writes its outcome, and only then commits.
+
+The way of a record: fetched -> queued fairly (`dispatch`) -> `handling` decides and acts -> outcome acknowledged ->
+commit front (`front`) -> committed. Several partitions and several submissions at once; nothing here blocks the fetch
+loop, so the group membership lives through any outage.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+
+from service.broker import BrokerUnavailable, SubmissionSource
+from service.dispatch import FairQueue, Work
+from service.errors import LeaseLost, UnreadableRecord
+from service.front import CommitFront
+from service.handling import RecordHandler
+from service.logs import log
+from service.metrics import Metrics
+from service.records import Record, read_submission
+from service.settings import ConsumerSettings
+from service.window import DuplicateWindow
+
+REVOKE_SECONDS = 5.0
+"""How long a rebalance waits for the submissions in progress of the partitions that leave."""
+FETCH_SECONDS = 0.5
+"""How long one fetch waits for records."""
+LEASE_SECONDS = 0.05
+"""How often a write that waits for proof of membership looks again."""
+REMEMBERED_EVERY = 15
+"""Number of commits between two counts of the duplicate window."""
+
+
+class Assignment:
+    """One partition while it is ours."""
+
+    __slots__ = ("front", "loading", "partition", "paused", "revoked", "tasks")
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.front = CommitFront()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.loading: asyncio.Task[None] | None = None
+        self.paused = True
+        self.revoked = False
+
+
+class Consumer:
+    """One member of the consumer group. `run` works until `stop`; `ready` tells whether it takes part."""
+
+    def __init__(
+        self,
+        source: SubmissionSource,
+        window: DuplicateWindow,
+        handler: RecordHandler,
+        settings: ConsumerSettings,
+        metrics: Metrics,
+    ) -> None:
+        self._source = source
+        self._window = window
+        self._handler = handler
+        self._settings = settings
+        self._metrics = metrics
+        self._in_flight = metrics.in_flight.labels(role="consumer")
+        self._received = metrics.received.labels(via="topic")
+        self._assignments: dict[int, Assignment] = {}
+        self._committed: dict[int, int] = {}
+        self._queue = FairQueue()
+        self._wake = asyncio.Event()
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._stopping = asyncio.Event()
+
+    @property
+    def ready(self) -> bool:
+        """True while this member belongs to the group and has learned what was done in all its partitions."""
+        return (
+            self._source.fresh()
+            and not self._stopping.is_set()
+            and all(assignment.loading is None for assignment in self._assignments.values())
+        )
+
+    def stop(self) -> None:
+        """Ask `run` to finish what is in progress, commit and leave."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Consume until `stop`; on cancellation leave at once. What was not committed is delivered again."""
+        await self._source.start(self._assigned, self._revoked)
+        loops = [asyncio.create_task(loop()) for loop in (self._fetch, self._dispatch, self._commit_regularly)]
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            done, _ = await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
+            for loop in done - {stopping}:
+                loop.result()
+            await self._drain()
+        finally:
+            tasks = [*loops, stopping, *self._tasks()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._source.stop()
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [
+            task
+            for assignment in self._assignments.values()
+            for task in (*assignment.tasks, assignment.loading)
+            if task is not None
+        ]
+
+    async def _drain(self) -> None:
+        for partition in self._assignments:
+            self._queue.drop(partition)
+        working = [task for assignment in self._assignments.values() for task in assignment.tasks]
+        if working:
+            await asyncio.wait(working, timeout=self._settings.drain_seconds)
+        await self._commit(self._assignments)
+        log.info("consumer-drained", unfinished=sum(not task.done() for task in working))
+
+    # --- partitions come and go -------------------------------------------------------------------------------------
+
+    async def _assigned(self, partitions: list[int]) -> None:
+        log.info("partitions-assigned", partitions=sorted(partitions))
+        for partition in self._window.partitions - set(partitions):
+            self._window.forget(partition)
+        for partition in partitions:
+            assignment = self._assignments[partition] = Assignment(partition)
+            self._source.pause([partition])
+            assignment.loading = asyncio.create_task(self._load(assignment))
+
+    async def _load(self, assignment: Assignment) -> None:
+        """Learn what was done in a partition before its first record is handled."""
+        while True:
+            try:
+                await self._window.load(assignment.partition)
+                break
+            except BrokerUnavailable as error:
+                log.warning("outcomes-unreadable", partition=assignment.partition, reason=str(error))
+                await asyncio.sleep(1)
+        assignment.loading = None
+        assignment.paused = False
+        self._source.resume([assignment.partition])
+
+    async def _revoked(self, partitions: list[int]) -> None:
+        """Give partitions back: let what is in progress end within a bound, commit, then cut off the rest."""
+        leaving = {p: self._assignments.pop(p) for p in partitions if p in self._assignments}
+        log.info("partitions-revoked", partitions=sorted(leaving))
+        for partition, assignment in leaving.items():
+            self._queue.drop(partition)
+            if assignment.loading is not None:
+                assignment.loading.cancel()
+        working = [task for assignment in leaving.values() for task in assignment.tasks]
+        if working:
+            await asyncio.wait(working, timeout=REVOKE_SECONDS)
+        await self._commit(leaving)
+        for partition, assignment in leaving.items():
+            assignment.revoked = True
+            self._committed.pop(partition, None)
+            for task in assignment.tasks:
+                task.cancel()
+
+    # --- records ----------------------------------------------------------------------------------------------------
+
+    async def _fetch(self) -> None:
+        while True:
+            batches = await self._source.fetch(self._settings.concurrency, FETCH_SECONDS)
+            for partition, records in batches.items():
+                assignment = self._assignments.get(partition)
+                if assignment is None:
+                    continue
+                fresh = [r for r in records if assignment.front.deliver(r.offset, r.timestamp)]
+                self._received.inc(len(fresh))
+                self._queue.put(partition, map(understand, fresh))
+                if len(assignment.front) >= self._settings.queue_per_partition and not assignment.paused:
+                    assignment.paused = True
+                    self._source.pause([partition])
+            self._wake.set()
+
+    async def _dispatch(self) -> None:
+        while True:
+            while not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+            await self._slots.acquire()
+            work = self._queue.take()
+            if work is None:
+                self._slots.release()
+                continue
+            assignment = self._assignments[work.record.partition]
+            task = asyncio.create_task(self._handle(assignment, work))
+            assignment.tasks.add(task)
+            task.add_done_callback(assignment.tasks.discard)
+
+    async def _handle(self, assignment: Assignment, work: Work) -> None:
+        self._in_flight.inc()
+        turn = Turn(self._slots, self._source, assignment)
+        try:
+            await self._handler.handle(work, turn)
+            assignment.front.finish(work.record.offset)
+            if assignment.paused and len(assignment.front) <= self._settings.queue_per_partition // 2:
+                assignment.paused = False
+                self._source.resume([assignment.partition])
+        except LeaseLost:
+            log.info("submission-handed-back", partition=work.record.partition, offset=work.record.offset)
+        except Exception:  # noqa: BLE001 - the last resort failed: the record stays uncommitted, the rest goes on
+            log.exception("record-stuck", partition=work.record.partition, offset=work.record.offset)
+        finally:
+            self._in_flight.dec()
+            turn.end()
+            self._queue.finish(work)
+            self._wake.set()
+
+    # --- commits and gauges -----------------------------------------------------------------------------------------
+
+    async def _commit_regularly(self) -> None:
+        for tick in itertools.count():
+            await asyncio.sleep(self._settings.commit_interval_seconds)
+            await self._commit(self._assignments)
+            self._observe()
+            if tick % REMEMBERED_EVERY == 0:
+                self._metrics.remembered.set(len(self._window))
+
+    async def _commit(self, assignments: Mapping[int, Assignment]) -> None:
+        positions = {
+            partition: position
+            for partition, assignment in assignments.items()
+            if (position := assignment.front.position) is not None and self._committed.get(partition) != position
+        }
+        try:
+            if positions and await self._source.commit(positions):
+                self._committed.update(positions)
+        except BrokerUnavailable as error:
+            log.warning("commit-failed", reason=str(error))
+
+    def _observe(self) -> None:
+        for partition, lag in self._source.lag().items():
+            self._metrics.lag.labels(partition=str(partition)).set(lag)
+        oldest = [t for a in self._assignments.values() if (t := a.front.oldest_timestamp) is not None]
+        self._metrics.oldest_uncommitted.set(min(oldest) / 1000 if oldest else 0)
+
+
+class Turn:
+    """One of the places among the submissions in progress, as `handling` sees it."""
+
+    __slots__ = ("_assignment", "_held", "_slots", "_source")
+
+    def __init__(self, slots: asyncio.Semaphore, source: SubmissionSource, assignment: Assignment) -> None:
+        self._slots = slots
+        self._source = source
+        self._assignment = assignment
+        self._held = True
+
+    async def guard(self) -> None:
+        """Return when this process may act for the partition; raises LeaseLost when another one may have it by now.
+
+        A process that was stopped for longer than the session must not act on what it knew before: it waits until the
+        group has confirmed its membership, or has taken the partition away.
+        """
+        while not self._assignment.revoked and not self._source.fresh():  # noqa: ASYNC110 - no event tells that time has passed
+            await asyncio.sleep(LEASE_SECONDS)
+        if self._assignment.revoked:
+            raise LeaseLost
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep without holding the place, so that a failing submission keeps no other waiting; then take one again."""
+        self.end()
+        await asyncio.sleep(seconds)
+        await self._slots.acquire()
+        self._held = True
+
+    def end(self) -> None:
+        """Free the place, if it is held."""
+        if self._held:
+            self._held = False
+            self._slots.release()
+
+
+def understand(record: Record) -> Work:
+    """Return the work a record asks for; one that cannot be understood is work too, under a key of its own."""
+    try:
+        submission = read_submission(record)
+    except UnreadableRecord as error:
+        return Work(record, f"{record.partition}-{record.offset}", error)
+    return Work(record, submission.id.key, submission)

@@ -1,0 +1,127 @@
+"""JSON bytes to a document, strictly: the first look at a request, before any parameter is known.
+
+Python and JSON leave doors open that this closes: names given twice, nesting without end, NUL characters. What gets
+through can be written back as JSON, always, which is what the fingerprint of a request relies on.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import orjson
+
+from service.errors import Fault, InvalidSubmission
+
+MAX_DEPTH: Final = 64
+"""Deepest nesting of objects and arrays; a documented request has 4."""
+
+_LONGEST_NAME = 80  # of a stranger's name within a path, in characters
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+Location = tuple[str | int, ...]
+
+
+class _Ambiguous(dict[str, Any]):
+    """An object with names that occur more than once."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def field_path(location: Sequence[str | int]) -> str:
+    """Write a place within a document as Kubernetes does: `job.pvc[1].size`, `job.volume[/raid/data]`."""
+    path = ""
+    for part in location:
+        if isinstance(part, str) and _PLAIN_NAME.fullmatch(part) and len(part) <= _LONGEST_NAME:
+            path += f".{part}" if path else part
+        else:
+            path += f"[{_clipped(str(part))}]"
+    return path
+
+
+def _clipped(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."
+
+
+def read_document(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that `body` holds.
+
+    Raises InvalidSubmission, and nothing else, for any other bytes: no UTF-8, no JSON (RFC 8259), no object, names
+    given twice, more than `MAX_DEPTH` levels, NUL characters (which no field of Kubernetes can carry to a process).
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _refused(f"The body must be UTF-8: byte {error.start + 1} is none") from error
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise _refused(f"The body cannot be read as JSON: {error.msg}, at {place}") from error
+    if not isinstance(document, dict):
+        raise _refused('The body must be a JSON object such as {"job": {"project": "team-a", "image": "python"}}')
+    if text.count("[") + text.count("{") > MAX_DEPTH and _too_deep(document):
+        raise _refused(f"The body must nest its objects and arrays at most {MAX_DEPTH} levels deep")
+    faults = _repeated_names(text)
+    if "\\u0000" in text:
+        faults += _nul_characters(document)
+    if faults:
+        raise InvalidSubmission(tuple(faults))
+    return document
+
+
+def _refused(message: str) -> InvalidSubmission:
+    return InvalidSubmission((Fault("", message),))
+
+
+def _too_deep(document: dict[str, Any]) -> bool:
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        members = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [inner for outer in members for inner in outer if isinstance(inner, dict | list)]
+    return bool(level)
+
+
+def _repeated_names(text: str) -> list[Fault]:
+    """Read again, with the standard library: orjson keeps the last of equal names and says nothing."""
+    found: list[_Ambiguous] = []
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        unique = dict(pairs)
+        if len(unique) == len(pairs):
+            return unique
+        ambiguous = _Ambiguous(unique)
+        ambiguous.repeated = tuple(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+        found.append(ambiguous)
+        return ambiguous
+
+    # integers as floats: int() refuses thousands of digits, and the values do not matter here
+    document = json.JSONDecoder(object_pairs_hook=members, parse_int=float).decode(text)
+    if not found:
+        return []
+    return [
+        Fault(field_path((*location, name)), "is given more than once; give it once")
+        for location, value in _values(document)
+        if isinstance(value, _Ambiguous)
+        for name in value.repeated
+    ]
+
+
+def _nul_characters(document: dict[str, Any]) -> list[Fault]:
+    return [
+        Fault(field_path(location), "must have no NUL character (\\u0000)")
+        for location, value in _values(document)
+        if "\0" in (value if isinstance(value, str) else "") + str(location[-1] if location else "")
+    ]
+
+
+def _values(value: Any, location: Location = ()) -> Iterator[tuple[Location, Any]]:
+    """Yield every value within `value` and its place; at most `MAX_DEPTH` deep."""
+    yield location, value
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _values(inner, (*location, name))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _values(inner, (*location, index))

@@ -1,0 +1,224 @@
+"""Handles one record: was it done before, else carry it out; then write its outcome.
+
+Sits between `consumer`, which decides when a record is handled and when it counts as finished, and `submitter`, which
+knows Kubernetes. `handle` returns when the record has its outcome, acknowledged by Kafka: as an outcome, as a dead
+letter, or handed on to the partition where its duplicates meet. Whatever a record holds, it never raises for it.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from service.broker import BrokerUnavailable, Position, Producer, RecordTooLarge
+from service.dead_letters import dead_letter_record, delivery_attempts, retry_record
+from service.dispatch import Work
+from service.errors import InvalidSubmission, LeaseLost, Rejection
+from service.logs import log
+from service.metrics import Metrics
+from service.naming import fingerprint_of
+from service.records import NewRecord, Outcome, Record, Submission, outcome_record
+from service.settings import ConsumerSettings, TopicSettings
+from service.submitter import Submitter
+from service.window import DuplicateWindow
+
+T = TypeVar("T")
+
+KAFKA_RETRY_SECONDS = 0.5
+"""Pause between two tries to write to Kafka: the client has waited its own time-out before."""
+
+
+class Turn(Protocol):
+    """A record's turn to be handled, as the consumer grants it."""
+
+    async def guard(self) -> None:
+        """Return when this process may write for the record's partition; raises LeaseLost when it may not any more."""
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep between two tries, letting others work in the meantime."""
+
+
+class RecordHandler:
+    """Turns one record into its outcome."""
+
+    def __init__(
+        self,
+        producer: Producer,
+        window: DuplicateWindow,
+        submitter: Submitter,
+        topics: TopicSettings,
+        settings: ConsumerSettings,
+        metrics: Metrics,
+    ) -> None:
+        self._producer = producer
+        self._window = window
+        self._submitter = submitter
+        self._topics = topics
+        self._settings = settings
+        self._metrics = metrics
+        self._by_class = {digit: metrics.outcomes.labels(status=f"{digit}xx") for digit in range(1, 6)}
+
+    async def handle(self, work: Work, turn: Turn) -> None:
+        """Handle `work` to its end.
+
+        Raises LeaseLost, when the turn has ended before, and nothing else.
+        """
+        record, submission = work.record, work.meaning
+        try:
+            if isinstance(submission, Submission):
+                await self._carry_out(record, submission, turn)
+            else:
+                await self._bury(record, submission, turn)
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - a record must never take the consumer down
+            log.exception("record-failed", partition=record.partition, offset=record.offset)
+            await self._try_again_or_bury(work, error, turn)
+
+    async def _carry_out(self, record: Record, submission: Submission, turn: Turn) -> None:
+        tried = delivery_attempts(record)
+        known = await self._until_kafka_answers(turn, lambda: self._window.find(submission.id.key, record.partition))
+        if known is not None and known.status == 500 and tried:
+            known = None  # a dead letter that is replayed
+        if known is None and not tried and submission.has_own_id:
+            home = await self._until_kafka_answers(turn, lambda: self._home(submission))
+            if home != record.partition:
+                await self._hand_on(record, submission, home, turn)
+                return
+        if known is not None:
+            await self._answer_again(record, submission, known, turn)
+            return
+        outcome = self._refusal(submission) or await self._submitter.submit(
+            submission, guard=turn.guard, pause=turn.rest
+        )
+        await self._conclude(record, submission, outcome, turn)
+
+    async def _home(self, submission: Submission) -> int:
+        return self._producer.home_partition(self._topics.submissions, submission.id.key.encode())
+
+    def _refusal(self, submission: Submission) -> Outcome | None:
+        """Return the refusal of a submission that must not even be tried."""
+        if time.time() - submission.received > self._topics.duplicate_window_seconds:
+            window = self._topics.duplicate_window_seconds
+            return _refused(
+                submission,
+                Rejection(
+                    410,
+                    f"the submission is older than the duplicate window of {window} s, so that nobody can tell whether "
+                    "it was carried out: look for its Job, and submit it again if there is none",
+                ),
+            )
+        if submission.header_faults:
+            return _refused(submission, InvalidSubmission(submission.header_faults).rejection)
+        return None
+
+    async def _answer_again(self, record: Record, submission: Submission, known: Outcome, turn: Turn) -> None:
+        """Give a submission that was handled before the answer it got then, or tell it that its id was used before."""
+        self._metrics.duplicates.inc()
+        if known.fingerprint != fingerprint_of(submission.body):
+            await self._conclude(record, submission, self._submitter.conflict(submission, known.name), turn)
+            return
+        if known.correlation_id != submission.correlation_id:
+            again = replace(known, correlation_id=submission.correlation_id, traceparent=submission.traceparent)
+            await self._conclude(record, submission, again, turn)
+        else:
+            await self._submitter.release(submission, known, guard=turn.guard, pause=turn.rest)
+
+    async def _conclude(self, record: Record, submission: Submission, outcome: Outcome, turn: Turn) -> None:
+        """Write the outcome, remember it, tell the reply topic, and release what waited for the acknowledgement."""
+        await turn.guard()
+        new = outcome_record(outcome, self._topics.outcomes, record.partition, time.time())
+        position = await self._write(new, turn)
+        self._window.remember(record.partition, outcome.key.encode(), position.offset)
+        await self._reply(submission, outcome)
+        await self._submitter.release(submission, outcome, guard=turn.guard, pause=turn.rest)
+        seconds = time.time() - submission.received
+        self._by_class[outcome.status // 100].inc()
+        self._metrics.outcome_seconds.observe(seconds)
+        log.info(
+            "outcome",
+            submission=submission.id.key,
+            user=submission.user,
+            name=outcome.name,
+            status=outcome.status,
+            reason=None if outcome.name else outcome.body.get("message"),
+            seconds=round(seconds, 4),
+        )
+
+    async def _reply(self, submission: Submission, outcome: Outcome) -> None:
+        """Send a copy to the topic the producer named; a convenience that never holds up the outcome itself."""
+        topic = submission.reply_topic
+        if topic is None or topic == self._topics.outcomes:
+            return
+        if topic not in self._topics.reply_allowed:
+            log.warning("reply-topic-not-allowed", submission=submission.id.key, topic=topic)
+            return
+        try:
+            await self._producer.send(outcome_record(outcome, topic, submission.reply_partition, time.time()))
+        except (BrokerUnavailable, RecordTooLarge) as error:
+            log.warning("reply-failed", submission=submission.id.key, topic=topic, reason=str(error))
+
+    async def _hand_on(self, record: Record, submission: Submission, home: int, turn: Turn) -> None:
+        """Send a record that was keyed otherwise, byte for byte, to the partition where its duplicates meet."""
+        await turn.guard()
+        key = submission.id.key.encode()
+        await self._write(NewRecord(self._topics.submissions, home, key, record.value, record.headers), turn)
+        log.info("submission-rerouted", submission=submission.id.key, partition=record.partition, to=home)
+
+    async def _try_again_or_bury(self, work: Work, error: Exception, turn: Turn) -> None:
+        attempts = delivery_attempts(work.record) + 1
+        if attempts < self._settings.max_attempts:
+            await turn.guard()
+            try:
+                await self._write(retry_record(work.record, attempts), turn)
+            except RecordTooLarge:  # it was as large as the topic takes before the count was added
+                pass
+            else:
+                return
+        await self._bury(work.record, error, turn)
+        if isinstance(work.meaning, Submission):
+            await self._conclude(work.record, work.meaning, _failed(work.meaning), turn)
+
+    async def _bury(self, record: Record, error: Exception, turn: Turn) -> None:
+        """Put a record aside byte for byte; only where Kafka takes no record of that size, without its value."""
+        await turn.guard()
+        attempts = delivery_attempts(record) + 1
+        kind, reason, topic = type(error).__name__, str(error), self._topics.dead_letters
+        try:
+            await self._write(dead_letter_record(record, kind, reason, topic, attempts), turn)
+        except RecordTooLarge:
+            reason += f" (the value of {len(record.value or b'')} bytes is left out: too large for {topic})"
+            await self._write(dead_letter_record(replace(record, value=None), kind, reason, topic, attempts), turn)
+        self._metrics.dead_letters.inc()
+        log.error("dead-letter", partition=record.partition, offset=record.offset, reason=reason, attempts=attempts)
+
+    async def _write(self, record: NewRecord, turn: Turn) -> Position:
+        return await self._until_kafka_answers(turn, lambda: self._producer.send(record))
+
+    @staticmethod
+    async def _until_kafka_answers(turn: Turn, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until Kafka answers: an outage delays a submission and never decides it."""
+        while True:
+            try:
+                return await ask()
+            except BrokerUnavailable as error:
+                log.warning("kafka-unavailable", reason=str(error))
+                await turn.rest(KAFKA_RETRY_SECONDS)
+                await turn.guard()
+
+
+def _refused(submission: Submission, rejection: Rejection) -> Outcome:
+    return Outcome(
+        id=submission.id,
+        status=rejection.status,
+        body=rejection.body(),
+        fingerprint=fingerprint_of(submission.body),
+        user=submission.user,
+        correlation_id=submission.correlation_id,
+        traceparent=submission.traceparent,
+    )
+
+
+def _failed(submission: Submission) -> Outcome:
+    rejection = Rejection(500, "the submission could not be handled; it is kept as a dead letter and can be replayed")
+    return _refused(submission, rejection)

@@ -1,0 +1,254 @@
+"""The HTTP door: the documented POST becomes a record, its outcome becomes the response.
+
+Knows nothing of Kubernetes: it validates early so that a bad request never reaches the topic, produces, and waits for
+the outcome that a consumer writes. Every answer of the design's table that this side can give is given here.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from aiohttp import web
+
+from service.broker import Backlog, BrokerUnavailable, Producer, RecordTooLarge
+from service.credentials import Principal, TokenList, authenticate
+from service.documents import read_document
+from service.errors import Rejection, SubmissionRejected
+from service.logs import escape, log
+from service.metrics import Metrics
+from service.naming import http_submission_id, is_submission_key, job_name
+from service.preferences import read_idempotency_key, read_prefer
+from service.records import Outcome, Submission, submission_record
+from service.replies import Replies
+from service.settings import Settings
+from service.validation import JobSubmission, validate
+from service.window import DuplicateWindow
+
+SUBMIT_PATHS = ("/api/job", "/api/v1/job", "/api/v1/jobs")
+STATUS_PATH = "/api/submissions/"
+RETRY_SECONDS = "5"
+"""`Retry-After` of answers for which nothing better is known."""
+FOLLOW_SECONDS = 0.1
+"""How far the reader of the outcomes may be behind a commit."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class HttpIngress:
+    """The request handlers; `app()` is what a server runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        producer: Producer,
+        replies: Replies,
+        window: DuplicateWindow,
+        backlog: Backlog,
+        metrics: Metrics,
+        tokens: Callable[[], TokenList | None],
+    ) -> None:
+        self._settings = settings
+        self._producer = producer
+        self._replies = replies
+        self._window = window
+        self._backlog = backlog
+        self._metrics = metrics
+        self._tokens = tokens
+        self._in_flight = metrics.in_flight.labels(role="ingress")
+        self._requests = 0
+        self._pending: dict[str, int] = {}
+        self._received = metrics.received.labels(via="http")
+        self._draining = asyncio.Event()
+
+    def app(self) -> web.Application:
+        """Return the application with its routes and error shape."""
+        app = web.Application(client_max_size=self._settings.http.max_body_bytes, middlewares=[self._errors_as_json])
+        for path in SUBMIT_PATHS:
+            app.router.add_post(path, self.submit)
+        app.router.add_get(STATUS_PATH + "{id}", self.status)
+        return app
+
+    def drain(self) -> None:
+        """Answer every waiting POST 202 from now on; the submissions themselves are safe in Kafka."""
+        self._draining.set()
+
+    async def submit(self, request: web.Request) -> web.Response:
+        """Answer `POST /api/job` (the document's URL; later editions' `/api/v1/job` and `/api/v1/jobs` alike)."""
+        started = time.perf_counter()
+        self._requests += 1
+        self._in_flight.inc()
+        try:
+            response = await self._submit(request)
+        finally:
+            self._requests -= 1
+            self._in_flight.dec()
+        self._metrics.http_seconds.observe(time.perf_counter() - started)
+        return response
+
+    async def _submit(self, request: web.Request) -> web.Response:
+        if self._requests > self._settings.http.max_in_flight:
+            return _error(Rejection(429, "too many submissions in progress: try again later"))
+        principal = self._authenticate(request)
+        if request.content_type != "application/json":
+            return _error(Rejection(415, "the body must be JSON: send Content-Type: application/json"))
+        body = await self._body(request)
+        job = validate(read_document(body), profile=self._settings.kube.scheduler_profile)
+        principal.require(job.project)
+        key = read_idempotency_key(request.headers.get("Idempotency-Key"))
+        wait = read_prefer(
+            request.headers.get("Prefer"),
+            default=self._settings.http.wait_seconds,
+            longest=self._settings.http.max_wait_seconds,
+        )
+        submission = Submission(
+            id=http_submission_id(principal.user, job.project, key or str(uuid4())),
+            has_own_id=True,
+            body=body,
+            user=principal.user,
+            content_type="application/json",
+            correlation_id=uuid4().hex,
+            traceparent=request.headers.get("traceparent"),
+            received=time.time(),
+        )
+        self._received.inc()
+        return await self._produce_and_wait(submission, job, wait)
+
+    def _authenticate(self, request: web.Request) -> Principal:
+        return authenticate(request.headers.get("RA-USER"), request.headers.get("Authorization"), self._tokens())
+
+    async def _body(self, request: web.Request) -> bytes:
+        try:
+            async with asyncio.timeout(self._settings.http.read_timeout_seconds):
+                return await request.read()
+        except TimeoutError:
+            raise SubmissionRejected(
+                Rejection(408, f"the body did not arrive within {self._settings.http.read_timeout_seconds:g} s")
+            ) from None
+
+    async def _produce_and_wait(self, submission: Submission, job: JobSubmission, wait: float) -> web.Response:
+        if not self._replies.ready:
+            return _error(Rejection(503, "the service is starting or cannot reach Kafka: nothing was accepted"))
+        assert submission.correlation_id is not None  # noqa: S101 - set above; tells mypy
+        with self._replies.expect(submission.correlation_id) as outcome:
+            self._pending[submission.id.key] = self._pending.get(submission.id.key, 0) + 1
+            try:
+                await self._producer.send(submission_record(submission, self._settings.topics.submissions))
+                if wait:
+                    await self._first(outcome, wait)
+            except RecordTooLarge:
+                return _error(Rejection(413, "the submission is larger than Kafka takes"))
+            except BrokerUnavailable as error:
+                log.warning("submission-not-accepted", submission=submission.id.key, reason=str(error))
+                return _error(
+                    Rejection(
+                        503,
+                        "Kafka cannot take the submission: nothing was accepted; try again, with the same "
+                        "Idempotency-Key if there is one",
+                    )
+                )
+            finally:
+                self._pending[submission.id.key] -= 1
+                if not self._pending[submission.id.key]:
+                    del self._pending[submission.id.key]
+            if outcome.done():
+                return _outcome_response(outcome.result())
+        return self._accepted(submission, job)
+
+    async def _first(self, outcome: asyncio.Future[Outcome], wait: float) -> None:
+        draining = asyncio.ensure_future(self._draining.wait())
+        try:
+            await asyncio.wait((outcome, draining), timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            draining.cancel()
+
+    def _accepted(self, submission: Submission, job: JobSubmission) -> web.Response:
+        body = {
+            "status": 202,
+            "message": "accepted; the outcome will be at the Location",
+            "id": submission.id.key,
+        }
+        if job.name is None:
+            body["name"] = job_name(job, submission.id)
+        headers = {"Location": STATUS_PATH + submission.id.key, "Retry-After": "1"}
+        return _json(202, body, headers)
+
+    async def status(self, request: web.Request) -> web.Response:
+        """Answer `GET /api/submissions/<id>`: 200 with the outcome, 202 while it is pending, 404 if unknown."""
+        principal = self._authenticate(request)
+        key = request.match_info["id"]
+        if not is_submission_key(key):
+            return _unknown(key)
+        try:
+            outcome = await self._window.find(key)
+            if outcome is None and (key in self._pending or await self._backlog.holds(key.encode())):
+                return _json(202, {"status": 202, "message": "the outcome is not known yet"}, {"Retry-After": "1"})
+            outcome = outcome or await self._just_finished(key)
+        except BrokerUnavailable as error:
+            return _error(Rejection(503, "Kafka cannot be asked at the moment", str(error)))
+        if outcome is None and not self._replies.caught_up:
+            return _error(Rejection(503, "the outcomes of the past are still being read: ask again"))
+        if outcome is None or (principal.projects is not None and outcome.user != principal.user):
+            return _unknown(key)
+        return _outcome_response(outcome, status=200)
+
+    async def _just_finished(self, key: str) -> Outcome | None:
+        """Look once more: between the two questions the outcome may have come and the backlog been committed."""
+        await asyncio.sleep(FOLLOW_SECONDS)
+        return await self._window.find(key)
+
+    @web.middleware
+    async def _errors_as_json(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Give every answer the API's error shape and count it; an unforeseen exception becomes a 500, never a hang."""
+        try:
+            response = await handler(request)
+        except SubmissionRejected as rejected:
+            response = _error(rejected.rejection)
+        except web.HTTPRequestEntityTooLarge:
+            limit = self._settings.http.max_body_bytes
+            response = _error(Rejection(413, f"the body is larger than {limit} bytes"))
+        except web.HTTPException as error:
+            response = _error(Rejection(error.status, error.reason))
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
+        except Exception:  # noqa: BLE001 - the last resort of the door: the client gets an answer, the log the cause
+            log.exception("request-failed", path=request.path)
+            response = _error(Rejection(500, "the service failed to handle the request; its log has the cause"))
+        if request.path in SUBMIT_PATHS:
+            self._metrics.http_responses.labels(code=str(response.status)).inc()
+        return response
+
+
+def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json", headers=headers)
+
+
+def _error(rejection: Rejection) -> web.Response:
+    headers = {}
+    if rejection.status in (429, 503):
+        headers["Retry-After"] = RETRY_SECONDS
+    if rejection.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return _json(rejection.status, rejection.body(), headers)
+
+
+def _unknown(key: str) -> web.Response:
+    return _error(Rejection(404, f"no submission {escape(key[:100])} is known; they are remembered for a limited time"))
+
+
+def _outcome_response(outcome: Outcome, status: int | None = None) -> web.Response:
+    """Return the outcome as it was written; warnings as the API server sends its own (RFC 9111, warn-code 299)."""
+    response = _json(status or outcome.status, outcome.body)
+    if outcome.status in (429, 503):
+        response.headers["Retry-After"] = RETRY_SECONDS
+    for warning in outcome.warnings:
+        response.headers.add("Warning", f'299 - "{_quotable(warning)}"')
+    return response
+
+
+def _quotable(text: str) -> str:
+    """Return `text` fit for a quoted string in a header: printable ASCII, quotes and backslashes escaped."""
+    plain = escape(text).encode("ascii", "backslashreplace").decode("ascii")
+    return plain.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,13 @@
+"""The only door to the Kubernetes API.
+
+`login` gets the address and the credentials from the official client's configuration, `api` asks, `circuit` knows
+whether anybody answers, `persistence` asks until there is a decision. Used by `submitter`; what an answer means for a
+submission is decided in `outcomes`.
+"""
+
+from service.kube.api import ApiError, ApiUnreachable, Created, KubeApi
+from service.kube.circuit import Circuit
+from service.kube.login import LoginFailed
+from service.kube.persistence import Pause, Persistence
+
+__all__ = ["ApiError", "ApiUnreachable", "Circuit", "Created", "KubeApi", "LoginFailed", "Pause", "Persistence"]

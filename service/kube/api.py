@@ -1,0 +1,255 @@
+"""The requests the service makes of the Kubernetes API: plain dicts in, the little that is needed out.
+
+One aiohttp session with kept connections, JSON by orjson. An answer of the API server other than success is an
+`ApiError`, no answer an `ApiUnreachable`; nobody here decides what either means.
+"""
+
+import re
+import time
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Self
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from service import __version__
+from service.kube.login import Login
+from service.metrics import Metrics
+from service.outcomes import ApiAnswer
+from service.settings import KubeSettings
+
+GROUPS: Final = {
+    "jobs": "batch",
+    "persistentvolumeclaims": "",
+    "services": "",
+    "ingresses": "networking.k8s.io",
+}
+"""The resources that are asked for, and the API group of each; all in version v1."""
+
+STRATEGIC_MERGE_PATCH: Final = "application/strategic-merge-patch+json"
+
+KEEP_ALIVE_SECONDS: Final = 60
+"""How long an idle connection is kept, less than the 90 s after which an API server closes it."""
+
+PROBE_SECONDS: Final = 2.0
+"""How long an answer to a probe is waited for."""
+
+_WARNING = re.compile(r'299 [^ ]+ "((?:[^"\\]|\\.)*)"')
+_ESCAPE = re.compile(r"\\(.)")
+_MAX_TEXT = 200  # characters passed on of an answer that is not the API server's
+
+
+class ApiError(Exception):
+    """The API server, or something in front of it, refused a request; `answer` is what it said."""
+
+    def __init__(self, answer: ApiAnswer) -> None:
+        super().__init__(f"{answer.status} {answer.reason}: {answer.message}")
+        self.answer = answer
+
+
+class ApiUnreachable(Exception):
+    """There was no answer: `connect`, `timeout` or `disconnect` is the reason.
+
+    `maybe_applied` tells that the request may have arrived and been carried out.
+    """
+
+    def __init__(self, reason: str, *, maybe_applied: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.maybe_applied = maybe_applied
+
+
+class Created(NamedTuple):
+    """An object that was created, with the warnings of the API server."""
+
+    name: str
+    uid: str
+    warnings: tuple[str, ...]
+
+
+class KubeApi:
+    """A client of one API server. Make it with `connect`, end it with `close`."""
+
+    def __init__(self, login: Login, timeout_seconds: float, metrics: Metrics) -> None:
+        self._login = login
+        self._metrics = metrics
+        self._counters: dict[tuple[str, str], Any] = {}
+        self._histograms: dict[str, Any] = {}
+        # the API server gives up a little earlier, so that a request without an answer is not carried out much later
+        self._limit = f"timeout={int(timeout_seconds * 900)}ms"
+        self._session = aiohttp.ClientSession(
+            # no limit: the consumer bounds how many requests are in flight
+            connector=aiohttp.TCPConnector(limit=0, ssl=login.tls, keepalive_timeout=KEEP_ALIVE_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+            headers={"Accept": "application/json", "User-Agent": f"job-submission/{__version__}"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            proxy=login.proxy,
+        )
+        self._probe_timeout = aiohttp.ClientTimeout(total=min(timeout_seconds, PROBE_SECONDS))
+
+    @classmethod
+    async def connect(cls, settings: KubeSettings, metrics: Metrics) -> Self:
+        """Read the login; no request is made. Raises LoginFailed."""
+        return cls(await Login.read(settings), settings.request_timeout_seconds, metrics)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def create(self, resource: str, namespace: str, body: dict[str, Any]) -> Created:
+        """Create an object. Unknown fields in it are an error, not dropped. Raises ApiError, ApiUnreachable."""
+        url = _url(self._login.server, resource, namespace, "", f"?fieldValidation=Strict&{self._limit}")
+        answer, warnings = await self._request("create", "POST", url, body)
+        metadata = answer["metadata"]
+        return Created(metadata["name"], metadata["uid"], warnings)
+
+    async def read(self, resource: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return an object as it is stored now, None where there is none. Raises ApiError, ApiUnreachable."""
+        url = _url(self._login.server, resource, namespace, name, "")
+        try:
+            answer, _ = await self._request("get", "GET", url)
+        except ApiError as error:
+            if error.answer.status == 404 and error.answer.reason == "NotFound":
+                return None
+            raise
+        return answer
+
+    async def delete(self, resource: str, namespace: str, name: str, uid: str) -> None:
+        """Delete the object of this name if its uid is `uid`; what it owns is collected in the background.
+
+        Raises ApiError (404 where it is gone, 409 where the uid is another), ApiUnreachable.
+        """
+        url = _url(self._login.server, resource, namespace, name, f"?{self._limit}")
+        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        await self._request("delete", "DELETE", url, options)
+
+    async def patch(self, resource: str, namespace: str, name: str, patch: dict[str, Any]) -> None:
+        """Apply a strategic merge patch; a `metadata.uid` in it is a precondition. Raises ApiError, ApiUnreachable."""
+        url = _url(self._login.server, resource, namespace, name, f"?{self._limit}")
+        await self._request("patch", "PATCH", url, patch, STRATEGIC_MERGE_PATCH)
+
+    async def can_i(self, verb: str, resource: str, namespace: str | None = None) -> bool:
+        """Ask whether this service may do `verb` to `resource` in a namespace (None: in all).
+
+        Raises ApiError, ApiUnreachable.
+        """
+        attributes = {"verb": verb, "group": GROUPS[resource], "resource": resource, "namespace": namespace or ""}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        answer, _ = await self._request("review", "POST", URL(self._login.server + path, encoded=True), review)
+        return bool(answer.get("status", {}).get("allowed"))
+
+    async def alive(self) -> bool:
+        """Tell whether an API server answers and knows this service, whatever it may do (403)."""
+        try:
+            async with self._session.get(
+                self._login.server + "/readyz",
+                headers=await self._login.headers(),
+                timeout=self._probe_timeout,
+                allow_redirects=False,
+                server_hostname=self._login.tls_server_name,
+            ) as response:
+                status = response.status
+        except (aiohttp.ClientError, OSError):
+            self._count("probe", "error")
+            return False
+        self._count("probe", str(status))
+        if status == 401:
+            self._login.distrust()
+        return status in (200, 403)
+
+    async def _request(
+        self, verb: str, method: str, url: URL, body: Any = None, content_type: str = "application/json"
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Make one request; return the object answered and the warnings with it."""
+        headers = await self._login.headers()
+        data = None
+        if body is not None:
+            headers = {**headers, "Content-Type": content_type}
+            data = orjson.dumps(body)
+        started = time.perf_counter()
+        try:
+            async with self._session.request(
+                method,
+                url,
+                data=data,
+                headers=headers,
+                allow_redirects=False,
+                server_hostname=self._login.tls_server_name,
+            ) as response:
+                raw = await response.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            self._count(verb, "error")
+            raise ApiUnreachable("connect", maybe_applied=False) from error
+        except TimeoutError as error:
+            self._count(verb, "error")
+            raise ApiUnreachable("timeout", maybe_applied=True) from error
+        except (aiohttp.ClientError, OSError) as error:
+            self._count(verb, "error")
+            raise ApiUnreachable("disconnect", maybe_applied=True) from error
+        self._count(verb, str(response.status))
+        self._observe(verb, time.perf_counter() - started)
+        warnings = tuple(text for value in response.headers.getall("Warning", ()) for text in warning_texts(value))
+        answer = _object(raw)
+        if response.status not in (200, 201, 202) or "metadata" not in answer:
+            if response.status == 401:
+                self._login.distrust()
+            raise ApiError(_answer(response, answer, raw, warnings))
+        return answer, warnings
+
+    def _count(self, verb: str, code: str) -> None:
+        counter = self._counters.get((verb, code))
+        if counter is None:
+            counter = self._counters[verb, code] = self._metrics.kube_requests.labels(verb=verb, code=code)
+        counter.inc()
+
+    def _observe(self, verb: str, seconds: float) -> None:
+        histogram = self._histograms.get(verb)
+        if histogram is None:
+            histogram = self._histograms[verb] = self._metrics.kube_seconds.labels(verb=verb)
+        histogram.observe(seconds)
+
+
+def warning_texts(header: str) -> list[str]:
+    """Return the texts of the warnings in one `Warning` header (RFC 7234 section 5.5, warn-code 299)."""
+    return [_ESCAPE.sub(r"\1", text) for text in _WARNING.findall(header)]
+
+
+@lru_cache(1024)
+def _url(server: str, resource: str, namespace: str, name: str, query: str) -> URL:
+    group = GROUPS[resource]
+    root = f"/apis/{group}/v1" if group else "/api/v1"
+    path = f"{root}/namespaces/{quote(namespace, safe='')}/{resource}"
+    if name:
+        path += f"/{quote(name, safe='')}"
+    return URL(server + path + query, encoded=True)
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        answer = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _answer(
+    response: aiohttp.ClientResponse, status: dict[str, Any], raw: bytes, warnings: tuple[str, ...]
+) -> ApiAnswer:
+    """Read a `Status` object; whatever else came is passed on as text."""
+    details = status.get("details")
+    retry_after = response.headers.get("Retry-After", "")
+    return ApiAnswer(
+        status=response.status,
+        reason=str(status.get("reason") or ""),
+        message=str(status.get("message") or "") or raw[:_MAX_TEXT].decode("utf-8", "replace"),
+        retry_after=float(retry_after) if re.fullmatch(r"[0-9]{1,6}", retry_after) else None,
+        details=details if isinstance(details, dict) else {},
+        warnings=warnings,
+    )

@@ -1,0 +1,68 @@
+"""Asking until Kubernetes has decided: temporary failures are tried again, an outage is waited for.
+
+What is temporary and what is an outage stands in the table of `outcomes`; here it is acted on. Only decisions come
+back to `submitter`, so that its steps read as if the API server always answered.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from service.errors import TemporaryFailure
+from service.kube.api import ApiError, ApiUnreachable
+from service.kube.circuit import Circuit
+from service.metrics import Metrics
+from service.outcomes import Verdict, retry_delay, rule_for
+from service.settings import KubeSettings
+
+T = TypeVar("T")
+Pause = Callable[[float], Awaitable[None]]
+"""Sleeps for a number of seconds between two tries, letting others work in the meantime."""
+
+
+class Persistence:
+    """Repeats steps until they are decided; `uniform` gives random numbers in [0, 1)."""
+
+    def __init__(
+        self, circuit: Circuit, settings: KubeSettings, metrics: Metrics, uniform: Callable[[], float] = random.random
+    ) -> None:
+        self._circuit = circuit
+        self._base = settings.retry_base_seconds
+        self._cap = settings.retry_cap_seconds
+        self._retries = metrics.retries
+        self._uniform = uniform
+
+    async def until_decided(self, step: Callable[[], Awaitable[T]], pause: Pause, deadline: float = 0) -> T:
+        """Repeat `step`, which must be fit to be repeated, until its end does not depend on luck; return its result.
+
+        Raises ApiError where the answer is final, TemporaryFailure where tries have failed for `deadline` seconds (0:
+        never), and whatever else the step raises. The time of an outage does not count: it decides nothing.
+        """
+        attempt = 0
+        failing_since: float | None = None
+        while True:
+            if self._circuit.open:
+                await self._circuit.until_closed()
+            try:
+                return await step()
+            except TemporaryFailure as error:
+                failure, is_outage = error, False
+            except ApiUnreachable as error:
+                failure, is_outage = TemporaryFailure(error.reason), True
+            except ApiError as error:
+                rule = rule_for(error.answer)
+                if rule.verdict not in (Verdict.TEMPORARY, Verdict.OUTAGE):
+                    raise
+                failure = TemporaryFailure(rule.name, error.answer.retry_after)
+                is_outage = rule.verdict is Verdict.OUTAGE
+            self._retries.labels(reason=failure.reason).inc()
+            if is_outage and await self._circuit.until_closed():
+                attempt, failing_since = 0, None
+                continue
+            now = asyncio.get_running_loop().time()
+            failing_since = now if failing_since is None else failing_since
+            if deadline and now - failing_since >= deadline:
+                raise failure
+            await pause(retry_delay(attempt, failure.retry_after, self._uniform(), self._base, self._cap))
+            attempt += 1

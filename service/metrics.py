@@ -1,0 +1,108 @@
+"""The only door to Prometheus: every metric by name, with its unit and its closed set of labels.
+
+No label ever holds a user, a project or a job, so the number of series does not grow with tenants. Names follow
+https://prometheus.io/docs/practices/naming/. Labelled children are bound once here or by their user, never per job.
+"""
+
+import platform
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from service import __version__
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """All metrics on a registry of their own, so that several can live in one process and in tests."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        name = "job_submission"
+        self.received = Counter(
+            f"{name}_received",
+            "Submissions received, by the door: an HTTP request or a record.",
+            ["via"],
+            registry=registry,
+        )
+        self.http_responses = Counter(
+            f"{name}_http_responses", "Responses to POSTs, by status code.", ["code"], registry=registry
+        )
+        self.outcomes = Counter(
+            f"{name}_outcomes",
+            "Outcomes acknowledged by Kafka, by status class (2xx, 4xx, 5xx).",
+            ["status"],
+            registry=registry,
+        )
+        self.outcome_seconds = Histogram(
+            f"{name}_outcome_seconds",
+            "Seconds from the record's timestamp to its acknowledged outcome.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.http_seconds = Histogram(
+            f"{name}_http_seconds", "Seconds from a POST to its response.", buckets=SECONDS, registry=registry
+        )
+        self.duplicates = Counter(
+            f"{name}_duplicates", "Submissions that were answered from what was done before.", registry=registry
+        )
+        self.kube_requests = Counter(
+            f"{name}_kubernetes_requests",
+            "Requests to the Kubernetes API, by verb and status code (`error` without an answer).",
+            ["verb", "code"],
+            registry=registry,
+        )
+        self.kube_seconds = Histogram(
+            f"{name}_kubernetes_request_seconds",
+            "Seconds of requests to the Kubernetes API, by verb.",
+            ["verb"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.retries = Counter(
+            f"{name}_retries", "Tries repeated after a temporary failure, by reason.", ["reason"], registry=registry
+        )
+        self.in_flight = Gauge(f"{name}_in_flight", "Submissions in progress, by role.", ["role"], registry=registry)
+        self.lag = Gauge(
+            f"{name}_consumer_lag_records",
+            "Records behind the end of the topic, by partition.",
+            ["partition"],
+            registry=registry,
+        )
+        self.oldest_uncommitted = Gauge(
+            f"{name}_oldest_uncommitted_timestamp_seconds",
+            "Time of the oldest record in progress, in seconds since the epoch; 0 when there is none.",
+            registry=registry,
+        )
+        self.dead_letters = Counter(
+            f"{name}_dead_letters", "Records put into the dead letter topic.", registry=registry
+        )
+        self.kube_up = Gauge(
+            f"{name}_kubernetes_up", "1 while the Kubernetes API answers, 0 in an outage.", registry=registry
+        )
+        self.consumer_stopped = Gauge(
+            f"{name}_consumer_stopped", "1 when the dead letter limiter has stopped the consumer.", registry=registry
+        )
+        self.remembered = Gauge(
+            f"{name}_remembered_submissions", "Submissions in the duplicate window of this process.", registry=registry
+        )
+        self.rebuilds = Counter(
+            f"{name}_kafka_client_rebuilds",
+            "Kafka clients replaced after a fatal error or a silent fetch.",
+            ["client"],
+            registry=registry,
+        )
+        build = Gauge(
+            f"{name}_build_info", "Always 1; the labels tell what runs.", ["version", "python"], registry=registry
+        )
+        build.labels(version=__version__, python=platform.python_version()).set(1)
+
+    def exposition(self) -> bytes:
+        """Return all metrics in Prometheus' text format 0.0.4."""
+        return generate_latest(self.registry)

@@ -1,0 +1,49 @@
+"""What a client asks for in request headers beside the body: `Prefer` (RFC 7240) and `Idempotency-Key` (IETF draft)."""
+
+import re
+
+from service.errors import Fault, InvalidSubmission
+
+MAX_KEY_LENGTH = 255
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+
+
+def read_prefer(header: str | None, *, default: float, longest: float) -> float:
+    """Return the seconds to wait for the outcome that a `Prefer` header asks for.
+
+    `wait=N` waits N seconds, at most `longest`; `respond-async` alone does not wait. Unknown or malformed preferences
+    are ignored, as RFC 7240 asks.
+    """
+    wait, respond_async = None, False
+    for part in (header or "").split(","):
+        name, _, value = part.partition(";")[0].strip().partition("=")
+        match name.strip().lower(), value.strip().strip('"'):
+            case "respond-async", _:
+                respond_async = True
+            case "wait", seconds if seconds.isascii() and seconds.isdecimal():
+                wait = min(float(seconds[:9]), longest)
+    if wait is not None:
+        return wait
+    return 0.0 if respond_async else default
+
+
+def read_idempotency_key(header: str | None) -> str | None:
+    """Return the key, bare or as the quoted string of RFC 8941; None without the header.
+
+    Raises InvalidSubmission for an empty key, one of more than 255 characters or one with unprintable characters.
+    """
+    if header is None:
+        return None
+    text = header.strip()
+    quoted = _QUOTED.fullmatch(text)
+    key = re.sub(r"\\(.)", r"\1", quoted.group(1)) if quoted else text
+    if not key or len(key) > MAX_KEY_LENGTH or not key.isprintable():
+        raise InvalidSubmission(
+            (
+                Fault(
+                    "Idempotency-Key",
+                    f"must be 1 to {MAX_KEY_LENGTH} printable characters, without or in double quotes",
+                ),
+            )
+        )
+    return key

@@ -1,0 +1,72 @@
+"""Hands outcomes to the requests that wait for them.
+
+The ingress notes a correlation id before it produces a submission; this module follows `job-outcomes` from its end and
+gives each outcome to the waiter of its correlation id. Outcomes nobody here waits for are not even parsed. It also
+keeps the index behind `GET /api/submissions/<id>` up to date.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+from service.broker import BrokerUnavailable, OutcomeLog
+from service.errors import UnreadableRecord
+from service.logs import log
+from service.records import Outcome, Record, header, read_outcome
+from service.window import DuplicateWindow
+
+
+class Replies:
+    """The waiting requests of one ingress process."""
+
+    def __init__(self, outcomes: OutcomeLog, window: DuplicateWindow) -> None:
+        self._outcomes = outcomes
+        self._window = window
+        self.caught_up = False
+        self._waiting: dict[bytes, asyncio.Future[Outcome]] = {}
+
+    @property
+    def ready(self) -> bool:
+        """True once every outcome from now on will be seen: only then may a submission be sent and waited for."""
+        return self._outcomes.ready
+
+    @contextlib.contextmanager
+    def expect(self, correlation_id: str) -> Iterator[asyncio.Future[Outcome]]:
+        """Give a future of the outcome with this correlation id; leaving the block gives up the wait."""
+        key = correlation_id.encode()
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting[key] = future
+        try:
+            yield future
+        finally:
+            del self._waiting[key]
+            future.cancel()
+
+    async def run(self) -> None:
+        """Follow the outcomes until cancelled, and read those of the past beside it."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._outcomes.follow(self._arrived))
+            tasks.create_task(self._catch_up())
+
+    async def _catch_up(self) -> None:
+        while not self.caught_up:
+            try:
+                for partition in range(await self._outcomes.partition_count()):
+                    await self._window.load(partition)
+                self.caught_up = True
+            except BrokerUnavailable as error:
+                log.warning("outcomes-unreadable", reason=str(error))
+                await asyncio.sleep(1)
+
+    def _arrived(self, records: list[Record]) -> None:
+        for record in records:
+            if record.key is not None:
+                self._window.remember(record.partition, record.key, record.offset)
+            correlation_id = header(record.headers, "correlation-id")
+            future = self._waiting.get(correlation_id) if correlation_id is not None else None
+            if future is None or future.done():
+                continue
+            try:
+                future.set_result(read_outcome(record))
+            except UnreadableRecord as error:
+                log.warning("outcome-unreadable", partition=record.partition, offset=record.offset, reason=str(error))

@@ -1,0 +1,143 @@
+"""From a submission to its outcome: validate, carry out step by step, and answer.
+
+The steps are those of `errand`; each is repeated until Kubernetes has decided it, so that nothing but a decision ever
+becomes an outcome.
+"""
+
+from functools import partial
+from typing import Any
+
+from service.documents import read_document
+from service.errors import InvalidSubmission, Rejection, SubmissionRejected, TemporaryFailure
+from service.kube import ApiError, Circuit, KubeApi, Pause, Persistence
+from service.logs import log
+from service.manifest import ManifestOptions, effect_warnings
+from service.metrics import Metrics
+from service.naming import fingerprint, fingerprint_of, namespace_of, raw_fingerprint
+from service.records import Outcome, Submission
+from service.settings import ConsumerSettings, KubeSettings
+from service.submitter.errand import Errand, Guard, IdReused, TakeBack, release_job
+from service.validation import JobSubmission, validate
+
+
+class Submitter:
+    """Turns submissions into outcomes; one for all of a process, since an outage is everybody's."""
+
+    def __init__(self, api: KubeApi, settings: KubeSettings, consumer: ConsumerSettings, metrics: Metrics) -> None:
+        self._api = api
+        self._settings = settings
+        self._deadline = consumer.submission_deadline_seconds
+        circuit = Circuit(api.alive, consumer.probe_interval_seconds, metrics.kube_up)
+        self._persistence = Persistence(circuit, settings, metrics)
+        self._options = ManifestOptions(
+            hold_below_ttl=settings.hold_below_ttl_seconds,
+            kueue_priority_class=settings.kueue_priority_class,
+            ingress_class=settings.ingress_class,
+        )
+
+    async def submit(self, submission: Submission, *, guard: Guard, pause: Pause) -> Outcome:
+        """Carry the submission out and return its outcome, however long Kubernetes takes to decide.
+
+        `guard` is awaited right before each write to Kubernetes, `pause` sleeps between two tries.
+        Raises LeaseLost from `guard`, and ApiError where the service may not do what it needs to (a defect of the
+        installation, not of the submission).
+        """
+        try:
+            document = read_document(submission.body)
+        except InvalidSubmission as error:
+            return _rejected(submission, raw_fingerprint(submission.body), error.rejection)
+        request = fingerprint(document)
+        try:
+            job = validate(document, profile=self._settings.scheduler_profile)
+            errand = Errand(self._api, submission, job, request, self._settings, self._options, guard)
+            warnings = await self._carry_out(errand, pause)
+        except IdReused as error:
+            return self.conflict(submission, error.name)
+        except SubmissionRejected as error:
+            return _rejected(submission, request, error.rejection)
+        warnings = (*effect_warnings(job, self._settings.scheduler_profile), *warnings)
+        return _outcome(submission, request, 200, {"name": errand.name}, tuple(dict.fromkeys(warnings)))
+
+    def conflict(self, submission: Submission, name: str | None) -> Outcome:
+        """Return the refusal of a submission whose id was used before, for another request, which made the Job `name`."""
+        used_for = f"made the Job {name}" if name else "was refused"
+        rejection = Rejection(
+            422, f"the id of this submission was used before for another request, which {used_for}: use a new one"
+        )
+        body = rejection.body()
+        return _outcome(submission, fingerprint_of(submission.body), rejection.status, body, conflict=True)
+
+    async def release(self, submission: Submission, outcome: Outcome, *, guard: Guard, pause: Pause) -> None:
+        """Let go of a Job with a short TTL, now that its outcome is acknowledged; others are left alone.
+
+        Needs nothing but the record and its outcome, so that a missed release is made good on redelivery. Never
+        raises but LeaseLost: the outcome stands.
+        """
+        job = self._perhaps_held(submission.body) if outcome.name else None
+        if job is None:
+            return
+        namespace = namespace_of(job.project, self._settings.namespace_template)
+
+        try:
+            await self._persistence.until_decided(partial(release_job, self._api, namespace, outcome, guard), pause)
+        except ApiError as error:
+            log.error("release-refused", submission=submission.id.key, name=outcome.name, reason=str(error))
+
+    async def _carry_out(self, errand: Errand, pause: Pause) -> tuple[str, ...]:
+        """Create the Job, then its dependents; return the API server's warnings. Raises SubmissionRejected."""
+        decided = self._persistence.until_decided
+        try:
+            job = await decided(errand.make_job, pause, self._deadline)
+            if job.is_leaving:
+                return ()  # somebody deletes it, which does not undo that it was created
+            warnings = job.warnings
+            for dependent in errand.manifests.dependents:
+                step = partial(errand.make_dependent, dependent, job.uid)
+                warnings += await decided(step, pause, self._deadline)
+        except TakeBack as error:
+            rejection = error.rejection
+        except TemporaryFailure as error:
+            rejection = Rejection(
+                504, f"Kubernetes could not take the job within {self._deadline:g} s: {error.reason}", "submit it again"
+            )
+        else:
+            return warnings
+        await decided(partial(errand.take_back, rejection), pause)
+        raise SubmissionRejected(rejection)
+
+    def _perhaps_held(self, body: bytes) -> JobSubmission | None:
+        """Return the job asked for if its Job can be a held one."""
+        if b"ttlAfterFinish" not in body and b"\\u" not in body:
+            return None  # spares nearly every job a second validation
+        try:
+            job = validate(read_document(body), profile=self._settings.scheduler_profile)
+        except InvalidSubmission:
+            return None
+        ttl = job.ttl_after_finish
+        return job if ttl is not None and ttl < self._options.hold_below_ttl else None
+
+
+def _rejected(submission: Submission, request: str, rejection: Rejection) -> Outcome:
+    return _outcome(submission, request, rejection.status, rejection.body())
+
+
+def _outcome(
+    submission: Submission,
+    request: str,
+    status: int,
+    body: dict[str, Any],
+    warnings: tuple[str, ...] = (),
+    *,
+    conflict: bool = False,
+) -> Outcome:
+    return Outcome(
+        id=submission.id,
+        status=status,
+        body=body,
+        fingerprint=request,
+        user=submission.user,
+        correlation_id=submission.correlation_id,
+        traceparent=submission.traceparent,
+        warnings=warnings,
+        conflict=conflict,
+    )

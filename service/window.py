@@ -1,0 +1,118 @@
+"""The duplicate window: which submissions already have an outcome, and where in `job-outcomes` it stands.
+
+The consumer asks it before it acts, so that reading the whole topic again creates nothing, even long after the Jobs
+are gone; the ingress asks it for `GET /api/submissions/<id>`. Only a 64-bit hash of the submission's key and the
+outcome's offset are kept (SQLite in memory, one table a partition: about 30 bytes a submission); the outcome itself is
+read from Kafka when it is asked for and compared in full, so that a collision of hashes can never pass for a duplicate.
+"""
+
+import sqlite3
+import time
+from hashlib import blake2b
+from typing import Final
+
+from service.broker import OutcomeLog
+from service.errors import UnreadableRecord
+from service.records import Outcome, read_outcome
+
+KEY_LENGTH: Final = 52
+"""Length of a submission's key; the longer keys of conflicts (422) are no part of the window."""
+
+
+def _hash(key: bytes) -> int:
+    return int.from_bytes(blake2b(key, digest_size=8).digest(), signed=True)
+
+
+class DuplicateWindow:
+    """Remembers the outcomes of the partitions it was told to load, for the length of the window."""
+
+    def __init__(self, outcomes: OutcomeLog, seconds: int) -> None:
+        self._outcomes = outcomes
+        self._seconds = seconds
+        self._db = sqlite3.connect(":memory:", isolation_level=None)
+        self._next: dict[int, int | None] = {}
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        """The partitions that were loaded."""
+        return frozenset(self._next)
+
+    async def load(self, partition: int) -> None:
+        """Learn all outcomes of `partition` up to its present end.
+
+        A partition that was loaded before is only read from where the last load ended.
+        Raises BrokerUnavailable when Kafka cannot be read.
+        """
+        since_ms = int((time.time() - self._seconds) * 1000)
+        self._db.execute(f"CREATE TABLE IF NOT EXISTS p{partition:d} (key INTEGER PRIMARY KEY, place INTEGER)")
+        start = self._next.setdefault(partition, None)
+        async for places in self._outcomes.scan(partition, since_ms=since_ms, from_offset=start):
+            self._insert(
+                partition, [(_hash(key), at) for key, at in places if key is not None and len(key) == KEY_LENGTH]
+            )
+            self._next[partition] = places[-1][1] + 1
+
+    def remember(self, partition: int, key: bytes, offset: int) -> None:
+        """Note that the outcome of `key` stands at `offset`; a partition that was never loaded is left alone."""
+        if partition in self._next and len(key) == KEY_LENGTH:
+            self._insert(partition, [(_hash(key), offset)])
+            if self._next[partition] == offset:
+                self._next[partition] = offset + 1
+
+    def _insert(self, partition: int, places: list[tuple[int, int]]) -> None:
+        table = f"p{partition:d}"
+        self._db.executemany(
+            f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET place = max(place, excluded.place)",  # noqa: S608 - the partition is a number
+            places,
+        )
+
+    def forget(self, partition: int) -> None:
+        """Drop what is known of a partition that others have taken over."""
+        if partition in self._next:
+            del self._next[partition]
+            self._db.execute(f"DROP TABLE p{partition:d}")
+
+    def expire(self, partition: int, first_offset: int) -> None:
+        """Forget the outcomes before `first_offset`, which have left the window."""
+        if partition in self._next:
+            self._db.execute(f"DELETE FROM p{partition:d} WHERE place < ?", (first_offset,))  # noqa: S608 - a number
+
+    async def find(self, key: str, partition: int | None = None) -> Outcome | None:
+        """Return the outcome of the submission with this key, or None; without `partition` all loaded ones are asked.
+
+        An outcome that was written anew since is looked for once more. Raises BrokerUnavailable when Kafka cannot be
+        read: not knowing is no licence to act.
+        """
+        for candidate in list(self._next) if partition is None else [partition]:
+            for _ in range(2):
+                place = self._place(key, candidate)
+                if place is None:
+                    break
+                record = await self._outcomes.read(candidate, place)
+                if record is None:
+                    await self.load(candidate)
+                    continue
+                try:
+                    outcome = read_outcome(record)
+                except UnreadableRecord:
+                    break
+                if outcome.id.key == key:
+                    return outcome
+                break
+        return None
+
+    def _place(self, key: str, partition: int) -> int | None:
+        if partition not in self._next:
+            return None
+        query = f"SELECT place FROM p{partition:d} WHERE key = ?"  # noqa: S608 - the partition is a number
+        row = self._db.execute(query, (_hash(key.encode()),)).fetchone()
+        return None if row is None else int(row[0])
+
+    def __len__(self) -> int:
+        """Return the number of submissions remembered; it counts, so ask seldom."""
+        queries = (f"SELECT count(*) FROM p{partition:d}" for partition in self._next)  # noqa: S608 - numbers
+        return sum(self._db.execute(query).fetchone()[0] for query in queries)
+
+    def close(self) -> None:
+        """Free the memory."""
+        self._db.close()

@@ -1,0 +1,85 @@
+"""The servers of a test session, started once and only where a test asks for them."""
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from devstack.process import ServerError
+from devstack.standin import LocalStandIn
+from tests import servers
+from tests.servers import Source
+
+_SHARED = {"kafka_server": "kafka", "cluster_server": "kubernetes"}
+_LOCAL = {"kafka_build": "kafka", "cluster_build": "kubernetes"}
+_SOURCES = pytest.StashKey[dict[str, Source | ServerError]]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Choose and prepare the servers before the first test: a build outlasts any test's time limit."""
+    sources = session.config.stash.setdefault(_SOURCES, {})
+    if session.config.option.collectonly:
+        return
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    with session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        for fixture in sorted(wanted & {*_SHARED, *_LOCAL}):
+            try:
+                if fixture in _LOCAL:
+                    server, source = _LOCAL[fixture], Source.LOCAL
+                else:
+                    server = _SHARED[fixture]
+                    source = servers.choose(server, os.environ, servers.docker_has)
+                    _say(f"{server} of the tests: {source.value}")
+                servers.prepare(server, source, _say)
+                sources[fixture] = source
+            except ServerError as error:
+                sources[fixture] = error  # the tests that need this server fail with it, the others run
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _source(request: pytest.FixtureRequest) -> Source:
+    source = request.config.stash[_SOURCES][str(request.fixturename)]
+    if isinstance(source, ServerError):
+        raise source
+    return source
+
+
+@pytest.fixture(scope="session")
+def kafka_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[servers.KafkaServer]:
+    """A Kafka broker that all tests share: `bootstrap_servers`."""
+    with servers.kafka(_source(request), os.environ, tmp_path_factory.mktemp("kafka")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cluster_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[servers.ClusterServer]:
+    """A Kubernetes cluster with GPU nodes that all tests share: `kubeconfig`, and `api`, an administrator's way in."""
+    with servers.cluster(_source(request), os.environ, tmp_path_factory.mktemp("cluster")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka_build(request: pytest.FixtureRequest) -> None:
+    """For tests with a `LocalKafka` of their own: its jars are there."""
+    _source(request)
+
+
+@pytest.fixture(scope="session")
+def cluster_build(request: pytest.FixtureRequest) -> None:
+    """For tests with a `LocalCluster` of their own: its programs are built."""
+    _source(request)
+
+
+@pytest.fixture(scope="session")
+def standin_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStandIn]:
+    """The in-memory stand-in for a Kubernetes API: `kubeconfig` and `api` as of a cluster."""
+    with LocalStandIn(tmp_path_factory.mktemp("standin")) as server:
+        yield server

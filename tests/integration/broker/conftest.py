@@ -1,0 +1,64 @@
+"""Settings of a test's own topics, and ways to produce as strangers do."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from service.broker import Producer, Topics
+from service.metrics import Metrics
+from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+
+
+@pytest.fixture
+def kafka(kafka_server: Any) -> KafkaSettings:
+    return KafkaSettings(bootstrap_servers=kafka_server.bootstrap_servers, request_timeout_seconds=5)
+
+
+@pytest.fixture
+def names() -> TopicSettings:
+    """Topics of this test's own, which need not exist yet."""
+    run = uuid.uuid4().hex[:8]
+    return TopicSettings(submissions=f"s-{run}", outcomes=f"o-{run}", dead_letters=f"d-{run}", partitions=3)
+
+
+@pytest.fixture
+async def topics(kafka: KafkaSettings, names: TopicSettings) -> TopicSettings:
+    """Topics of this test's own, made."""
+    await Topics(kafka, names).ensure()
+    return names
+
+
+@pytest.fixture
+def group() -> ConsumerSettings:
+    return ConsumerSettings(group=f"g-{uuid.uuid4().hex[:8]}", session_timeout_seconds=6)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+async def producer(kafka: KafkaSettings, metrics: Metrics) -> AsyncIterator[Producer]:
+    producer = Producer(kafka, metrics)
+    await producer.start()
+    yield producer
+    await producer.stop()
+
+
+@pytest.fixture
+async def stranger(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
+    """A plain client, as anybody with access to the topics has one."""
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as client:
+        yield client
+
+
+async def until(condition: Callable[[], Any], seconds: float = 30) -> None:
+    """Wait until `condition` is true; the limit is there so that a failing test ends."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)

@@ -1,0 +1,96 @@
+"""The broker goes away, hangs and comes back: nothing is lost, nobody waits for ever, nobody has to be restarted."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from devstack.kafka import LocalKafka
+from service.broker import BrokerUnavailable, OutcomeLog, Producer, SubmissionSource, Topics
+from service.metrics import Metrics
+from service.records import NewRecord, Record
+from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from tests.integration.broker.conftest import until
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
+    """A broker of our own, which no other test needs alive."""
+    with LocalKafka(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def kafka(broker: LocalKafka) -> KafkaSettings:
+    return KafkaSettings(bootstrap_servers=broker.bootstrap_servers, request_timeout_seconds=2)
+
+
+def outcome(names: TopicSettings, key: bytes, value: bytes = b"{}", partition: int | None = 0) -> NewRecord:
+    return NewRecord(names.outcomes, partition, key, value, ())
+
+
+def rebuilds(metrics: Metrics) -> float | None:
+    return metrics.registry.get_sample_value("job_submission_kafka_client_rebuilds_total", {"client": "producer"})
+
+
+async def test_a_restart_of_the_broker_delays_and_loses_nothing(
+    broker: LocalKafka, topics: TopicSettings, metrics: Metrics
+) -> None:
+    patient = Producer(KafkaSettings(bootstrap_servers=broker.bootstrap_servers, request_timeout_seconds=20), metrics)
+    await patient.start()
+    try:
+        await patient.send(outcome(topics, b"before"))
+        await asyncio.to_thread(broker.stop)
+        sending = [asyncio.create_task(patient.send(outcome(topics, b"during"))) for _ in range(50)]
+        await asyncio.to_thread(broker.start)
+        positions = await asyncio.gather(*sending)
+    finally:
+        await patient.stop()
+
+    assert [position.offset for position in positions] == list(range(1, 51))
+    assert rebuilds(metrics) == 0
+
+
+async def test_a_broker_that_hangs_is_told_in_time_and_found_again(
+    broker: LocalKafka, kafka: KafkaSettings, topics: TopicSettings, metrics: Metrics
+) -> None:
+    producer = Producer(kafka, metrics)
+    await producer.start()
+    try:
+        await producer.send(outcome(topics, b"before"))
+        broker.pause()
+        waiting = await asyncio.gather(
+            *(producer.send(outcome(topics, b"during")) for _ in range(600)), return_exceptions=True
+        )
+        while_away = producer.healthy
+        with pytest.raises(BrokerUnavailable, match="not connected") as refused:
+            await producer.send(outcome(topics, b"away"))
+        broker.resume()
+        await until(lambda: producer.healthy)
+        await producer.send(outcome(topics, b"after"))
+    finally:
+        broker.resume()
+        await producer.stop()
+
+    # 512 were handed over and may be in the topic, the others were never let in
+    assert [type(error) for error in waiting] == [BrokerUnavailable] * 600
+    assert sum(error.maybe_written for error in waiting if isinstance(error, BrokerUnavailable)) == 512
+    assert not while_away
+    assert not refused.value.maybe_written
+    assert rebuilds(metrics) == 1
+
+
+async def test_starting_waits_for_a_broker_that_is_not_there_yet(
+    broker: LocalKafka, kafka: KafkaSettings, topics: TopicSettings, metrics: Metrics
+) -> None:
+    await asyncio.to_thread(broker.stop)
+    producer = Producer(kafka, metrics)
+    starting = asyncio.gather(Topics(kafka, topics).ensure(), producer.start())
+    try:
+        assert not producer.healthy
+        await asyncio.to_thread(broker.start)
+        await starting
+        await producer.send(outcome(topics, b"k"))
+    finally:
+        starting.cancel()
+        await producer.stop()

@@ -1,0 +1,154 @@
+"""Topics are made where they are missing, and everything wrong with existing ones is said at once, with its cure."""
+
+import asyncio
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from service.broker import Complaint, Topics
+from service.broker.topics import Topic, complaints_about
+from service.settings import KafkaSettings, TopicSettings
+
+WINDOW_MS = 7 * 24 * 3600 * 1000
+DAY_MS = 24 * 3600 * 1000
+
+
+def no_replicas(name: str) -> Complaint:
+    return Complaint("advice", f"topic {name} has no replicas: a lost disk loses records; move it to 3 replicas")
+
+
+async def test_missing_topics_are_made_as_the_promises_need_them(kafka: KafkaSettings, names: TopicSettings) -> None:
+    several = await asyncio.gather(*(Topics(kafka, names).ensure() for _ in range(3)))
+
+    # one broker has one replica, and that is all there is to say
+    advice = [no_replicas(name) for name in (names.submissions, names.outcomes, names.dead_letters)]
+    assert [sorted(complaints, key=lambda c: c.text) for complaints in several] == [
+        sorted(advice, key=lambda c: c.text)
+    ] * 3
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    try:
+        found = await Topics(kafka, names)._describe(admin)
+    finally:
+        await admin.close()
+    wanted = ("cleanup.policy", "retention.ms", "message.timestamp.type", "max.message.bytes")
+    assert {
+        name: (topic.partitions, *((topic.config or {})[key] for key in wanted)) for name, topic in found.items()
+    } == {
+        names.submissions: (3, "delete", str(WINDOW_MS + DAY_MS), "LogAppendTime", "1048588"),
+        names.outcomes: (3, "compact,delete", str(WINDOW_MS + DAY_MS), "LogAppendTime", "1048588"),
+        names.dead_letters: (3, "delete", str(30 * DAY_MS), "LogAppendTime", "2097152"),
+    }
+
+
+async def test_topics_made_later_get_the_partitions_of_those_that_are_there(
+    kafka: KafkaSettings, names: TopicSettings
+) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(names.submissions, 5, 1)])
+        complaints = await Topics(kafka, names).ensure()
+        found = await Topics(kafka, names)._describe(admin)
+    finally:
+        await admin.close()
+
+    assert {name: topic.partitions for name, topic in found.items()} == {
+        names.submissions: 5,
+        names.outcomes: 5,
+        names.dead_letters: 5,
+    }
+    # the stranger's topic has the broker's defaults: seven days, which is the window, and the producers' times
+    assert [complaint for complaint in complaints if complaint.severity == "fault"] == [
+        Complaint(
+            "fault",
+            f"topic {names.submissions} takes the producers' word for the age of records: kafka-configs.sh --alter "
+            f"--entity-type topics --entity-name {names.submissions} --add-config message.timestamp.type=LogAppendTime",
+        )
+    ]
+
+
+async def test_nothing_is_made_where_that_is_switched_off(kafka: KafkaSettings, names: TopicSettings) -> None:
+    complaints = await Topics(kafka, names.model_copy(update={"create": False})).ensure()
+
+    assert complaints == [
+        Complaint("fault", f"topic {name} is missing, and creating topics is switched off")
+        for name in (names.submissions, names.outcomes, names.dead_letters)
+    ]
+
+
+GOOD = {"cleanup.policy": "delete", "retention.ms": str(WINDOW_MS), "message.timestamp.type": "LogAppendTime"}
+SAFE = GOOD | {"min.insync.replicas": "2"}
+COMPACT = SAFE | {"cleanup.policy": "compact,delete"}
+
+
+def alter(name: str, entry: str) -> str:
+    return f"kafka-configs.sh --alter --entity-type topics --entity-name {name} --add-config {entry}"
+
+
+@pytest.mark.parametrize(
+    ("found", "complaints"),
+    [
+        ([Topic("job-submissions", 6, 3, SAFE), Topic("job-outcomes", 6, 3, COMPACT)], []),
+        ([Topic("job-outcomes", 6, 3, COMPACT | {"cleanup.policy": "compact"})], []),
+        ([Topic("job-submissions", 6, 3, SAFE | {"retention.ms": "-1"})], []),
+        (
+            [Topic("job-outcomes", 6, 3, SAFE)],
+            [
+                (
+                    "fault",
+                    "topic job-outcomes is not compacted: " + alter("job-outcomes", "cleanup.policy=[compact,delete]"),
+                )
+            ],
+        ),
+        (
+            [Topic("job-submissions", 6, 3, COMPACT)],
+            [
+                (
+                    "fault",
+                    "topic job-submissions is compacted, which removes submissions that share a key: "
+                    + alter("job-submissions", "cleanup.policy=delete"),
+                )
+            ],
+        ),
+        (
+            [Topic("job-submissions", 6, 3, SAFE | {"retention.ms": "1000"})],
+            [
+                (
+                    "fault",
+                    f"topic job-submissions keeps records for 1000 ms, less than the duplicate window of {WINDOW_MS} "
+                    "ms: " + alter("job-submissions", f"retention.ms={WINDOW_MS + DAY_MS}"),
+                )
+            ],
+        ),
+        (
+            [Topic("job-submissions", 6, 3, GOOD)],
+            [
+                (
+                    "advice",
+                    "topic job-submissions acknowledges records that stand on one broker only: "
+                    + alter("job-submissions", "min.insync.replicas=2"),
+                )
+            ],
+        ),
+        (
+            [Topic("job-submissions", 6, 3, SAFE), Topic("job-outcomes", 3, 3, COMPACT)],
+            [
+                (
+                    "fault",
+                    "topic job-outcomes has 3 partitions, fewer than the 6 of job-submissions: outcomes of the others "
+                    "cannot be written; kafka-topics.sh --alter --topic job-outcomes --partitions 6",
+                )
+            ],
+        ),
+        (
+            [Topic("job-outcomes", 6, 3, None)],
+            [("advice", "the configuration of topic job-outcomes may not be read, so it was not checked")],
+        ),
+    ],
+)
+def test_complaints(found: list[Topic], complaints: list[tuple[str, str]]) -> None:
+    about = complaints_about(TopicSettings(), {topic.name: topic for topic in found})
+
+    assert [(complaint.severity, complaint.text) for complaint in about] == complaints

@@ -1,0 +1,113 @@
+"""A running service on real servers, and ways to look at what it did."""
+
+import asyncio
+import json
+import urllib.error
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from devstack.api import AdminApi
+from tests.service_process import ServiceProcess
+
+if TYPE_CHECKING:
+    from tests.servers import ClusterServer, KafkaServer
+
+PROJECTS = ("team-a", "team-b")
+
+
+@dataclass
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+    warnings: list[str]
+
+
+class Api:
+    """An administrator's eyes and hands on the API server."""
+
+    def __init__(self, admin: AdminApi) -> None:
+        self._admin = admin
+
+    async def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        try:
+            return 200, await asyncio.to_thread(self._admin.request, method, path, body)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    async def job(self, name: str, namespace: str = "runai-team-a") -> dict[str, Any]:
+        status, body = await self.request("GET", f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
+        assert status == 200, body
+        return body
+
+    async def ensure_namespace(self, name: str, labels: dict[str, str] | None = None) -> None:
+        status, body = await self.request(
+            "POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels or {}}}
+        )
+        assert status in (200, 409), body
+
+
+@pytest.fixture
+async def api(cluster_server: "ClusterServer") -> Api:
+    client = Api(cluster_server.api)
+    for project in PROJECTS:
+        await client.ensure_namespace(f"runai-{project}")
+    return client
+
+
+@pytest.fixture(scope="session")
+def environment(kafka_server: "KafkaServer", cluster_server: "ClusterServer") -> dict[str, str]:
+    """Settings of a service that shares nothing with other test runs."""
+    run = uuid.uuid4().hex[:8]
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka_server.bootstrap_servers,
+        "KUBE_CONFIG_FILE": str(cluster_server.kubeconfig),
+        "TOPICS_SUBMISSIONS": f"submissions-{run}",
+        "TOPICS_OUTCOMES": f"outcomes-{run}",
+        "TOPICS_DEAD_LETTERS": f"dead-letters-{run}",
+        "CONSUMER_GROUP": f"group-{run}",
+    }
+
+
+@pytest.fixture(scope="session")
+def service(environment: dict[str, str]) -> Iterator[ServiceProcess]:
+    """Both roles in one process."""
+    process = ServiceProcess("all", environment)
+    try:
+        yield process.until_ready()
+    finally:
+        process.stop()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+def post(service: ServiceProcess, http: aiohttp.ClientSession) -> Any:
+    """POST a body (bytes or an object) as user john, unless told otherwise."""
+
+    async def send(body: Any, path: str = "/api/job", url: str | None = None, **headers: str | None) -> Answer:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"RA-USER": "john", "Content-Type": "application/json"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {name: value for name, value in sent.items() if value is not None}
+        async with http.post((url or service.url) + path, data=data, headers=sent) as response:
+            text = await response.read()
+            return Answer(
+                response.status,
+                json.loads(text) if text else None,
+                dict(response.headers),
+                response.headers.getall("Warning", []),
+            )
+
+    return send

@@ -1,0 +1,189 @@
+"""Producing straight to the topic: the record is the API, and the outcome comes back on the outcomes topic."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from service.naming import SubmissionId, coordinates_id, generated_name
+from tests.service_process import ServiceProcess
+
+BODY = json.dumps({"job": {"project": "team-a", "image": "quickstart"}}).encode()
+
+
+@dataclass
+class Topic:
+    """A stranger's producer, and a consumer of everything on the outcomes topic."""
+
+    submissions: str
+    producer: AIOKafkaProducer
+    consumer: AIOKafkaConsumer
+
+    async def send(self, value: bytes | None, headers: dict[str, bytes] | None = None, **where: Any) -> Any:
+        return await self.producer.send_and_wait(
+            self.submissions, value, headers=list((headers or {}).items()), **where
+        )
+
+    async def outcome(self, key: str) -> Any:
+        """Return the first outcome with this key, waiting for it."""
+        async with asyncio.timeout(30):
+            async for record in self.consumer:
+                if record.key == key.encode():
+                    return record
+        raise AssertionError
+
+
+@pytest.fixture
+async def topic(service: ServiceProcess, environment: dict[str, str]) -> AsyncIterator[Topic]:
+    servers = environment["KAFKA_BOOTSTRAP_SERVERS"]
+    consumer = AIOKafkaConsumer(environment["TOPICS_OUTCOMES"], bootstrap_servers=servers, auto_offset_reset="earliest")
+    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all")
+    await consumer.start()
+    await producer.start()
+    yield Topic(environment["TOPICS_SUBMISSIONS"], producer, consumer)
+    await producer.stop()
+    await consumer.stop()
+
+
+async def test_a_bare_record_works(topic, api):
+    sent = await topic.send(BODY)
+    identity = coordinates_id(sent.topic, sent.partition, sent.offset, sent.timestamp)
+    record = await topic.outcome(identity.key)
+    name = generated_name(None, identity)
+    assert json.loads(record.value) == {"name": name}
+    assert record.partition == sent.partition
+    headers = dict(record.headers)
+    assert (headers["status"], headers["submission-source"]) == (b"200", identity.source.encode())
+    await api.job(name)
+
+
+async def test_a_cloud_event_with_everything(topic, api):
+    own_id = uuid.uuid4().hex
+    identity = SubmissionId("/tests", own_id)
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    headers = {
+        "ce_specversion": b"1.0",
+        "ce_id": own_id.encode(),
+        "ce_source": b"/tests",
+        "ce_type": b"anything",
+        "content-type": b"application/json; charset=utf-8",
+        "ra-user": b"mary",
+        "correlation-id": b"mine",
+        "traceparent": trace.encode(),
+    }
+    await topic.send(BODY, headers)
+    record = await topic.outcome(identity.key)
+    name = generated_name(None, identity)
+    got = dict(record.headers)
+    got.pop("ce_time")
+    fingerprint = got.pop("fingerprint")
+    assert json.loads(record.value) == {"name": name}
+    assert got == {
+        "status": b"200",
+        "ce_specversion": b"1.0",
+        "ce_id": identity.key.encode(),
+        "ce_source": b"/job-submission",
+        "ce_type": b"io.job-submission.outcome",
+        "content-type": b"application/json",
+        "submission-source": b"/tests",
+        "submission-id": own_id.encode(),
+        "correlation-id": b"mine",
+        "ra-user": b"mary",
+        "traceparent": trace.encode(),
+    }
+    annotations = (await api.job(name))["metadata"]["annotations"]
+    assert annotations["job-submission.io/user"] == "mary"
+    assert annotations["job-submission.io/traceparent"] == trace
+    assert annotations["job-submission.io/fingerprint"] == fingerprint.decode()
+
+
+async def test_another_key_and_partition_meet_their_duplicate(topic, api):
+    """A producer may choose any key and partition; the duplicates still make one Job."""
+    own_id = uuid.uuid4().hex
+    identity = SubmissionId("/tests", own_id)
+    headers = {"ce_id": own_id.encode(), "ce_source": b"/tests"}
+    for partition in range(3):
+        await topic.send(BODY, headers | {"correlation-id": str(partition).encode()}, partition=partition, key=b"x")
+    names = set()
+    for _ in range(3):
+        names.add(json.loads((await topic.outcome(identity.key)).value)["name"])
+    assert names == {generated_name(None, identity)}
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        (None, b"400"),
+        (b"", b"400"),
+        (b"not json", b"400"),
+        (b'{"job": {"project": "team-a"}}', b"400"),
+        (b'{"job": {"project": "nowhere", "image": "i"}}', b"404"),
+        (json.dumps({"job": {"project": "team-a", "image": "i", "arguments": ["x" * 200_000]}}).encode(), b"200"),
+    ],
+)
+async def test_a_rejection_comes_back_too(topic, value, status):
+    sent = await topic.send(value)
+    identity = coordinates_id(sent.topic, sent.partition, sent.offset, sent.timestamp)
+    record = await topic.outcome(identity.key)
+    body = json.loads(record.value)
+    assert dict(record.headers)["status"] == status
+    assert "name" in body if status == b"200" else set(body) >= {"status", "message"}
+
+
+async def test_a_record_nobody_can_be_answered_for_becomes_a_dead_letter(topic, environment):
+    sent = await topic.send(BODY, {"ce_id": b"\xff\xfe"}, key=b"my key")
+    consumer = AIOKafkaConsumer(
+        environment["TOPICS_DEAD_LETTERS"],
+        bootstrap_servers=environment["KAFKA_BOOTSTRAP_SERVERS"],
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        async with asyncio.timeout(30):
+            letter = await consumer.getone()
+    finally:
+        await consumer.stop()
+    headers = dict(letter.headers)
+    assert (letter.key, letter.value, headers["ce_id"]) == (b"my key", BODY, b"\xff\xfe")
+    assert headers["kafka_dlt-original-topic"] == sent.topic.encode()
+    assert int.from_bytes(headers["kafka_dlt-original-partition"]) == sent.partition
+    assert int.from_bytes(headers["kafka_dlt-original-offset"]) == sent.offset
+    assert b"ce_id" in headers["kafka_dlt-exception-message"]
+
+
+async def test_a_job_runs_to_complete(topic, api):
+    sent = await topic.send(BODY)
+    name = generated_name(None, coordinates_id(sent.topic, sent.partition, sent.offset, sent.timestamp))
+    async with asyncio.timeout(90):
+        while True:
+            _, job = await api.request("GET", f"/apis/batch/v1/namespaces/runai-team-a/jobs/{name}")
+            conditions = job.get("status", {}).get("conditions", []) if isinstance(job.get("status"), dict) else []
+            if any(c["type"] == "Complete" and c["status"] == "True" for c in conditions):
+                break
+            await asyncio.sleep(0.3)
+
+
+async def test_two_consumers_share_the_partitions(service, environment, topic, api):
+    second = ServiceProcess("consumer", environment)
+    try:
+        second.until_ready()
+        shares = [second.wait_for("partitions-assigned")["partitions"]]
+        sent = [await topic.send(BODY, partition=p) for p in range(6) for _ in range(3)]
+        keys = {coordinates_id(s.topic, s.partition, s.offset, s.timestamp).key for s in sent}
+        async with asyncio.timeout(60):
+            async for record in topic.consumer:
+                keys.discard(record.key.decode())
+                if not keys:
+                    break
+        assigned = [line["partitions"] for line in service.lines if line["action"] == "partitions-assigned"]
+        shares.append(assigned[-1])
+        assert sorted(p for share in shares for p in share) == list(range(6))
+        assert all(shares)
+        assert any(line["action"] == "outcome" for line in second.lines)
+    finally:
+        assert second.stop() == 0

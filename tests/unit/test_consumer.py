@@ -1,0 +1,274 @@
+"""The consumer on a simulated Kafka: what is handled, in what order, and what may be committed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+
+import pytest
+
+from service.consumer import Consumer
+from service.errors import LeaseLost
+from service.metrics import Metrics
+from service.records import Record
+from service.settings import ConsumerSettings
+
+
+def records(partition: int, *offsets: int) -> list[Record]:
+    return [Record("t", partition, offset, offset, None, b"{}", ()) for offset in offsets]
+
+
+class Source:
+    """A consumer group of one, whose fetches and rebalances the test decides."""
+
+    def __init__(self) -> None:
+        self.fetched: asyncio.Queue[dict[int, list[Record]]] = asyncio.Queue()
+        self.commits: list[dict[int, int]] = []
+        self.paused: set[int] = set()
+        self.member = True
+        self.on_assigned: Callable[[list[int]], Awaitable[None]]
+        self.on_revoked: Callable[[list[int]], Awaitable[None]]
+
+    async def start(self, on_assigned, on_revoked) -> None:
+        self.on_assigned, self.on_revoked = on_assigned, on_revoked
+
+    async def stop(self) -> None:
+        self.member = False
+
+    async def fetch(self, max_records: int, timeout: float) -> dict[int, list[Record]]:
+        try:
+            async with asyncio.timeout(timeout):
+                return await self.fetched.get()
+        except TimeoutError:
+            return {}
+
+    def pause(self, partitions: list[int]) -> None:
+        self.paused |= set(partitions)
+
+    def resume(self, partitions: list[int]) -> None:
+        self.paused -= set(partitions)
+
+    async def commit(self, positions: dict[int, int]) -> bool:
+        self.commits.append(dict(positions))
+        return self.member
+
+    def fresh(self) -> bool:
+        return self.member
+
+    def lag(self) -> dict[int, int]:
+        return {}
+
+
+class Window(SimpleNamespace):
+    """Nothing was done before."""
+
+    partitions = frozenset()
+
+    async def load(self, partition: int) -> None:
+        pass
+
+    def forget(self, partition: int) -> None:
+        pass
+
+    def __len__(self) -> int:
+        return 0
+
+
+class Handler:
+    """Handles records when the test lets it."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[int, int]] = []
+        self.finished: list[tuple[int, int]] = []
+        self.gates: dict[tuple[int, int], asyncio.Event] = {}
+
+    def hold(self, partition: int, offset: int) -> asyncio.Event:
+        return self.gates.setdefault((partition, offset), asyncio.Event())
+
+    async def handle(self, work, turn) -> None:
+        place = (work.record.partition, work.record.offset)
+        self.started.append(place)
+        if place in self.gates:
+            await self.gates[place].wait()
+        await turn.guard()
+        self.finished.append(place)
+
+
+class Stage:
+    """A running consumer and what it works with."""
+
+    def __init__(self, **settings) -> None:
+        self.source, self.handler = Source(), Handler()
+        wanted = {"commit_interval_seconds": 0.01, "drain_seconds": 0.2} | settings
+        self.consumer = Consumer(self.source, Window(), self.handler, ConsumerSettings(**wanted), Metrics())
+
+    async def __aenter__(self) -> "Stage":
+        self.running = asyncio.create_task(self.consumer.run())
+        await asyncio.sleep(0)
+        await self.source.on_assigned([0, 1])
+        await self.until(lambda: not self.source.paused)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.consumer.stop()
+        await self.running
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+
+async def test_commits_behind_the_first_unfinished_record():
+    async with Stage() as stage:
+        gate = stage.handler.hold(0, 6)
+        stage.source.fetched.put_nowait({0: records(0, 5, 6, 7)})
+        await stage.until(lambda: (0, 7) in stage.handler.finished)
+        await stage.until(lambda: {0: 6} in stage.source.commits)
+        assert {0: 8} not in stage.source.commits
+        gate.set()
+        await stage.until(lambda: {0: 8} in stage.source.commits)
+
+
+async def test_a_long_record_holds_up_no_other_partition():
+    async with Stage(concurrency=2) as stage:
+        stage.handler.hold(0, 0)
+        stage.source.fetched.put_nowait({0: records(0, 0, 1, 2), 1: records(1, 0, 1, 2)})
+        await stage.until(lambda: len(stage.handler.finished) == 5)
+        assert set(stage.handler.finished) == {(0, 1), (0, 2), (1, 0), (1, 1), (1, 2)}
+
+
+async def test_no_more_at_once_than_the_concurrency():
+    async with Stage(concurrency=3) as stage:
+        gates = [stage.handler.hold(0, offset) for offset in range(6)]
+        stage.source.fetched.put_nowait({0: records(0, *range(6))})
+        await stage.until(lambda: len(stage.handler.started) == 3)
+        await asyncio.sleep(0.02)
+        assert len(stage.handler.started) == 3
+        for gate in gates:
+            gate.set()
+        await stage.until(lambda: len(stage.handler.finished) == 6)
+
+
+async def test_a_full_partition_pauses_and_goes_on_when_it_has_drained():
+    async with Stage(concurrency=1, queue_per_partition=4) as stage:
+        gate = stage.handler.hold(0, 0)
+        stage.source.fetched.put_nowait({0: records(0, *range(5))})
+        await stage.until(lambda: 0 in stage.source.paused)
+        gate.set()
+        await stage.until(lambda: 0 not in stage.source.paused)
+        await stage.until(lambda: len(stage.handler.finished) == 5)
+
+
+async def test_a_revoked_partition_is_finished_committed_and_forgotten():
+    async with Stage(concurrency=1) as stage:
+        gate = stage.handler.hold(0, 0)
+        stage.source.fetched.put_nowait({0: records(0, 0, 1)})
+        await stage.until(lambda: stage.handler.started == [(0, 0)])
+        revoking = asyncio.create_task(stage.source.on_revoked([0, 1]))
+        await asyncio.sleep(0.01)
+        gate.set()
+        await revoking
+        assert stage.source.commits[-1] == {0: 1}
+        stage.source.fetched.put_nowait({0: records(0, 1)})  # a late answer to a fetch
+        await asyncio.sleep(0.02)
+        assert stage.handler.started == [(0, 0)]
+
+
+async def test_a_record_that_outlasts_the_revocation_is_cut_off(monkeypatch):
+    monkeypatch.setattr("service.consumer.REVOKE_SECONDS", 0.02)
+    async with Stage() as stage:
+        stage.handler.hold(0, 0)
+        stage.source.fetched.put_nowait({0: records(0, 0)})
+        await stage.until(lambda: stage.handler.started == [(0, 0)])
+        await stage.source.on_revoked([0, 1])
+        await stage.source.on_assigned([0, 1])
+        stage.handler.gates[0, 0].set()
+        stage.source.fetched.put_nowait({0: records(0, 0)})
+        await stage.until(lambda: stage.handler.started == [(0, 0), (0, 0)])
+        await stage.until(lambda: {0: 1} in stage.source.commits)
+        assert stage.handler.finished == [(0, 0)]
+
+
+async def test_a_zombie_waits_for_proof_of_its_membership():
+    async with Stage() as stage:
+        gate = stage.handler.hold(0, 0)
+        stage.source.fetched.put_nowait({0: records(0, 0)})
+        await stage.until(lambda: stage.handler.started == [(0, 0)])
+        stage.source.member = False
+        gate.set()
+        await asyncio.sleep(0.1)
+        assert stage.handler.finished == []
+        assert not stage.consumer.ready
+        stage.source.member = True
+        await stage.until(lambda: stage.handler.finished == [(0, 0)])
+
+
+async def test_stopping_finishes_what_is_in_progress_and_starts_nothing_new():
+    stage = Stage(concurrency=1, drain_seconds=5)
+    async with stage:
+        gate = stage.handler.hold(0, 0)
+        stage.source.fetched.put_nowait({0: records(0, 0, 1)})
+        await stage.until(lambda: stage.handler.started == [(0, 0)])
+        stage.consumer.stop()
+        await asyncio.sleep(0.01)
+        gate.set()
+        await stage.running
+    assert stage.handler.finished == [(0, 0)]
+    assert stage.source.commits[-1] == {0: 1}
+
+
+async def test_what_does_not_end_in_time_is_left_for_the_next_delivery():
+    async with Stage(drain_seconds=0.02) as stage:
+        stage.handler.hold(0, 0)
+        stage.source.fetched.put_nowait({0: records(0, 0)})
+        await stage.until(lambda: stage.handler.started == [(0, 0)])
+    assert {0: 1} not in stage.source.commits
+
+
+async def test_a_resting_record_lends_its_place():
+    async with Stage(concurrency=1) as stage:
+        rested = asyncio.Event()
+
+        async def handle(work, turn):
+            if work.record.offset == 0:
+                await turn.rest(0.05)
+                rested.set()
+            stage.handler.finished.append((0, work.record.offset))
+
+        stage.handler.handle = handle
+        stage.source.fetched.put_nowait({0: records(0, 0, 1, 2)})
+        await stage.until(lambda: len(stage.handler.finished) == 3)
+        assert stage.handler.finished == [(0, 1), (0, 2), (0, 0)]
+        assert rested.is_set()
+
+
+async def test_a_lost_lease_is_not_committed():
+    async with Stage() as stage:
+
+        async def handle(work, turn):
+            raise LeaseLost
+
+        stage.handler.handle = handle
+        stage.source.fetched.put_nowait({0: records(0, 0)})
+        await asyncio.sleep(0.05)
+        assert {0: 1} not in stage.source.commits
+
+
+async def test_a_record_delivered_again_is_handled_once():
+    async with Stage() as stage:
+        stage.source.fetched.put_nowait({0: records(0, 0, 1)})
+        stage.source.fetched.put_nowait({0: records(0, 0, 1, 2)})
+        await stage.until(lambda: {0: 3} in stage.source.commits)
+        assert sorted(stage.handler.finished) == [(0, 0), (0, 1), (0, 2)]
+
+
+async def test_a_loop_that_dies_ends_the_consumer():
+    stage = Stage()
+
+    async def broken(max_records: int, timeout: float) -> dict[int, list[Record]]:
+        msg = "broken"
+        raise RuntimeError(msg)
+
+    stage.source.fetch = broken
+    with pytest.raises(RuntimeError, match="broken"):
+        await stage.consumer.run()

@@ -1,0 +1,245 @@
+"""What becomes of one record, on a simulated Kafka and Kubernetes: which records are written, in which order."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.broker import BrokerUnavailable, Position
+from service.consumer import understand
+from service.dead_letters import ATTEMPT, read_dead_letter
+from service.errors import LeaseLost
+from service.handling import RecordHandler
+from service.metrics import Metrics
+from service.naming import fingerprint_of
+from service.records import NewRecord, Outcome, Record, Submission, read_outcome
+from service.settings import ConsumerSettings, TopicSettings
+
+BODY = b'{"job": {"project": "team-a", "image": "i"}}'
+TOPICS = TopicSettings(submissions="in", outcomes="out", dead_letters="dead", reply_allowed=frozenset({"mine"}))
+HOME = 2
+
+
+def record(offset: int = 7, *, value: bytes | None = BODY, age: float = 0, partition: int = HOME, **headers: bytes) -> Record:
+    names = tuple((name if name.startswith(("ce_", "kafka_")) else name.replace("_", "-"), v) for name, v in headers.items())
+    return Record("in", partition, offset, int((time.time() - age) * 1000), b"key", value, names)
+
+
+class Turn:
+    def __init__(self) -> None:
+        self.rests: list[float] = []
+        self.lost = False
+
+    async def guard(self) -> None:
+        if self.lost:
+            raise LeaseLost
+
+    async def rest(self, seconds: float) -> None:
+        self.rests.append(seconds)
+
+
+class World:
+    """Kafka, the window and Kubernetes in memory; `handle` carries out one record."""
+
+    def __init__(self) -> None:
+        self.written: list[NewRecord] = []
+        self.done: dict[tuple[str, int], Outcome] = {}
+        self.submitted: list[Submission] = []
+        self.released: list[Outcome] = []
+        self.failures: list[Exception] = []
+        self.submit_error: Exception | None = None
+        self.turn = Turn()
+        self.handler = RecordHandler(self, self, self, TOPICS, ConsumerSettings(max_attempts=3), Metrics())
+
+    # the producer
+    async def send(self, new: NewRecord) -> Position:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.written.append(new)
+        return Position(new.partition or 0, len(self.written), 0)
+
+    def home_partition(self, topic: str, key: bytes) -> int:
+        assert (topic, len(key)) == ("in", 52)
+        return HOME
+
+    # the window
+    async def find(self, key: str, partition: int) -> Outcome | None:
+        return self.done.get((key, partition))
+
+    def remember(self, partition: int, key: bytes, offset: int) -> None:
+        assert self.written[offset - 1].key == key
+        assert self.written[offset - 1].partition == partition
+
+    # the submitter
+    async def submit(self, submission: Submission, **_: Any) -> Outcome:
+        if self.submit_error is not None:
+            raise self.submit_error
+        self.submitted.append(submission)
+        return outcome_of(submission)
+
+    def conflict(self, submission: Submission, name: str | None) -> Outcome:
+        return replace(outcome_of(submission), status=422, body={"status": 422, "message": f"{name}"}, conflict=True)
+
+    async def release(self, submission: Submission, outcome: Outcome, **_: Any) -> None:
+        assert submission.id == outcome.id
+        self.released.append(outcome)
+
+    async def handle(self, given: Record) -> list[Any]:
+        """Handle a record and return what was written: outcomes as such, other records with their topic."""
+        self.written.clear()
+        await self.handler.handle(understand(given), self.turn)
+        return [
+            read_outcome(Record("out", w.partition or 0, 0, 0, w.key, w.value, w.headers)) if w.topic == "out" else w
+            for w in self.written
+        ]
+
+
+def outcome_of(submission: Submission) -> Outcome:
+    return Outcome(
+        id=submission.id,
+        status=200,
+        body={"name": "job-1"},
+        fingerprint=fingerprint_of(submission.body),
+        user=submission.user,
+        correlation_id=submission.correlation_id,
+        traceparent=submission.traceparent,
+    )
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def meaning(given: Record) -> Submission:
+    work = understand(given)
+    assert isinstance(work.meaning, Submission)
+    return work.meaning
+
+
+async def test_a_submission_gets_its_outcome_and_is_released_after_it(world):
+    given = record(ce_id=b"1", ce_source=b"/t", correlation_id=b"c")
+    assert await world.handle(given) == [outcome_of(meaning(given))]
+    assert world.submitted == [meaning(given)]
+    assert world.released == [outcome_of(meaning(given))]
+    assert world.written[0].partition == HOME
+
+
+async def test_what_was_done_is_not_done_again(world):
+    given = record(ce_id=b"1", ce_source=b"/t", correlation_id=b"c")
+    known = outcome_of(meaning(given))
+    world.done[known.key, HOME] = known
+    assert await world.handle(given) == []
+    assert (world.submitted, world.released) == ([], [known])
+
+
+async def test_a_retry_is_answered_under_its_own_correlation(world):
+    first = record(ce_id=b"1", ce_source=b"/t", correlation_id=b"c1")
+    known = outcome_of(meaning(first))
+    world.done[known.key, HOME] = known
+    again = record(8, ce_id=b"1", ce_source=b"/t", correlation_id=b"c2")
+    assert await world.handle(again) == [replace(known, correlation_id="c2")]
+    assert world.submitted == []
+
+
+async def test_a_used_id_with_another_body_is_a_conflict(world):
+    first = record(ce_id=b"1", ce_source=b"/t")
+    known = outcome_of(meaning(first))
+    world.done[known.key, HOME] = known
+    other = record(8, value=b'{"job": {"project": "team-a", "image": "j"}}', ce_id=b"1", ce_source=b"/t")
+    [conflict] = await world.handle(other)
+    assert (conflict.status, conflict.conflict, conflict.body["message"]) == (422, True, "job-1")
+    assert world.submitted == []
+
+
+async def test_a_record_elsewhere_is_handed_on_byte_for_byte(world):
+    given = record(partition=0, ce_id=b"1", ce_source=b"/t", x=b"\xff")
+    [sent] = await world.handle(given)
+    assert sent == NewRecord("in", HOME, meaning(given).id.key.encode(), BODY, given.headers)
+    assert world.submitted == []
+
+
+async def test_a_record_without_an_id_stays_where_it_is(world):
+    given = record(partition=0)
+    assert await world.handle(given) == [outcome_of(meaning(given))]
+
+
+async def test_what_is_older_than_the_window_is_refused(world):
+    [refused] = await world.handle(record(age=TOPICS.duplicate_window_seconds + 10))
+    assert refused.status == 410
+    assert world.submitted == []
+
+
+async def test_what_is_older_but_known_keeps_its_outcome(world):
+    given = record(age=TOPICS.duplicate_window_seconds + 10, ce_id=b"1", ce_source=b"/t")
+    known = outcome_of(meaning(given))
+    world.done[known.key, HOME] = known
+    assert await world.handle(given) == []
+
+
+async def test_faulty_headers_are_a_rejection(world):
+    [refused] = await world.handle(record(ce_specversion=b"0.3"))
+    assert refused.status == 400
+    assert [fault["path"] for fault in refused.body["details"]] == ["headers.ce_specversion"]
+
+
+async def test_a_broken_identity_is_a_dead_letter(world):
+    given = record(ce_id=b"\xff")
+    [letter] = await world.handle(given)
+    assert letter.topic == "dead"
+    read = read_dead_letter(Record("dead", 0, 0, 0, letter.key, letter.value, letter.headers))
+    assert (read.original, read.error_class, read.attempts) == (given, "UnreadableRecord", 1)
+
+
+async def test_a_crash_is_tried_again_with_its_count_then_buried_with_an_outcome(world):
+    world.submit_error = RuntimeError("boom")
+    given = record(ce_id=b"1", ce_source=b"/t")
+    for attempt in (1, 2):
+        [again] = await world.handle(given)
+        assert (again.topic, again.value, dict(again.headers)[ATTEMPT]) == ("in", BODY, attempt.to_bytes(4))
+        given = replace(given, offset=given.offset + 1, headers=again.headers)
+    letter, outcome = await world.handle(given)
+    assert read_dead_letter(Record("dead", 0, 0, 0, letter.key, letter.value, letter.headers)).attempts == 3
+    assert (letter.topic, outcome.status) == ("dead", 500)
+
+
+async def test_a_replayed_dead_letter_is_carried_out(world):
+    given = record(ce_id=b"1", ce_source=b"/t", **{ATTEMPT: (3).to_bytes(4)})
+    buried = replace(outcome_of(meaning(given)), status=500, body={"status": 500, "message": "m"})
+    world.done[buried.key, HOME] = buried
+    assert await world.handle(given) == [outcome_of(meaning(given))]
+
+
+async def test_an_outage_of_kafka_is_waited_out(world):
+    world.failures = [BrokerUnavailable("gone"), BrokerUnavailable("gone")]
+    given = record()
+    assert await world.handle(given) == [outcome_of(meaning(given))]
+    assert len(world.turn.rests) == 2
+    assert len(world.submitted) == 1
+
+
+async def test_a_lost_lease_writes_nothing(world):
+    world.turn.lost = True
+    with pytest.raises(LeaseLost):
+        await world.handle(record())
+    assert world.written == []
+
+
+@pytest.mark.parametrize(("topic", "copies"), [(b"mine", 1), (b"other", 0), (b"out", 0)])
+async def test_the_reply_topic_gets_a_copy_where_it_is_allowed(world, topic, copies):
+    given = record(reply_topic=topic, reply_partition=b"3", correlation_id=b"c")
+    await world.handle(given)
+    assert [(w.topic, w.partition) for w in world.written[1:]] == [("mine", 3)] * copies
+
+
+async def test_a_reply_that_fails_does_not_matter(world):
+    async def send(new: NewRecord) -> Position:
+        if new.topic == "mine":
+            raise BrokerUnavailable("no such topic")
+        world.written.append(new)
+        return Position(HOME, len(world.written), 0)
+
+    world.send = send
+    given = record(reply_topic=b"mine")
+    assert await world.handle(given) == [outcome_of(meaning(given))]

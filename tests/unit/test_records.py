@@ -1,0 +1,426 @@
+"""Records: whole records compared, and any bytes at all read without another error than UnreadableRecord."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.errors import Fault, UnreadableRecord
+from service.naming import SubmissionId, coordinates_id
+from service.records import (
+    MAX_HEADER_BYTES,
+    MAX_OUTCOME_BYTES,
+    MAX_SOURCE_BYTES,
+    Headers,
+    NewRecord,
+    Outcome,
+    Record,
+    Submission,
+    header,
+    is_json,
+    is_traceparent,
+    outcome_record,
+    read_outcome,
+    read_submission,
+    submission_record,
+)
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+PRINT = "ab" * 32
+ONE = SubmissionId("/api/job/users/john/projects/team-a", "k1")
+BODY = b'{"job": {"project":"team-a",  "image":"busybox"}}\n'
+FULL = Submission(
+    id=ONE,
+    has_own_id=True,
+    body=BODY,
+    received=1_760_000_000.123,
+    user="jöhn",
+    content_type="application/json",
+    correlation_id="c-1",
+    reply_topic="replies",
+    reply_partition=7,
+    traceparent=TRACE,
+)
+KNOWN = (
+    "ce_specversion",
+    "ce_id",
+    "ce_source",
+    "ce_type",
+    "ce_time",
+    "content-type",
+    "ra-user",
+    "correlation-id",
+    "reply-topic",
+    "reply-partition",
+    "traceparent",
+)
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=200)
+
+
+def record(*headers: tuple[str, bytes], key: bytes | None = None, value: bytes | None = BODY) -> Record:
+    return Record("job-submissions", 3, 41, 1_760_000_000_123, key, value, headers)
+
+
+def plain(**changes: Any) -> Submission:
+    given = {"id": coordinates_id("job-submissions", 3, 41, 1_760_000_000_123), "has_own_id": False, "body": BODY}
+    return Submission(**{**given, "received": 1_760_000_000.123, **changes})
+
+
+def as_read(new: NewRecord, timestamp: int = 1_760_000_000_123) -> Record:
+    return Record(new.topic, new.partition or 0, 5, timestamp, new.key, new.value, new.headers)
+
+
+def test_a_submission_as_a_cloud_event():
+    assert submission_record(FULL, "job-submissions") == NewRecord(
+        topic="job-submissions",
+        partition=None,
+        key=b"qauptv7mhbj4ujgun4ny3cc2rfym63ofaiemvixv7tc2cbbtooja",
+        value=BODY,
+        headers=(
+            ("ce_specversion", b"1.0"),
+            ("ce_id", b"k1"),
+            ("ce_source", b"/api/job/users/john/projects/team-a"),
+            ("ce_type", b"io.job-submission.submission"),
+            ("ce_time", b"2025-10-09T08:53:20.123Z"),
+            ("content-type", b"application/json"),
+            ("ra-user", "jöhn".encode()),
+            ("correlation-id", b"c-1"),
+            ("reply-topic", b"replies"),
+            ("reply-partition", b"7"),
+            ("traceparent", TRACE.encode()),
+        ),
+    )
+
+
+def test_absent_parts_of_a_submission_have_no_header():
+    submission = Submission(id=ONE, has_own_id=True, body=b"", received=0)
+    assert [name for name, _ in submission_record(submission, "t").headers] == [
+        "ce_specversion",
+        "ce_id",
+        "ce_source",
+        "ce_type",
+        "ce_time",
+    ]
+
+
+@given(
+    st.builds(
+        Submission,
+        id=st.builds(SubmissionId, TEXT, TEXT),
+        has_own_id=st.just(value=True),
+        body=st.binary(),
+        received=st.integers(0, 4_000_000_000_000).map(lambda ms: ms / 1000),
+        user=st.none() | TEXT,
+        content_type=st.none() | st.just("application/json; charset=utf-8"),
+        correlation_id=st.none() | TEXT,
+        reply_topic=st.none() | st.from_regex(r"[a-z][a-zA-Z0-9._-]{0,100}", fullmatch=True),
+        reply_partition=st.none() | st.integers(0, 999_999_999),
+        traceparent=st.none() | st.just(TRACE),
+    )
+)
+def test_submissions_round_trip(submission: Submission):
+    written = submission_record(submission, "job-submissions")
+    assert read_submission(as_read(written, round(submission.received * 1000))) == submission
+
+
+def test_a_user_that_is_no_utf8_travels_as_its_bytes_and_is_a_fault_there():
+    user = b"j\xffhn".decode("utf-8", "surrogateescape")
+    written = submission_record(replace(FULL, user=user), "job-submissions")
+    assert header(written.headers, "ra-user") == b"j\xffhn"
+    assert read_submission(as_read(written)) == replace(
+        FULL, user=None, header_faults=(Fault("headers.ra-user", "must be UTF-8 text"),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ((), plain()),
+        ((("unknown", b"\xff"), ("CE_ID", b"x")), plain()),
+        ((("ce_id", b"7"),), plain(id=SubmissionId("/topics/job-submissions", "7"), has_own_id=True)),
+        ((("ce_source", b"/s"),), plain()),
+        ((("ce_id", b"7"), ("ce_source", b"/s")), plain(id=SubmissionId("/s", "7"), has_own_id=True)),
+        ((("ce_id", b"7"), ("ce_id", b"7"), ("ce_source", b"/s")), plain(id=SubmissionId("/s", "7"), has_own_id=True)),
+        (
+            (("ce_id", b"i" * MAX_HEADER_BYTES), ("ce_source", b"s" * MAX_SOURCE_BYTES)),
+            plain(id=SubmissionId("s" * MAX_SOURCE_BYTES, "i" * MAX_HEADER_BYTES), has_own_id=True),
+        ),
+        ((("ra-user", b"john"), ("correlation-id", b"c")), plain(user="john", correlation_id="c")),
+        ((("ra-user", b""), ("correlation-id", b""), ("ce_specversion", b"")), plain()),
+        ((("reply-topic", b"r.1_-"), ("reply-partition", b"0")), plain(reply_topic="r.1_-", reply_partition=0)),
+        ((("traceparent", TRACE.encode()),), plain(traceparent=TRACE)),
+        ((("traceparent", b"\xff"),), plain()),
+        ((("traceparent", TRACE.encode() + b"\n"),), plain()),
+        ((("content-type", b"application/x+json"),), plain(content_type="application/x+json")),
+    ],
+)
+def test_headers_of_a_submission(headers: Headers, expected: Submission):
+    assert read_submission(record(*headers)) == expected
+
+
+def test_a_tombstone_is_an_empty_body():
+    assert read_submission(record(value=None)) == plain(body=b"")
+
+
+@pytest.mark.parametrize(
+    ("headers", "fault", "seen"),
+    [
+        ((("ce_specversion", b"0.3"),), "must be 1.0, the version of CloudEvents that is understood", {}),
+        (
+            (("content-type", b"text/plain"),),
+            "must be application/json: the value is the request body itself (binary mode)",
+            {"content_type": "text/plain"},
+        ),
+        (
+            (("content-type", b"application/CloudEvents+json"),),
+            "must be application/json: the value is the request body itself (binary mode)",
+            {"content_type": "application/CloudEvents+json"},
+        ),
+        ((("ra-user", b"a\nb"),), "must not contain control characters", {}),
+        ((("ra-user", b"a\x7f"),), "must not contain control characters", {}),
+        ((("ra-user", b"a"), ("ra-user", b"b")), "must be given once, not with several values", {}),
+        ((("ra-user", b"x" * 1025),), "must be of 1 to 1024 bytes, not 1025", {}),
+        ((("correlation-id", b"\x80" * 16),), "must be UTF-8 text", {}),
+        ((("correlation-id", b"x" * 1_000_000),), "must be of 1 to 1024 bytes, not 1000000", {}),
+        (
+            (("reply-topic", b"a/b"),),
+            "must be a topic's name: 1 to 249 letters, digits, dots, underscores and hyphens",
+            {},
+        ),
+        (
+            (("reply-topic", b".."),),
+            "must be a topic's name: 1 to 249 letters, digits, dots, underscores and hyphens",
+            {},
+        ),
+        ((("reply-partition", b"-1"),), "must be a partition's number in decimal digits", {}),
+        ((("reply-partition", "٣".encode()),), "must be a partition's number in decimal digits", {}),
+        ((("reply-partition", b"9999999999"),), "must be a partition's number in decimal digits", {}),
+    ],
+)
+def test_faulty_headers_are_reported_and_count_as_absent(headers: Headers, fault: str, seen: dict[str, Any]):
+    expected = plain(header_faults=(Fault(f"headers.{headers[0][0]}", fault),), **seen)
+    assert read_submission(record(*headers)) == expected
+
+
+def test_all_faulty_headers_are_reported_at_once():
+    headers = (("reply-partition", b"x"), ("ce_id", b"7"), ("ra-user", b"\0"), ("ce_specversion", b"2"))
+    assert [fault.path for fault in read_submission(record(*headers)).header_faults] == [
+        "headers.ce_specversion",
+        "headers.reply-partition",
+        "headers.ra-user",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ((("ce_id", b""),), "header ce_id must be of 1 to 1024 bytes, not 0"),
+        ((("ce_id", b"x" * 1025),), "header ce_id must be of 1 to 1024 bytes, not 1025"),
+        ((("ce_id", b"\xff"),), "header ce_id must be UTF-8 text"),
+        ((("ce_id", b"a\0"),), "header ce_id must not contain control characters"),
+        ((("ce_id", b"a"), ("ce_id", b"b")), "header ce_id must be given once, not with several values"),
+        ((("ce_id", b"a"), ("ce_source", b"")), "header ce_source must be of 1 to 4096 bytes, not 0"),
+        ((("ce_source", b"s" * 4097),), "header ce_source must be of 1 to 4096 bytes, not 4097"),
+        ((("ce_source", b"a"), ("ce_source", b"b")), "header ce_source must be given once, not with several values"),
+    ],
+)
+def test_a_broken_identity_is_unreadable(headers: Headers, reason: str):
+    with pytest.raises(UnreadableRecord, match=f"^{re.escape(reason)}$"):
+        read_submission(record(*headers))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(KNOWN) | st.text(), st.binary() | TEXT.map(str.encode))),
+    st.none() | st.binary(),
+    st.integers(-1, 2**63 - 1),
+)
+def test_any_record_is_a_submission_or_unreadable(
+    headers: list[tuple[str, bytes]], value: bytes | None, timestamp: int
+):
+    try:
+        submission = read_submission(Record("t", 0, 0, timestamp, None, value, tuple(headers)))
+    except UnreadableRecord:
+        assert {"ce_id", "ce_source"} & set(dict(headers))
+    else:
+        assert submission.body == (value or b"")
+        assert submission.has_own_id == ("ce_id" in dict(headers))
+
+
+CREATED = Outcome(
+    id=ONE,
+    status=200,
+    body={"name": "job-abc"},
+    fingerprint=PRINT,
+    user="jöhn",
+    correlation_id="c-1",
+    traceparent=TRACE,
+    warnings=("would violate PodSecurity", "job.elastic has no effect"),
+)
+CONFLICT = Outcome(id=ONE, status=422, body={"status": 422, "message": "used before"}, fingerprint=PRINT, conflict=True)
+
+
+def test_an_outcome_as_a_cloud_event():
+    assert outcome_record(CREATED, "job-outcomes", 3, 1_760_000_000.5) == NewRecord(
+        topic="job-outcomes",
+        partition=3,
+        key=b"qauptv7mhbj4ujgun4ny3cc2rfym63ofaiemvixv7tc2cbbtooja",
+        value=b'{"name":"job-abc"}',
+        headers=(
+            ("status", b"200"),
+            ("ce_specversion", b"1.0"),
+            ("ce_id", b"qauptv7mhbj4ujgun4ny3cc2rfym63ofaiemvixv7tc2cbbtooja"),
+            ("ce_source", b"/job-submission"),
+            ("ce_type", b"io.job-submission.outcome"),
+            ("ce_time", b"2025-10-09T08:53:20.500Z"),
+            ("content-type", b"application/json"),
+            ("submission-source", b"/api/job/users/john/projects/team-a"),
+            ("submission-id", b"k1"),
+            ("fingerprint", PRINT.encode()),
+            ("correlation-id", b"c-1"),
+            ("ra-user", "jöhn".encode()),
+            ("traceparent", TRACE.encode()),
+            ("warnings", b"would violate PodSecurity\njob.elastic has no effect"),
+        ),
+    )
+
+
+def test_a_conflict_does_not_displace_the_first_outcome():
+    key = outcome_record(CONFLICT, "job-outcomes", 3, 0).key
+    assert key == f"{ONE.key}.{PRINT}".encode()
+    assert outcome_record(CREATED, "job-outcomes", 3, 0).key == ONE.key.encode()
+
+
+@pytest.mark.parametrize("outcome", [CREATED, CONFLICT, Outcome(id=ONE, status=404, body={}, fingerprint=PRINT)])
+def test_outcomes_round_trip(outcome: Outcome):
+    assert read_outcome(as_read(outcome_record(outcome, "job-outcomes", 3, 0))) == outcome
+
+
+@given(
+    st.builds(
+        Outcome,
+        id=st.builds(SubmissionId, TEXT, TEXT),
+        status=st.integers(100, 599),
+        body=st.dictionaries(TEXT, TEXT | st.lists(st.fixed_dictionaries({"path": TEXT, "message": TEXT}))),
+        fingerprint=st.just(PRINT),
+        user=st.none() | TEXT,
+        correlation_id=st.none() | TEXT,
+        traceparent=st.none() | st.just(TRACE),
+        warnings=st.lists(TEXT).map(tuple),
+        conflict=st.booleans(),
+    )
+)
+def test_any_outcome_round_trips(outcome: Outcome):
+    assert read_outcome(as_read(outcome_record(outcome, "job-outcomes", 3, 0))) == outcome
+
+
+def test_a_warning_of_several_lines_stays_one_warning():
+    written = outcome_record(replace(CREATED, warnings=("one\ntwo", "three")), "job-outcomes", 3, 0)
+    assert read_outcome(as_read(written)).warnings == ("one two", "three")
+
+
+def test_details_too_long_for_a_record_are_left_out():
+    faults = [{"path": f"job.x{i}", "message": "unknown"} for i in range(20_000)]
+    body = {"status": 400, "message": "m" * 5000, "details": faults}
+    size = len(orjson.dumps(body))
+    assert size > MAX_OUTCOME_BYTES
+    written = outcome_record(Outcome(id=ONE, status=400, body=body, fingerprint=PRINT), "job-outcomes", 3, 0)
+    assert orjson.loads(written.value or b"") == {
+        "status": 400,
+        "message": "m" * 1024,
+        "details": f"left out: the whole answer has {size} bytes, more than 524288",
+    }
+
+
+@pytest.mark.parametrize(("body", "name"), [({"name": "a"}, "a"), ({"name": 7}, None), ({"status": 400}, None)])
+def test_the_name_of_an_outcome(body: dict[str, Any], name: str | None):
+    assert Outcome(id=ONE, status=200, body=body, fingerprint=PRINT).name == name
+
+
+def _changed(**headers: bytes | None) -> Headers:
+    values = {**dict(outcome_record(CREATED, "job-outcomes", 3, 0).headers)}
+    values |= {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
+    return tuple(
+        (name, value) for name, value in values.items() if headers.get(name.replace("-", "_"), b"") is not None
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "key", "value", "reason"),
+    [
+        ((), None, None, "an outcome without the header submission-source"),
+        (_changed(status=None), ONE.key, b"{}", "an outcome without the header status"),
+        (_changed(fingerprint=None), ONE.key, b"{}", "an outcome without the header fingerprint"),
+        (_changed(submission_id=b"\xff"), ONE.key, b"{}", "an outcome that cannot be read"),
+        (_changed(), ONE.key, None, "an outcome that cannot be read"),
+        (_changed(), ONE.key, b"{]", "an outcome that cannot be read"),
+        (_changed(), ONE.key, b"[]", "an outcome whose body, status or fingerprint is none"),
+        (_changed(status=b"2000"), ONE.key, b"{}", "an outcome whose body, status or fingerprint is none"),
+        (_changed(fingerprint=b"AB" * 32), ONE.key, b"{}", "an outcome whose body, status or fingerprint is none"),
+        (_changed(submission_id=b"k2"), ONE.key, b"{}", "an outcome whose key is not that of its submission"),
+        (_changed(), "x", b"{}", "an outcome whose key is not that of its submission"),
+        (_changed(), None, b"{}", "an outcome whose key is not that of its submission"),
+    ],
+)
+def test_garbage_among_the_outcomes_is_unreadable(headers: Headers, key: str | None, value: bytes | None, reason: str):
+    with pytest.raises(UnreadableRecord, match=f"^{reason}"):
+        read_outcome(record(*headers, key=None if key is None else key.encode(), value=value))
+
+
+OUTCOME_HEADERS = ("status", "submission-source", "submission-id", "fingerprint", "ra-user", "warnings")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(OUTCOME_HEADERS), st.sampled_from([b"200", PRINT.encode()]) | st.binary())),
+    st.none() | st.binary(),
+    st.none() | st.just(b"{}") | st.binary(),
+)
+def test_any_record_is_an_outcome_or_unreadable(
+    headers: list[tuple[str, bytes]], key: bytes | None, value: bytes | None
+):
+    try:
+        outcome = read_outcome(record(*headers, key=key, value=value))
+    except UnreadableRecord:
+        return
+    assert outcome.key.encode() == key
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("application/json", True),
+        ("Application/JSON ; charset=utf-8", True),
+        ("application/problem+json", True),
+        ("application/cloudevents+json", True),
+        ("text/json", False),
+        ("application/jsonx", False),
+        ("application/json\n", False),
+        ("", False),
+    ],
+)
+def test_is_json(text: str, expected: bool):
+    assert is_json(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (TRACE, True),
+        ("cc" + TRACE[2:], True),
+        ("ff" + TRACE[2:], False),
+        (TRACE.upper(), False),
+        (TRACE + "\n", False),
+        ("00-" + "0" * 32 + "-b7ad6b7169203331-01", False),
+        ("00-0af7651916cd43dd8448eb211c80319c-" + "0" * 16 + "-01", False),
+    ],
+)
+def test_is_traceparent(text: str, expected: bool):
+    assert is_traceparent(text) is expected
+
+
+def test_the_last_header_of_a_name_counts():
+    headers = (("a", b"1"), ("b", b"2"), ("a", b"3"))
+    assert (header(headers, "a"), header(headers, "b"), header(headers, "c")) == (b"3", b"2", None)
