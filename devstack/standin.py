@@ -81,6 +81,13 @@ class Target:
         details = {"name": self.name, "kind": self.plural} | ({"group": self.group} if self.group else {})
         return StatusError(code, reason, f'{qualified} "{self.name}" {what}', details)
 
+    def immutable(self, field: str, value: str) -> "StatusError":
+        """The refusal to change a field that cannot change."""
+        what = f'Invalid value: "{value}": field is immutable'
+        cause = {"reason": "FieldValueInvalid", "message": what, "field": field}
+        details = {"name": self.name, "kind": self.kind, "group": self.group, "causes": [cause]}
+        return StatusError(422, "Invalid", f'{self.kind} "{self.name}" is invalid: {field}: {what}', details)
+
 
 class StatusError(Exception):
     """A request that fails; carries the `Status` object of the answer."""
@@ -181,10 +188,11 @@ class StandIn(KubernetesEmulator):
             raise StatusError(415, "UnsupportedMediaType", message, {})
         metadata = self._read(target)["metadata"]
         changes = dict(patch.get("metadata") or {})
-        for condition in ("uid", "resourceVersion"):  # naming one of them makes it a condition
-            if changes.get(condition, metadata[condition]) != metadata[condition]:
-                what = "the object has been modified; please apply your changes to the latest version and try again"
-                raise target.problem(409, "Conflict", f"cannot be updated: {what}")
+        if changes.get("uid", metadata["uid"]) != metadata["uid"]:
+            raise target.immutable("metadata.uid", changes["uid"])
+        if changes.get("resourceVersion", metadata["resourceVersion"]) != metadata["resourceVersion"]:
+            what = "the object has been modified; please apply your changes to the latest version and try again"
+            raise target.problem(409, "Conflict", f"cannot be updated: {what}")
         if content_type == _STRATEGIC and (changes.get("finalizers") or _DELETE_FINALIZERS in changes):
             removed = changes.pop(_DELETE_FINALIZERS, [])
             kept = [*metadata.get("finalizers", []), *(changes.get("finalizers") or [])]
@@ -199,7 +207,8 @@ class StandIn(KubernetesEmulator):
         found = self._read(target)
         for condition, value in preconditions.items():
             if value != found["metadata"][condition]:
-                what = f"{condition} in precondition: {value}, in object meta: {found['metadata'][condition]}"
+                word = {"uid": "UID", "resourceVersion": "ResourceVersion"}[condition]
+                what = f"{word} in precondition: {value}, {word} in object meta: {found['metadata'][condition]}"
                 raise target.problem(409, "Conflict", f"cannot be deleted: Precondition failed: {what}")
         if found["metadata"].get("finalizers"):
             self.objects[target.key].patch({"metadata": {"deletionTimestamp": _now(), **self._new_version()}})

@@ -136,7 +136,8 @@ async def _consumer(
         window = DuplicateWindow(outcomes, settings.topics.duplicate_window_seconds)
         stack.callback(window.close)
         submitter = Submitter(api, settings.kube, settings.consumer, metrics)
-        handler = RecordHandler(producer, window, submitter, settings.topics, settings.consumer, metrics)
+        limit = settings.http.max_body_bytes
+        handler = RecordHandler(producer, window, submitter, settings.topics, settings.consumer, limit, metrics)
         source = SubmissionSource(settings.kafka, settings.topics, settings.consumer, metrics)
         consumer = Consumer(source, window, handler, settings.consumer, metrics)
         checks["consumer"] = lambda: consumer.ready

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from service.broker import BrokerUnavailable, SubmissionSource
 from service.dispatch import FairQueue, Work
-from service.errors import LeaseLost, UnreadableRecord
+from service.errors import LeaseLost, TooManyDeadLetters, UnreadableRecord
 from service.front import CommitFront
 from service.handling import RecordHandler
 from service.logs import log
@@ -68,6 +68,7 @@ class Consumer:
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._stopping = asyncio.Event()
+        self._halted = False
 
     @property
     def ready(self) -> bool:
@@ -75,6 +76,7 @@ class Consumer:
         return (
             self._source.fresh()
             and not self._stopping.is_set()
+            and not self._halted
             and all(assignment.loading is None for assignment in self._assignments.values())
         )
 
@@ -177,7 +179,7 @@ class Consumer:
 
     async def _dispatch(self) -> None:
         while True:
-            while not self._queue:
+            while self._halted or not self._queue:
                 self._wake.clear()
                 await self._wake.wait()
             await self._slots.acquire()
@@ -201,6 +203,8 @@ class Consumer:
                 self._source.resume([assignment.partition])
         except LeaseLost:
             log.info("submission-handed-back", partition=work.record.partition, offset=work.record.offset)
+        except TooManyDeadLetters as error:
+            self._halt(str(error))
         except Exception:  # noqa: BLE001 - the last resort failed: the record stays uncommitted, the rest goes on
             log.exception("record-stuck", partition=work.record.partition, offset=work.record.offset)
         finally:
@@ -208,6 +212,13 @@ class Consumer:
             turn.end()
             self._queue.finish(work)
             self._wake.set()
+
+    def _halt(self, reason: str) -> None:
+        """Start nothing more: a person has to look. What is not committed is delivered again after a restart."""
+        if not self._halted:
+            self._halted = True
+            self._metrics.consumer_stopped.set(1)
+            log.critical("consumer-stopped", reason=f"too many dead letters, the last one for {reason}")
 
     # --- commits and gauges -----------------------------------------------------------------------------------------
 

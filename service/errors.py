@@ -73,5 +73,9 @@ class LeaseLost(Exception):
     """This process may no longer act for the partition: another consumer may have taken it over."""
 
 
+class TooManyDeadLetters(Exception):
+    """The consumer has to stop: most of what it handles would become dead letters."""
+
+
 class UnreadableRecord(Exception):
     """A record's headers cannot be understood, so that not even its sender can be answered."""

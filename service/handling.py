@@ -13,10 +13,11 @@ from typing import Protocol, TypeVar
 from service.broker import BrokerUnavailable, Position, Producer, RecordTooLarge
 from service.dead_letters import dead_letter_record, delivery_attempts, retry_record
 from service.dispatch import Work
-from service.errors import InvalidSubmission, LeaseLost, Rejection
+from service.errors import InvalidSubmission, LeaseLost, Rejection, TooManyDeadLetters
+from service.limit import DeadLetterLimit
 from service.logs import log
 from service.metrics import Metrics
-from service.naming import fingerprint_of
+from service.naming import fingerprint_of, raw_fingerprint
 from service.records import NewRecord, Outcome, Record, Submission, outcome_record
 from service.settings import ConsumerSettings, TopicSettings
 from service.submitter import Submitter
@@ -26,6 +27,9 @@ T = TypeVar("T")
 
 KAFKA_RETRY_SECONDS = 0.5
 """Pause between two tries to write to Kafka: the client has waited its own time-out before."""
+
+
+FAILED = Rejection(500, "the submission could not be handled; it is kept as a dead letter and can be replayed")
 
 
 class Turn(Protocol):
@@ -48,20 +52,24 @@ class RecordHandler:
         submitter: Submitter,
         topics: TopicSettings,
         settings: ConsumerSettings,
+        max_body_bytes: int,
         metrics: Metrics,
     ) -> None:
+        self._max_body_bytes = max_body_bytes
         self._producer = producer
         self._window = window
         self._submitter = submitter
         self._topics = topics
         self._settings = settings
         self._metrics = metrics
-        self._by_class = {digit: metrics.outcomes.labels(status=f"{digit}xx") for digit in range(1, 6)}
+        self._limit = DeadLetterLimit(settings.dead_letter_limit_percent)
+        self._by_class = {digit: metrics.outcomes.labels(status=f"{digit}xx") for digit in (2, 4, 5)}
 
     async def handle(self, work: Work, turn: Turn) -> None:
         """Handle `work` to its end.
 
-        Raises LeaseLost, when the turn has ended before, and nothing else.
+        Raises LeaseLost when the turn has ended before, TooManyDeadLetters when this would be one too many, and
+        nothing else.
         """
         record, submission = work.record, work.meaning
         try:
@@ -69,7 +77,7 @@ class RecordHandler:
                 await self._carry_out(record, submission, turn)
             else:
                 await self._bury(record, submission, turn)
-        except LeaseLost:
+        except (LeaseLost, TooManyDeadLetters):
             raise
         except Exception as error:  # noqa: BLE001 - a record must never take the consumer down
             log.exception("record-failed", partition=record.partition, offset=record.offset)
@@ -100,7 +108,7 @@ class RecordHandler:
         """Return the refusal of a submission that must not even be tried."""
         if time.time() - submission.received > self._topics.duplicate_window_seconds:
             window = self._topics.duplicate_window_seconds
-            return _refused(
+            return self._refused(
                 submission,
                 Rejection(
                     410,
@@ -108,14 +116,31 @@ class RecordHandler:
                     "it was carried out: look for its Job, and submit it again if there is none",
                 ),
             )
+        if len(submission.body) > self._max_body_bytes:
+            return self._refused(submission, Rejection(413, f"the body is larger than {self._max_body_bytes} bytes"))
         if submission.header_faults:
-            return _refused(submission, InvalidSubmission(submission.header_faults).rejection)
+            return self._refused(submission, InvalidSubmission(submission.header_faults).rejection)
         return None
+
+    def _refused(self, submission: Submission, rejection: Rejection) -> Outcome:
+        return Outcome(
+            id=submission.id,
+            status=rejection.status,
+            body=rejection.body(),
+            fingerprint=self._fingerprint(submission.body),
+            user=submission.user,
+            correlation_id=submission.correlation_id,
+            traceparent=submission.traceparent,
+        )
+
+    def _fingerprint(self, body: bytes) -> str:
+        # a body that is too large is refused unread: reading it could hold up everything else
+        return fingerprint_of(body) if len(body) <= self._max_body_bytes else raw_fingerprint(body)
 
     async def _answer_again(self, record: Record, submission: Submission, known: Outcome, turn: Turn) -> None:
         """Give a submission that was handled before the answer it got then, or tell it that its id was used before."""
         self._metrics.duplicates.inc()
-        if known.fingerprint != fingerprint_of(submission.body):
+        if known.fingerprint != self._fingerprint(submission.body):
             await self._conclude(record, submission, self._submitter.conflict(submission, known.name), turn)
             return
         if known.correlation_id != submission.correlation_id:
@@ -133,6 +158,7 @@ class RecordHandler:
         await self._reply(submission, outcome)
         await self._submitter.release(submission, outcome, guard=turn.guard, pause=turn.rest)
         seconds = time.time() - submission.received
+        self._limit.note(dead=False)
         self._by_class[outcome.status // 100].inc()
         self._metrics.outcome_seconds.observe(seconds)
         log.info(
@@ -177,10 +203,12 @@ class RecordHandler:
                 return
         await self._bury(work.record, error, turn)
         if isinstance(work.meaning, Submission):
-            await self._conclude(work.record, work.meaning, _failed(work.meaning), turn)
+            await self._conclude(work.record, work.meaning, self._refused(work.meaning, FAILED), turn)
 
     async def _bury(self, record: Record, error: Exception, turn: Turn) -> None:
         """Put a record aside byte for byte; only where Kafka takes no record of that size, without its value."""
+        if self._limit.reached:
+            raise TooManyDeadLetters(f"{type(error).__name__}: {error}")
         await turn.guard()
         attempts = delivery_attempts(record) + 1
         kind, reason, topic = type(error).__name__, str(error), self._topics.dead_letters
@@ -189,6 +217,7 @@ class RecordHandler:
         except RecordTooLarge:
             reason += f" (the value of {len(record.value or b'')} bytes is left out: too large for {topic})"
             await self._write(dead_letter_record(replace(record, value=None), kind, reason, topic, attempts), turn)
+        self._limit.note(dead=True)
         self._metrics.dead_letters.inc()
         log.error("dead-letter", partition=record.partition, offset=record.offset, reason=reason, attempts=attempts)
 
@@ -205,20 +234,3 @@ class RecordHandler:
                 log.warning("kafka-unavailable", reason=str(error))
                 await turn.rest(KAFKA_RETRY_SECONDS)
                 await turn.guard()
-
-
-def _refused(submission: Submission, rejection: Rejection) -> Outcome:
-    return Outcome(
-        id=submission.id,
-        status=rejection.status,
-        body=rejection.body(),
-        fingerprint=fingerprint_of(submission.body),
-        user=submission.user,
-        correlation_id=submission.correlation_id,
-        traceparent=submission.traceparent,
-    )
-
-
-def _failed(submission: Submission) -> Outcome:
-    rejection = Rejection(500, "the submission could not be handled; it is kept as a dead letter and can be replayed")
-    return _refused(submission, rejection)

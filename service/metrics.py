@@ -6,13 +6,15 @@ https://prometheus.io/docs/practices/naming/. Labelled children are bound once h
 
 import platform
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from service import __version__
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # untyped there; they double the series and nobody reads them
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

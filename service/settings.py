@@ -122,7 +122,9 @@ class HttpSettings(BaseSettings):
 
     host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - a container's port must be reachable
     port: Port = Field(8080, description="Port to listen on; 0 takes a free one.")
-    max_body_bytes: Positive = Field(64 * 1024, description="Largest request body; above it the answer is 413.")
+    max_body_bytes: Positive = Field(
+        64 * 1024, description="Largest request body, over HTTP and on the topic alike; above it: 413."
+    )
     wait_seconds: Seconds = Field(30, description="How long a POST waits for its outcome before it is answered 202.")
     max_wait_seconds: Seconds = Field(120, description="Largest `Prefer: wait=N` that is honoured.")
     max_in_flight: Positive = Field(2000, description="POSTs in progress at once; above it the answer is 429.")

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 METADATA_MAX_AGE_MS = 30_000
 """How soon new partitions and moved leaders are noticed without an error that tells of them."""
-RETRY_SECONDS = (0.2, 5.0)
+RETRY_SECONDS = (0.2, 2.0)
 """First and longest pause between two tries to connect."""
 
 

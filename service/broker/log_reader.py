@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, TypeVar
 
-from aiokafka.client import AIOKafkaClient
+from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import (
     KafkaError,
     LeaderNotAvailableError,
@@ -18,6 +18,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
     for_code,
 )
+from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.record.memory_records import MemoryRecords
@@ -94,18 +95,39 @@ class LogReader:
 
         return await self._until_answered(ask)
 
+    async def committed(self, partition: int, group: str) -> int | None:
+        """Return the offset a consumer group has committed, None if it has not. Raises BrokerUnavailable."""
+
+        async def ask(client: AIOKafkaClient) -> int | None:
+            coordinator = await client.coordinator_lookup(CoordinationType.GROUP, group)
+            request = OffsetFetchRequest(group, [(self._topic, [partition])])
+            response = await client.send(coordinator, request, group=ConnectionGroup.COORDINATION)
+            _, offset, _, error = response.topics[0][1][0]
+            _check(error)
+            return None if offset < 0 else int(offset)
+
+        return await self._until_answered(ask)
+
     async def scan(self, partition: int, start: int, max_bytes: int) -> AsyncIterator[list[Any]]:
-        """Yield aiokafka's raw records from `start` to the end as of the first answer, a response at a time."""
+        """Yield aiokafka's raw records from `start` to the end as of the first answer, a response at a time.
+
+        Where `start` is not there, because retention has deleted it or the topic was made anew, all that is there
+        comes. Raises BrokerUnavailable.
+        """
         position, end = start, None
         while end is None or position < end:
-            records, high_watermark = await self.batches(partition, position, max_bytes)
-            end = high_watermark if end is None else end
-            found = []
-            before = position
+            try:
+                records, high_watermark = await self.batches(partition, position, max_bytes)
+            except OffsetOutOfRangeError:
+                position, end = await self.offset_at(partition, EARLIEST) or 0, None
+                continue
+            if end is None:
+                end = high_watermark
+            found, before = [], position
             while records.has_next():
                 batch = records.next_batch()
                 if not batch.is_control_batch:
-                    found += [record for record in batch if record.offset >= position]
+                    found += [record for record in batch if record.offset >= before]
                 position = max(position, batch.next_offset)
             if found:
                 yield found

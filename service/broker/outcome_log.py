@@ -5,6 +5,7 @@ here belongs to a consumer group: each process reads what it needs.
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -38,7 +39,7 @@ class OutcomeLog:
         self._topic = topics.outcomes
         self._reader = LogReader(kafka, topics.outcomes)
         self._rebuilds = metrics.rebuilds.labels(client="outcomes")
-        self._remembered: dict[tuple[int, int], Record] = {}
+        self._remembered: OrderedDict[tuple[int, int], Record] = OrderedDict()
         self._positions: dict[int, int] = {}
 
     async def stop(self) -> None:
@@ -60,18 +61,8 @@ class OutcomeLog:
         start = await self._reader.offset_at(partition, since_ms)
         if start is None:
             return
-        end = await self._reader.offset_at(partition, LATEST) or 0
-        if from_offset is not None and from_offset <= end:  # beyond it: the topic was made anew since
-            start = max(start, from_offset)
-        while True:
-            try:
-                async for records in self._reader.scan(partition, start, SCAN_BYTES):
-                    yield [(record.key, record.offset) for record in records]
-                    start = records[-1].offset + 1
-            except OffsetOutOfRangeError:  # retention has just deleted the start
-                start = max(start, await self._reader.offset_at(partition, EARLIEST) or 0)
-            else:
-                return
+        async for records in self._reader.scan(partition, max(start, from_offset or 0), SCAN_BYTES):
+            yield [(record.key, record.offset) for record in records]
 
     async def read(self, partition: int, offset: int) -> Record | None:
         """Return the record at `offset`, None if compaction or retention has removed it. Raises BrokerUnavailable."""
@@ -97,7 +88,7 @@ class OutcomeLog:
         if len(record.value or b"") <= REMEMBERED_BYTES:
             self._remembered[record.partition, record.offset] = record
         while len(self._remembered) > REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]
+            self._remembered.popitem(last=False)
 
     @property
     def ready(self) -> bool:

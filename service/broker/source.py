@@ -114,9 +114,14 @@ class SubmissionSource:
             # the client's buffers between two awaits
             async with asyncio.timeout(timeout + 0.5):
                 batches = await client.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
+                # what it returns belongs to the assignment of this very moment, however long it has waited for that
+                generation = self._generation
                 # a limit over several partitions is used up by the first, so each of the others is asked on its own
                 for partition in client.assignment() - batches.keys():
-                    batches |= await client.getmany(partition, timeout_ms=0, max_records=max_records)
+                    more = await client.getmany(partition, timeout_ms=0, max_records=max_records)
+                    if generation != self._generation:  # what came before was revoked: others read it again
+                        generation, batches = self._generation, {}
+                    batches |= more
         except TimeoutError:
             pass
         except KafkaError as error:

@@ -197,7 +197,7 @@ class KubeApi:
         self._observe(verb, time.perf_counter() - started)
         warnings = tuple(text for value in response.headers.getall("Warning", ()) for text in warning_texts(value))
         answer = _object(raw)
-        if response.status not in (200, 201, 202) or "metadata" not in answer:
+        if response.status not in (200, 201, 202) or "kind" not in answer:
             if response.status == 401:
                 self._login.distrust()
             raise ApiError(_answer(response, answer, raw, warnings))

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.config import load_incluster_config, load_kube_config
 from kubernetes.aio.config.kube_config import ENV_KUBECONFIG_PATH_SEPARATOR, KUBE_CONFIG_DEFAULT_LOCATION
 
 from service.logs import log
@@ -56,7 +56,7 @@ class Login:
         try:
             renew = await _load(settings, configuration)
             return cls(configuration, renew)
-        except (ConfigException, OSError, ValueError) as error:
+        except Exception as error:  # the client has no error of its own for most faults of a kubeconfig
             raise LoginFailed(f"the login to Kubernetes cannot be read: {error}") from error
 
     async def headers(self) -> dict[str, str]:

@@ -83,7 +83,7 @@ def service(environment: dict[str, str]) -> Iterator[ServiceProcess]:
     try:
         yield process.until_ready()
     finally:
-        process.stop()
+        assert process.stop() == 0
 
 
 @pytest.fixture

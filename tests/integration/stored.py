@@ -52,8 +52,9 @@ def job(live: dict[str, Any]) -> dict[str, Any]:
     pod["containers"] = [_container(container) for container in pod["containers"]]
     if "volumes" in pod:
         pod["volumes"] = [_volume(volume) for volume in pod["volumes"]]
+    annotations = template["metadata"].get("annotations", {})
     metadata = _metadata(live["metadata"])
-    return {"metadata": metadata, "spec": spec, "labels": labels, "annotations": template["metadata"].get("annotations", {}), "pod": pod}
+    return {"metadata": metadata, "spec": spec, "labels": labels, "annotations": annotations, "pod": pod}
 
 
 def _container(container: dict[str, Any]) -> dict[str, Any]:
@@ -78,6 +79,8 @@ def dependent(live: dict[str, Any]) -> dict[str, Any]:
         spec.pop(name, None)
     for name in ("externalTrafficPolicy", "allocateLoadBalancerNodePorts", "healthCheckNodePort"):
         spec.pop(name, None)
+    if spec.get("type") == "LoadBalancer":  # the server gives such a Service node ports as well
+        spec["ports"] = [{key: value for key, value in port.items() if key != "nodePort"} for port in spec["ports"]]
     if "ports" in spec:
         spec["ports"] = [_without(port, {"protocol": "TCP"}) for port in spec["ports"]]
     return {"metadata": metadata, "spec": spec}

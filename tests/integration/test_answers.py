@@ -116,7 +116,8 @@ async def test_faulty_bodies(post, body, words):
 
 
 async def test_all_faults_at_once_each_with_its_path(post):
-    job = {"project": "team-a", "gpu": -1, "imge": "x", "pvc": [{"size": "1G", "path": "/a"}, {"size": "x", "path": "b"}]}
+    claims = [{"size": "1G", "path": "/a"}, {"size": "x", "path": "b"}]
+    job = {"project": "team-a", "gpu": -1, "imge": "x", "pvc": claims}
     answer = await post({"job": job})
     assert answer.status == 400
     paths = {fault["path"]: fault["message"] for fault in answer.body["details"]}

@@ -181,7 +181,11 @@ CASES = [
             },
         },
     ),
-    Case("serviceType", {"ports": [{"container": 80}], "serviceType": "portforward"}, container={"ports": [{"containerPort": 80}]}),
+    Case(
+        "serviceType",
+        {"ports": [{"container": 80}], "serviceType": "portforward"},
+        container={"ports": [{"containerPort": 80}]},
+    ),
     Case("backoffLimit", {"backoffLimit": 3}, spec={"backoffLimit": 3}),
     Case("completions", {"completions": 4}, spec={"completions": 4}),
     Case("parallelism", {"completions": 4, "parallelism": 2}, spec={"completions": 4, "parallelism": 2}),
@@ -219,7 +223,7 @@ def test_no_parameter_is_without_a_case():
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parameter}-{'-'.join(case.job)}")
 async def test_parameter(case, post, api):
     unique = uuid.uuid4().hex[:8]
-    asked = {key: value.replace("{unique}", unique) if isinstance(value, str) else value for key, value in case.job.items()}
+    asked = {k: v.replace("{unique}", unique) if isinstance(v, str) else v for k, v in case.job.items()}
     answer = await post({"job": {"project": "team-a", "image": "quickstart"} | asked})
     assert answer.status == 200, answer.body
     name = answer.body["name"]

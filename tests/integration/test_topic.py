@@ -123,11 +123,12 @@ async def test_another_key_and_partition_meet_their_duplicate(topic, api):
         (b"not json", b"400"),
         (b'{"job": {"project": "team-a"}}', b"400"),
         (b'{"job": {"project": "nowhere", "image": "i"}}', b"404"),
-        (json.dumps({"job": {"project": "team-a", "image": "i", "arguments": ["x" * 200_000]}}).encode(), b"200"),
+        (json.dumps({"job": {"project": "team-a", "image": "i", "arguments": ["x" * 60_000]}}).encode(), b"200"),
+        (b"x" * 65_537, b"413"),
     ],
 )
 async def test_a_rejection_comes_back_too(topic, value, status):
-    sent = await topic.send(value)
+    sent = await topic.send(value, key=b"any")
     identity = coordinates_id(sent.topic, sent.partition, sent.offset, sent.timestamp)
     record = await topic.outcome(identity.key)
     body = json.loads(record.value)

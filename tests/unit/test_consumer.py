@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from service.consumer import Consumer
-from service.errors import LeaseLost
+from service.errors import LeaseLost, TooManyDeadLetters
 from service.metrics import Metrics
 from service.records import Record
 from service.settings import ConsumerSettings
@@ -252,6 +252,22 @@ async def test_a_lost_lease_is_not_committed():
         stage.source.fetched.put_nowait({0: records(0, 0)})
         await asyncio.sleep(0.05)
         assert {0: 1} not in stage.source.commits
+
+
+async def test_too_many_dead_letters_stop_it_for_good():
+    async with Stage() as stage:
+
+        async def handle(work, turn):
+            raise TooManyDeadLetters("boom")
+
+        good, stage.handler.handle = stage.handler.handle, handle
+        assert stage.consumer.ready
+        stage.source.fetched.put_nowait({0: records(0, 0)})
+        await stage.until(lambda: not stage.consumer.ready)
+        stage.handler.handle = good
+        stage.source.fetched.put_nowait({0: records(0, 1), 1: records(1, 0)})
+        await asyncio.sleep(0.05)
+        assert (stage.handler.finished, stage.source.commits[-1:]) == ([], [{0: 0, 1: 0}])
 
 
 async def test_a_record_delivered_again_is_handled_once():

@@ -9,7 +9,7 @@ import pytest
 from service.broker import BrokerUnavailable, Position
 from service.consumer import understand
 from service.dead_letters import ATTEMPT, read_dead_letter
-from service.errors import LeaseLost
+from service.errors import LeaseLost, TooManyDeadLetters
 from service.handling import RecordHandler
 from service.metrics import Metrics
 from service.naming import fingerprint_of
@@ -21,8 +21,12 @@ TOPICS = TopicSettings(submissions="in", outcomes="out", dead_letters="dead", re
 HOME = 2
 
 
-def record(offset: int = 7, *, value: bytes | None = BODY, age: float = 0, partition: int = HOME, **headers: bytes) -> Record:
-    names = tuple((name if name.startswith(("ce_", "kafka_")) else name.replace("_", "-"), v) for name, v in headers.items())
+def record(
+    offset: int = 7, *, value: bytes | None = BODY, age: float = 0, partition: int = HOME, **headers: bytes
+) -> Record:
+    names = tuple(
+        (name if name.startswith(("ce_", "kafka_")) else name.replace("_", "-"), v) for name, v in headers.items()
+    )
     return Record("in", partition, offset, int((time.time() - age) * 1000), b"key", value, names)
 
 
@@ -50,7 +54,7 @@ class World:
         self.failures: list[Exception] = []
         self.submit_error: Exception | None = None
         self.turn = Turn()
-        self.handler = RecordHandler(self, self, self, TOPICS, ConsumerSettings(max_attempts=3), Metrics())
+        self.handler = RecordHandler(self, self, self, TOPICS, ConsumerSettings(max_attempts=3), 1000, Metrics())
 
     # the producer
     async def send(self, new: NewRecord) -> Position:
@@ -178,6 +182,11 @@ async def test_what_is_older_but_known_keeps_its_outcome(world):
     assert await world.handle(given) == []
 
 
+async def test_a_body_above_the_limit_is_refused_unread(world):
+    [refused] = await world.handle(record(value=b"[" * 1001))
+    assert (refused.status, refused.body["message"]) == (413, "the body is larger than 1000 bytes")
+
+
 async def test_faulty_headers_are_a_rejection(world):
     [refused] = await world.handle(record(ce_specversion=b"0.3"))
     assert refused.status == 400
@@ -190,6 +199,14 @@ async def test_a_broken_identity_is_a_dead_letter(world):
     assert letter.topic == "dead"
     read = read_dead_letter(Record("dead", 0, 0, 0, letter.key, letter.value, letter.headers))
     assert (read.original, read.error_class, read.attempts) == (given, "UnreadableRecord", 1)
+
+
+async def test_too_many_dead_letters_stop_the_consumer(world):
+    for offset in range(50):
+        await world.handle(record(offset, ce_id=b"\xff"))
+    with pytest.raises(TooManyDeadLetters, match="ce_id"):
+        await world.handle(record(50, ce_id=b"\xff"))
+    assert world.written == []
 
 
 async def test_a_crash_is_tried_again_with_its_count_then_buried_with_an_outcome(world):

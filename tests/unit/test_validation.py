@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from service.documents import read_document
 from service.errors import Fault, InvalidSubmission
-from service.validation import MAX_FAULTS, PARAMETERS, JobSubmission, Profile, validate
+from service.mounts import HostVolume, VolumeClaim
+from service.validation import MAX_FAULTS, PARAMETERS, JobSubmission, Port, Profile, validate
 
 BASE: dict[str, Any] = {"project": "team-a", "image": "busybox"}
 
@@ -52,7 +53,7 @@ LEAST = {
 
 
 def submission(job: dict[str, Any], profile: Profile = "kubernetes") -> dict[str, Any]:
-    return validate({"job": {**BASE, **job}}, profile=profile).model_dump()
+    return validate({"job": {**BASE, **job}}, profile=profile).__dict__
 
 
 def refusal(document: dict[str, Any], profile: Profile = "kubernetes") -> InvalidSubmission:
@@ -68,16 +69,16 @@ def faults(job: dict[str, Any], profile: Profile = "kubernetes") -> dict[str, st
     return {fault.path: fault.message for fault in found}
 
 
-def claim(**changes: Any) -> dict[str, Any]:
-    return {"storage_class": None, "size": "1G", "path": "/data", "read_only": False, **changes}
+def claim(*, storage_class: str | None = None, size: str = "1G", path: str = "/data", read_only: bool = False):
+    return VolumeClaim.model_construct(storage_class=storage_class, size=size, path=path, read_only=read_only)
 
 
-def port(container: int, external: int | None = None, *, auto_generate: bool = False) -> dict[str, Any]:
-    return {"container": container, "external": external, "auto_generate": auto_generate}
+def port(container: int, external: int | None = None, *, auto_generate: bool = False):
+    return Port.model_construct(container=container, external=external, auto_generate=auto_generate)
 
 
-def host_volume(source: str, target: str, *, read_only: bool = False) -> dict[str, Any]:
-    return {"source": source, "target": target, "read_only": read_only}
+def host_volume(source: str, target: str, *, read_only: bool = False):
+    return HostVolume.model_construct(source=source, target=target, read_only=read_only)
 
 
 Case = tuple[dict[str, Any], dict[str, Any]]
@@ -120,7 +121,7 @@ ACCEPTED: dict[str, list[Case]] = {
                     "T": True,
                     "F": False,
                     "S": "",
-                    "my.env-name": -1,
+                    "my.env-n": -1,
                 }
             },
             {
@@ -130,7 +131,7 @@ ACCEPTED: dict[str, list[Case]] = {
                     "T": "true",
                     "F": "false",
                     "S": "",
-                    "my.env-name": "-1",
+                    "my.env-n": "-1",
                 }
             },
         ),
@@ -265,6 +266,7 @@ ROOT = "must be a path below the root"
 TAKEN = "must be a path at which nothing else is mounted"
 CORES = "must be a number of cores from 0.001 to 1000000"
 GPUS = "must be a number of GPUs from 0 to 1000000"
+FRACTION = "must be a whole number of GPUs or, where the scheduler shares them, a fraction below 1"
 MEMORY = "must be an amount of memory such as 512M, 3GB or 2Gi"
 PORT = "must be a whole number from 1 to 65535"
 DIFFER = "must differ from that of the other ports"
@@ -350,9 +352,7 @@ FAULTY: dict[str, list[tuple[dict[str, Any], dict[str, str]]]] = {
     ],
     "gpu": [
         *each("gpu", GPUS, -1, -0.5, 1e300, 10**400, 1_000_001),
-        *each(
-            "gpu", "must be a whole number of GPUs or, where the scheduler shares them, a fraction below 1", 1.5, 2.001
-        ),
+        *each("gpu", FRACTION, 1.5, 2.001),
         *each(
             "gpu",
             "must be a whole number of GPUs: fractions need a scheduler that shares them,"
@@ -417,9 +417,19 @@ FAULTY: dict[str, list[tuple[dict[str, Any], dict[str, str]]]] = {
     "volume": [
         *each("volume", "must be an object of host paths and container paths", "/a:/b", None, 1),
         (
-            {"volume": {"a": "b", "/a/../b": "/x", "/c": "/x:rx", "/d": 1, "/e": "/", "/f": ":ro", "/g": "/ok:ro:ro"}},
             {
-                "job.volume.a": ABSOLUTE,
+                "volume": {
+                    "a": "/ok:rw",
+                    "/a/../b": "/x",
+                    "/c": "/x:rx",
+                    "/d": 1,
+                    "/e": "/",
+                    "/f": ":ro",
+                    "/g": "/ok:ro:ro",
+                }
+            },
+            {
+                "job.volume.a": f"has a host path that {ABSOLUTE}",
                 "job.volume[/a/../b]": "has a host path that must be a path without '..'",
                 "job.volume[/c]": COLON,
                 "job.volume[/d]": STRING,
@@ -584,6 +594,7 @@ def test_the_environment_keeps_its_order():
     ("profile", "shared"), [("kubernetes", False), ("runai", True), ("kai", True), ("kueue", False)]
 )
 def test_a_fraction_of_a_gpu_depends_on_the_profile(profile: Profile, shared: bool):
+    assert faults({"gpu": 1.5}, profile) == {"job.gpu": FRACTION}
     if shared:
         assert submission({"gpu": 0.5}, profile) == {**LEAST, "gpu": 0.5}
     else:
@@ -597,7 +608,7 @@ def test_a_fraction_of_a_gpu_depends_on_the_profile(profile: Profile, shared: bo
         ("Image", "image"),
         ("gpus", "gpu"),
         ("cpu_limit", "cpuLimit"),
-        ("image-pull-policy", "imagePullPolicy"),
+        ("image_pull_Policy", "imagePullPolicy"),
         ("enviroment", "environment"),
         ("ttl_after_finished", "ttlAfterFinish"),
         ("Volumes", "volume"),
@@ -609,9 +620,8 @@ def test_a_misspelt_parameter_is_named_with_the_nearest_known_one(name: str, nea
 
 
 def test_an_unknown_parameter_is_never_dropped_in_silence():
-    assert faults({"restartPolicy_": 1, "": 1, "[key]": 1, "\n": 1}) == dict.fromkeys(
-        ("job.restartPolicy_", "job[]", "job[[key]]", "job[\n]"), "is not a parameter; remove it"
-    )
+    expected = dict.fromkeys(("job.quite_another", "job[]", "job[[key]]", "job[\n]"), "is not a parameter; remove it")
+    assert faults({"quite_another": 1, "": 1, "[key]": 1, "\n": 1}) == expected
 
 
 def test_all_faults_at_once():
@@ -737,7 +747,7 @@ ARGUMENTS = b"""{"job": {"project": "team-a", "image": "i",
 )
 def test_the_examples_of_the_document(body: bytes, changes: dict[str, Any]):
     validated = validate(read_document(body), profile="kubernetes")
-    assert validated.model_dump() == {**LEAST, "image": "i", **changes}
+    assert validated.__dict__ == {**LEAST, "image": "i", **changes}
 
 
 def test_the_trailing_comma_of_the_documents_example_is_told_with_its_line():

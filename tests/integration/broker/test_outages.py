@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from devstack.kafka import LocalKafka
-from service.broker import BrokerUnavailable, OutcomeLog, Producer, SubmissionSource, Topics
+from service.broker import BrokerUnavailable, Producer, Topics
 from service.metrics import Metrics
-from service.records import NewRecord, Record
-from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from service.records import NewRecord
+from service.settings import KafkaSettings, TopicSettings
 from tests.integration.broker.conftest import until
 
 

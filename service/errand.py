@@ -15,7 +15,7 @@ from service.errors import Rejection, SubmissionRejected, TemporaryFailure
 from service.kube import ApiError, KubeApi
 from service.manifest import RELEASE_PATCH, Dependent, ManifestOptions, Manifests, build, is_held, owned_by
 from service.naming import job_name, namespace_of
-from service.outcomes import Holder, Rule, Verdict, judge, rejection_for, rule_for, same_submission
+from service.outcomes import ApiAnswer, Holder, Rule, Verdict, judge, rejection_for, rule_for, same_submission
 from service.records import Outcome, Submission
 from service.settings import KubeSettings
 from service.validation import JobSubmission
@@ -113,9 +113,7 @@ class Errand:
             if holder is None or rule.verdict is Verdict.PERMANENT:
                 raise SubmissionRejected(rejection_for(answer, f"the Job {self.name}"))
             if self._job.name or self._attempt + 1 == MAX_NAMES:
-                raise SubmissionRejected(
-                    Rejection(409, f"the name {self.name} is taken by another job: choose another")
-                )
+                raise SubmissionRejected(Rejection(409, f"the name {self.name} is taken by another job"))
             self._take_name(self._attempt + 1)
 
     async def make_dependent(self, dependent: Dependent, uid: str) -> tuple[str, ...]:
@@ -189,8 +187,18 @@ def _unless_gone() -> Iterator[None]:
     try:
         yield
     except ApiError as error:
-        if error.answer.reason != "NotFound" and rule_for(error.answer).name != "precondition":
+        if not is_gone(error.answer):
             raise
+
+
+def is_gone(answer: ApiAnswer) -> bool:
+    """Tell whether a patch or a deletion was refused because there is no object of this name and uid any more."""
+    causes = answer.details.get("causes") or ()
+    return (
+        answer.reason == "NotFound"
+        or rule_for(answer).name == "precondition"
+        or any(cause.get("field") == "metadata.uid" for cause in causes)  # a patch with the uid of a former object
+    )
 
 
 def _release_patch(metadata: Mapping[str, Any], annotations: dict[str, str]) -> dict[str, Any]:

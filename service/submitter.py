@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from service.documents import read_document
+from service.errand import Errand, Guard, IdReused, TakeBack, release_job
 from service.errors import InvalidSubmission, Rejection, SubmissionRejected, TemporaryFailure
 from service.kube import ApiError, Circuit, KubeApi, Pause, Persistence
 from service.logs import log
@@ -16,7 +17,6 @@ from service.metrics import Metrics
 from service.naming import fingerprint, fingerprint_of, namespace_of, raw_fingerprint
 from service.records import Outcome, Submission
 from service.settings import ConsumerSettings, KubeSettings
-from service.submitter.errand import Errand, Guard, IdReused, TakeBack, release_job
 from service.validation import JobSubmission, validate
 
 
@@ -59,7 +59,7 @@ class Submitter:
         return _outcome(submission, request, 200, {"name": errand.name}, tuple(dict.fromkeys(warnings)))
 
     def conflict(self, submission: Submission, name: str | None) -> Outcome:
-        """Return the refusal of a submission whose id was used before, for another request, which made the Job `name`."""
+        """Return the refusal of a submission whose id was used before, for another request that made the Job `name`."""
         used_for = f"made the Job {name}" if name else "was refused"
         rejection = Rejection(
             422, f"the id of this submission was used before for another request, which {used_for}: use a new one"
@@ -98,7 +98,9 @@ class Submitter:
             rejection = error.rejection
         except TemporaryFailure as error:
             rejection = Rejection(
-                504, f"Kubernetes could not take the job within {self._deadline:g} s: {error.reason}", "submit it again"
+                504,
+                f"Kubernetes could not take the job within {self._deadline:g} s: {error.reason}",
+                "submit it again under a new id",
             )
         else:
             return warnings

@@ -1,0 +1,138 @@
+"""The contract on a real API server, and what only a real one answers."""
+
+import asyncio
+import json
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from service.kube import ApiError, KubeApi
+from service.metrics import Metrics
+from service.outcomes import rule_for
+from service.settings import ConsumerSettings, KubeSettings
+from service.submitter import Submitter
+from tests.contract.suite import NAMESPACE, ApiContract, held, job, no_pause, refused, service, submission, unique
+
+if TYPE_CHECKING:
+    from tests.servers import ClusterServer
+
+
+class TestCluster(ApiContract):
+    @pytest.fixture
+    def server(self, cluster_server: "ClusterServer") -> "ClusterServer":
+        return cluster_server
+
+    def other_namespace(self, server: "ClusterServer", **labels: str) -> str:
+        name = f"runai-{unique('contract')}"
+        server.api.ensure("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+        return name
+
+    async def test_a_namespace_is_no_path(self, api: KubeApi) -> None:
+        name = unique("job")
+        await api.create("jobs", NAMESPACE, job(name))
+        assert await api.read("jobs", f"x/../{NAMESPACE}", name) is None
+
+    async def test_an_unknown_field_is_an_error(self, api: KubeApi) -> None:
+        body = job(unique("job"))
+        body["spec"]["backofLimit"] = 3
+        with pytest.raises(ApiError, match=r'unknown field "spec\.backofLimit"') as raised:
+            await api.create("jobs", NAMESPACE, body)
+        assert rule_for(raised.value.answer).name == "bad-request"
+
+    async def test_the_causes_of_an_invalid_object(self, api: KubeApi) -> None:
+        body = job(unique("job"))
+        body["spec"]["template"]["spec"]["restartPolicy"] = "Always"
+        with pytest.raises(ApiError) as raised:
+            await api.create("jobs", NAMESPACE, body)
+        answer = raised.value.answer
+        assert (answer.status, answer.reason, answer.details["causes"][0]["field"]) == (
+            422,
+            "Invalid",
+            "spec.template.spec.restartPolicy",
+        )
+
+    async def test_unknown_credentials(self, server: "ClusterServer", tmp_path: Path) -> None:
+        kubeconfig = json.loads(server.kubeconfig.read_text())
+        kubeconfig["users"][0]["user"] = {"token": "nobody"}
+        (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+        stranger = await KubeApi.connect(KubeSettings(config_file=tmp_path / "kubeconfig"), Metrics())
+        try:
+            assert await refused(stranger.create("jobs", NAMESPACE, job("a"))) == "unauthorized"
+            assert not await stranger.alive()
+        finally:
+            await stranger.close()
+
+    async def test_pods_that_could_never_start_are_warned_of(self, api: KubeApi, server: "ClusterServer") -> None:
+        namespace = self.other_namespace(server, **{"pod-security.kubernetes.io/enforce": "baseline"})
+        body = job(unique("job"))
+        body["spec"]["template"]["spec"]["hostNetwork"] = True
+        created = await api.create("jobs", namespace, body)
+        assert created.warnings == ('would violate PodSecurity "baseline:latest": host namespaces (hostNetwork=true)',)
+
+    async def test_a_quota_is_checked_before_existence(self, api: KubeApi, server: "ClusterServer") -> None:
+        namespace = self.other_namespace(server)
+        quota: dict[str, Any] = {"metadata": {"name": "q"}, "spec": {"hard": {"count/jobs.batch": "1"}}}
+        server.api.request("POST", f"/api/v1/namespaces/{namespace}/resourcequotas", quota)
+        submitter = Submitter(api, KubeSettings(), ConsumerSettings(), Metrics())
+        project = namespace.removeprefix("runai-")
+        first, second = (submission({"project": project, "name": name}) for name in ("a", "b"))
+        outcome = await submitter.submit(first, guard=held, pause=asyncio.sleep)
+        assert outcome.status == 200
+        assert await refused(api.create("jobs", namespace, job("a"))) == "quota-exceeded"
+        assert await submitter.submit(first, guard=held, pause=no_pause) == outcome
+        assert (await submitter.submit(second, guard=held, pause=no_pause)).status == 429
+        same_name = submission({"project": project, "name": "a"})
+        assert (await submitter.submit(same_name, guard=held, pause=no_pause)).status == 409
+
+    async def test_a_node_port_of_another_service_takes_the_job_back(self, api: KubeApi, submitter: Submitter) -> None:
+        other = await api.create("services", NAMESPACE, service(unique("other"), nodePort=32002))
+        name = unique("train")
+        wanted = {"name": name, "ports": [{"container": 80, "external": 32002}], "serviceType": "nodeport"}
+        try:
+            outcome = await self.submit(submitter, submission(wanted))
+            assert outcome.body == {
+                "status": 400,
+                "message": f'Kubernetes refused the Service {name}: Service "{name}" is invalid: '
+                "spec.ports[0].nodePort: Invalid value: 32002: provided port is already allocated",
+                "details": [
+                    {
+                        "path": "spec.ports[0].nodePort",
+                        "message": "Invalid value: 32002: provided port is already allocated",
+                    }
+                ],
+            }
+            assert await api.read("jobs", NAMESPACE, name) is None
+        finally:
+            await api.delete("services", NAMESPACE, other.name, other.uid)
+
+    async def test_rights_are_asked_for_by_verb_and_resource(self, server: "ClusterServer", tmp_path: Path) -> None:
+        account = unique("account")
+        namespace = self.other_namespace(server)
+        server.api.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": account}})
+        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+        rules = [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]}]
+        server.api.request("POST", f"{rbac}/roles", {"metadata": {"name": "r"}, "rules": rules})
+        subjects = [{"kind": "ServiceAccount", "name": account, "namespace": namespace}]
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"}
+        binding = {"metadata": {"name": "r"}, "subjects": subjects, "roleRef": role}
+        server.api.request("POST", f"{rbac}/rolebindings", binding)
+        request = {"spec": {"expirationSeconds": 600}}
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        kubeconfig = json.loads(server.kubeconfig.read_text())
+        kubeconfig["users"][0]["user"] = {"token": server.api.request("POST", path, request)["status"]["token"]}
+        (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+        api = await KubeApi.connect(KubeSettings(config_file=tmp_path / "kubeconfig"), Metrics())
+        try:
+            assert await api.can_i("create", "jobs", namespace)
+            assert not await api.can_i("create", "jobs")
+            assert not await api.can_i("create", "services", namespace)
+            assert await api.alive()
+            sent = submission({"project": f"nobody-{uuid.uuid4().hex[:8]}", "name": "a"})
+            outcome = await Submitter(api, KubeSettings(), ConsumerSettings(), Metrics()).submit(
+                sent, guard=held, pause=no_pause
+            )
+            assert outcome.status == 403
+        finally:
+            await api.close()

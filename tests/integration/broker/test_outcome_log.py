@@ -1,0 +1,266 @@
+"""The outcomes are loaded whole, looked up one by one, and followed without a hole."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
+
+from service.broker import Backlog, BrokerUnavailable, OutcomeLog, Producer, SubmissionSource, streams
+from service.metrics import Metrics
+from service.naming import SubmissionId
+from service.records import NewRecord, Record
+from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from tests.integration.broker.conftest import until
+
+FOREVER_AGO = 0
+
+
+@pytest.fixture
+async def outcomes(kafka: KafkaSettings, topics: TopicSettings, metrics: Metrics) -> AsyncIterator[OutcomeLog]:
+    log = OutcomeLog(kafka, topics, metrics)
+    yield log
+    await log.stop()
+
+
+@pytest.fixture
+async def admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await client.start()
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def write(producer: Producer, topics: TopicSettings) -> Callable[..., object]:
+    async def write(*keys: str, partition: int = 0) -> list[int]:
+        written = [await producer.send(NewRecord(topics.outcomes, partition, key.encode(), b"{}", ())) for key in keys]
+        return [position.offset for position in written]
+
+    return write
+
+
+async def scanned(
+    outcomes: OutcomeLog, partition: int = 0, since_ms: int = FOREVER_AGO, from_offset: int | None = None
+) -> list[tuple[bytes | None, int]]:
+    return [
+        place
+        async for places in outcomes.scan(partition, since_ms=since_ms, from_offset=from_offset)
+        for place in places
+    ]
+
+
+async def test_a_scan_gives_all_keys_with_their_places(outcomes: OutcomeLog, write: Callable) -> None:
+    assert await outcomes.partition_count() == 3
+    assert await scanned(outcomes) == []
+    await write("a", "b", "a", "c")
+    await write("d", partition=1)
+
+    assert await scanned(outcomes) == [(b"a", 0), (b"b", 1), (b"a", 2), (b"c", 3)]
+    assert await scanned(outcomes, partition=1) == [(b"d", 0)]
+    assert await scanned(outcomes, from_offset=2) == [(b"a", 2), (b"c", 3)]
+    assert await scanned(outcomes, from_offset=4) == []
+    # a place beyond the end was learned from a topic that was made anew since
+    assert await scanned(outcomes, from_offset=99) == [(b"a", 0), (b"b", 1), (b"a", 2), (b"c", 3)]
+
+
+async def test_a_scan_begins_at_a_time(outcomes: OutcomeLog, producer: Producer, topics: TopicSettings) -> None:
+    async def send(key: bytes) -> int:
+        return (await producer.send(NewRecord(topics.outcomes, 0, key, b"{}", ()))).timestamp
+
+    old = await send(b"old")
+    await asyncio.sleep(0.05)
+    new = await send(b"new")
+
+    assert old < new
+    assert await scanned(outcomes, since_ms=old + 1) == [(b"new", 1)]
+    assert await scanned(outcomes, since_ms=new + 60_000) == []
+
+
+async def test_a_scan_takes_many_steps_and_leaves_other_tasks_their_turn(
+    outcomes: OutcomeLog, stranger: AIOKafkaProducer, topics: TopicSettings
+) -> None:
+    sent = [await stranger.send(topics.outcomes, b"x" * 200, b"%052d" % i, 0) for i in range(20_000)]
+    await asyncio.gather(*sent)
+
+    steps = [places async for places in outcomes.scan(0, since_ms=FOREVER_AGO)]
+
+    assert [place for places in steps for place in places] == [(b"%052d" % i, i) for i in range(20_000)]
+    assert len(steps) > 3
+
+
+async def test_what_retention_has_deleted_is_not_there(
+    outcomes: OutcomeLog, write: Callable, admin: AIOKafkaAdminClient, topics: TopicSettings
+) -> None:
+    await write("a", "b", "c")
+    await admin.delete_records({TopicPartition(topics.outcomes, 0): RecordsToDelete(before_offset=2)})
+
+    assert await scanned(outcomes, from_offset=0) == [(b"c", 2)]
+    assert await outcomes.read(0, 1) is None
+    assert await outcomes.read(0, 2) is not None
+
+
+async def test_offsets_without_a_record_are_gaps_and_no_end(
+    outcomes: OutcomeLog, write: Callable, kafka: KafkaSettings, topics: TopicSettings
+) -> None:
+    await write("before")
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap_servers, transactional_id=f"t-{topics.outcomes}"
+    ) as transactional:
+        async with transactional.transaction():
+            await transactional.send_and_wait(topics.outcomes, b"{}", b"inside", 0)
+        assert await scanned(outcomes) == [(b"before", 0), (b"inside", 1)]  # the marker is the last offset
+        await transactional.begin_transaction()
+        await transactional.send_and_wait(topics.outcomes, b"{}", b"open", 0)
+        after = await write("after")
+
+        # an open transaction must not hide the outcomes behind it
+        assert after == [4]
+        assert await scanned(outcomes) == [(b"before", 0), (b"inside", 1), (b"open", 3), (b"after", 4)]
+        assert await outcomes.read(0, 2) is None
+        assert (await outcomes.read(0, 4)).key == b"after"  # type: ignore[union-attr]
+        await transactional.abort_transaction()
+
+
+async def test_reading_beyond_the_end_finds_nothing(outcomes: OutcomeLog, write: Callable) -> None:
+    await write("a")
+
+    assert await outcomes.read(0, 1) is None
+    assert await outcomes.read(0, 2) is None
+
+
+async def test_an_unknown_partition_is_an_outage(kafka: KafkaSettings, topics: TopicSettings, metrics: Metrics) -> None:
+    outcomes = OutcomeLog(kafka.model_copy(update={"request_timeout_seconds": 0.5}), topics, metrics)
+    try:
+        with pytest.raises(BrokerUnavailable):
+            await outcomes.read(99, 0)
+        with pytest.raises(BrokerUnavailable):
+            await scanned(outcomes, partition=99)
+    finally:
+        await outcomes.stop()
+
+
+class Follower:
+    def __init__(self, outcomes: OutcomeLog) -> None:
+        self.seen: list[tuple[int, int, bytes | None]] = []
+        self.task = asyncio.create_task(outcomes.follow(self._note))
+
+    def _note(self, records: list[Record]) -> None:
+        self.seen += [(record.partition, record.offset, record.key) for record in records]
+
+    async def __aenter__(self) -> "Follower":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+async def test_a_follower_sees_everything_from_the_moment_it_is_ready(outcomes: OutcomeLog, write: Callable) -> None:
+    await write("past")
+    assert not outcomes.ready
+    async with Follower(outcomes) as follower:
+        await until(lambda: outcomes.ready)
+        await write("a", "b")
+        await write("c", partition=2)
+        await until(lambda: len(follower.seen) == 3)
+
+    assert sorted(follower.seen) == [(0, 1, b"a"), (0, 2, b"b"), (2, 0, b"c")]
+
+
+async def test_a_follower_that_has_gone_deaf_is_replaced_and_misses_nothing(
+    outcomes: OutcomeLog, write: Callable, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "SILENCE_SECONDS", 1.5)
+    clients = []
+    connect = outcomes._at_positions
+
+    async def remember() -> object:
+        clients.append(await connect())
+        return clients[-1]
+
+    monkeypatch.setattr(outcomes, "_at_positions", remember)
+    async with Follower(outcomes) as follower:
+        await until(lambda: outcomes.ready)
+        await write("heard")
+        await until(lambda: follower.seen)
+        clients[0]._fetcher._fetch_task.cancel()  # aiokafka #703 from the outside: no more fetches, no error
+        await asyncio.sleep(1)  # until the last fetch has been answered
+        await write("unheard")
+        await until(lambda: len(follower.seen) == 2)
+
+    assert follower.seen == [(0, 0, b"heard"), (0, 1, b"unheard")]
+    assert metrics.registry.get_sample_value("job_submission_kafka_client_rebuilds_total", {"client": "outcomes"}) == 1
+
+
+async def test_a_follower_picks_up_new_partitions_from_their_beginning(
+    outcomes: OutcomeLog,
+    stranger: AIOKafkaProducer,
+    admin: AIOKafkaAdminClient,
+    topics: TopicSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.broker.outcome_log.NEW_PARTITIONS_SECONDS", 0.2)
+    monkeypatch.setattr("service.broker.connection.METADATA_MAX_AGE_MS", 300)
+    async with Follower(outcomes) as follower:
+        await until(lambda: outcomes.ready)
+        await admin.create_partitions({topics.outcomes: NewPartitions(total_count=4)})
+        await until(
+            lambda: len(stranger.client.cluster.partitions_for_topic(topics.outcomes) or ()) == 4 or _look(stranger)
+        )
+        await stranger.send_and_wait(topics.outcomes, b"{}", b"first", 3)
+        await until(lambda: follower.seen)
+
+    assert follower.seen == [(3, 0, b"first")]
+
+
+def _look(client: AIOKafkaProducer) -> None:
+    client.client.force_metadata_update()
+
+
+def submission_key(number: int) -> bytes:
+    return SubmissionId("test", str(number)).key.encode()
+
+
+async def test_the_backlog_holds_what_the_group_has_not_committed(
+    kafka: KafkaSettings, topics: TopicSettings, group: ConsumerSettings, producer: Producer, metrics: Metrics
+) -> None:
+    async def ignore(_: list[int]) -> None: ...
+
+    backlog = Backlog(kafka, topics, group.group)
+    source = SubmissionSource(kafka, topics, group, metrics)
+    try:
+        waiting = [submission_key(number) for number in range(3)]
+        assert [await backlog.holds(key) for key in waiting] == [False, False, False]
+        places = [await producer.send(NewRecord(topics.submissions, None, key, b"{}", ())) for key in waiting]
+        assert [await backlog.holds(key) for key in waiting] == [True, True, True]
+        assert not await backlog.holds(submission_key(3))
+
+        await source.start(ignore, ignore)
+        await until(source.fresh)
+        async with asyncio.timeout(20):
+            while not await source.commit({places[0].partition: places[0].offset + 1}):
+                await source.fetch(1, 0.1)
+        assert not await backlog.holds(waiting[0])
+        assert await backlog.holds(waiting[2]) == (
+            places[2].partition != places[0].partition or places[2].offset > places[0].offset
+        )
+    finally:
+        await source.stop()
+        await backlog.stop()
+
+
+async def test_a_reader_gives_up_after_its_time(kafka: KafkaSettings, topics: TopicSettings, metrics: Metrics) -> None:
+    nowhere = kafka.model_copy(update={"bootstrap_servers": "127.0.0.1:1", "request_timeout_seconds": 0.5})
+    outcomes, backlog = OutcomeLog(nowhere, topics, metrics), Backlog(nowhere, topics, "g")
+    started = time.monotonic()
+    try:
+        for asked in (outcomes.partition_count(), outcomes.read(0, 0), backlog.holds(b"k"), scanned(outcomes)):
+            with pytest.raises(BrokerUnavailable):
+                await asked
+    finally:
+        await outcomes.stop()
+        await backlog.stop()
+    assert time.monotonic() - started < 20

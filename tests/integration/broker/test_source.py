@@ -1,0 +1,278 @@
+"""A member of the group reads fairly, commits only what it still owns, and knows when it may no longer act."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from service.broker import Producer, SubmissionSource, streams
+from service.metrics import Metrics
+from service.records import NewRecord, Record
+from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from tests.integration.broker.conftest import until
+
+
+class Member:
+    """A member of the group that notes what happens to it."""
+
+    def __init__(self, source: SubmissionSource) -> None:
+        self.source = source
+        self.events: list[tuple[str, list[int]]] = []
+        self.owned: set[int] = set()
+        self.records: dict[int, list[Record]] = {}
+        self.rounds: list[dict[int, int]] = []
+        self.on_revoked: Callable[[list[int]], object] | None = None
+
+    async def _assigned(self, partitions: list[int]) -> None:
+        self.events.append(("assigned", sorted(partitions)))
+        self.owned = set(partitions)
+
+    async def _revoked(self, partitions: list[int]) -> None:
+        self.events.append(("revoked", sorted(partitions)))
+        if self.on_revoked is not None:
+            await self.on_revoked(partitions)  # type: ignore[misc]
+        self.owned -= set(partitions)
+
+    async def join(self) -> "Member":
+        await self.source.start(self._assigned, self._revoked)
+        return self
+
+    async def fetch(self, max_records: int = 32) -> dict[int, list[Record]]:
+        fetched = await self.source.fetch(max_records, 0.2)
+        assert fetched.keys() <= self.owned
+        if fetched:
+            self.rounds.append({partition: len(records) for partition, records in fetched.items()})
+        for partition, records in fetched.items():
+            self.records.setdefault(partition, []).extend(records)
+        return fetched
+
+    async def fetch_until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(30):
+            while not condition():
+                await self.fetch()
+
+    def offsets(self, partition: int) -> list[int]:
+        return [record.offset for record in self.records.get(partition, [])]
+
+
+@pytest.fixture
+async def member_of(
+    kafka: KafkaSettings, topics: TopicSettings, group: ConsumerSettings, metrics: Metrics
+) -> AsyncIterator[Callable[..., Member]]:
+    members = []
+
+    def member(**changes: object) -> Member:
+        members.append(Member(SubmissionSource(kafka, topics, group.model_copy(update=changes), metrics)))
+        return members[-1]
+
+    yield member
+    for left in members:
+        await left.source.stop()
+
+
+async def fill(stranger: AIOKafkaProducer, topic: str, partition: int, count: int) -> None:
+    sent = [await stranger.send(topic, b"%d" % number, b"key", partition) for number in range(count)]
+    await asyncio.gather(*sent)
+
+
+async def test_a_record_arrives_as_it_was_produced(
+    member_of: Callable[..., Member], producer: Producer, topics: TopicSettings
+) -> None:
+    headers = (("ce_id", b"\xff\x00"), ("ce_id", b""))
+    position = await producer.send(NewRecord(topics.submissions, 1, b"\xff", None, headers))
+    member = await member_of().join()
+
+    await member.fetch_until(lambda: member.records)
+
+    assert member.records == {1: [Record(topics.submissions, 1, 0, position.timestamp, b"\xff", None, headers)]}
+
+
+async def test_a_backlog_starves_no_other_partition(
+    member_of: Callable[..., Member], stranger: AIOKafkaProducer, topics: TopicSettings
+) -> None:
+    await fill(stranger, topics.submissions, 0, 10_000)
+    await fill(stranger, topics.submissions, 1, 100)
+    await fill(stranger, topics.submissions, 2, 100)
+    member = await member_of().join()
+
+    await member.fetch_until(lambda: len(member.offsets(1)) == len(member.offsets(2)) == 100)
+
+    assert all(count <= 32 for counts in member.rounds for count in counts.values())
+    assert member.offsets(1) == list(range(100))
+    assert len(member.offsets(0)) < 1000
+    await member.fetch_until(lambda: len(member.offsets(0)) == 10_000)
+    assert member.offsets(0) == list(range(10_000))
+
+
+async def test_a_paused_partition_gives_nothing_and_loses_nothing(
+    member_of: Callable[..., Member], stranger: AIOKafkaProducer, topics: TopicSettings
+) -> None:
+    await fill(stranger, topics.submissions, 0, 100)
+    await fill(stranger, topics.submissions, 1, 100)
+    member = await member_of().join()
+    await member.fetch_until(lambda: len(member.offsets(0)) >= 32)
+    member.source.pause([0, 99])
+    before = len(member.offsets(0))
+    await member.fetch_until(lambda: len(member.offsets(1)) == 100)
+    await member.fetch()
+
+    assert len(member.offsets(0)) == before
+    member.source.resume([0, 99])
+    await member.fetch_until(lambda: len(member.offsets(0)) == 100)
+    assert member.offsets(0) == list(range(100))
+
+
+async def test_partitions_that_are_paused_on_assignment_stay_so(
+    member_of: Callable[..., Member], stranger: AIOKafkaProducer, topics: TopicSettings
+) -> None:
+    await fill(stranger, topics.submissions, 0, 10)
+    await fill(stranger, topics.submissions, 1, 10)
+    member = member_of()
+    assigned = member._assigned
+
+    async def pausing(partitions: list[int]) -> None:
+        member.source.pause([0])
+        await asyncio.sleep(0.3)
+        await assigned(partitions)
+
+    await member.source.start(pausing, member._revoked)
+    await member.fetch_until(lambda: len(member.offsets(1)) == 10)
+    await member.fetch()
+
+    assert member.offsets(0) == []
+
+
+async def test_a_rebalance_in_mid_flight_hands_over_what_was_committed(
+    member_of: Callable[..., Member], stranger: AIOKafkaProducer, topics: TopicSettings
+) -> None:
+    for partition in range(3):
+        await fill(stranger, topics.submissions, partition, 50)
+    first = await member_of().join()
+    await first.fetch_until(lambda: all(len(first.offsets(partition)) == 50 for partition in range(3)))
+    assert await first.source.commit({0: 10})
+
+    async def finish(partitions: list[int]) -> None:
+        await asyncio.sleep(0.1)
+        assert await first.source.commit(dict.fromkeys(partitions, 40))
+
+    first.on_revoked = finish
+    read_before = dict.fromkeys(range(3), 50)
+    second = await member_of().join()
+    members = (first, second)
+
+    async def both() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for member in members:
+                tasks.create_task(
+                    member.fetch_until(lambda: len(first.owned | second.owned) == 3 and first.owned and second.owned)
+                )
+
+    await both()
+    async with asyncio.timeout(30):
+        while not all(
+            any(member.offsets(p)[-10:] == list(range(40, 50)) for member in members if p in member.owned)
+            for p in range(3)
+        ):
+            for member in members:
+                await member.fetch()
+
+    # what the revocation has committed is read by nobody again, the rest by the new owner, whoever it is
+    again = {p: first.offsets(p)[read_before[p] :] + second.offsets(p) for p in range(3)}
+    assert again == {p: list(range(40, 50)) for p in range(3)}
+    assert not first.owned & second.owned
+    assert first.events[:2] == [("assigned", [0, 1, 2]), ("revoked", [0, 1, 2])]
+    lost = next(iter(second.owned))
+    assert not await first.source.commit({lost: 50})
+
+
+async def test_what_a_producer_has_taken_back_is_not_read_and_leaves_a_gap(
+    member_of: Callable[..., Member], kafka: KafkaSettings, topics: TopicSettings
+) -> None:
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap_servers, transactional_id=f"t-{topics.submissions}"
+    ) as transactional:
+        for number in range(6):
+            await transactional.begin_transaction()
+            await transactional.send_and_wait(topics.submissions, b"%d" % number, b"k", 0)
+            await (transactional.abort_transaction() if number % 2 else transactional.commit_transaction())
+    member = await member_of().join()
+
+    await member.fetch_until(lambda: len(member.offsets(0)) == 3)
+
+    assert [(record.offset, record.value) for record in member.records[0]] == [(0, b"0"), (4, b"2"), (8, b"4")]
+
+
+async def test_static_membership_survives_a_restart_without_a_rebalance(
+    member_of: Callable[..., Member], stranger: AIOKafkaProducer, topics: TopicSettings
+) -> None:
+    await fill(stranger, topics.submissions, 0, 10)
+    stays = await member_of(instance_id="a").join()
+    await stays.fetch_until(lambda: stays.owned)
+    leaves = await member_of(instance_id="b").join()
+    async with asyncio.timeout(30):
+        while not (leaves.owned and stays.owned and len(leaves.owned | stays.owned) == 3):
+            await asyncio.gather(stays.fetch(), leaves.fetch())
+    events = list(stays.events)
+    await leaves.source.stop()
+
+    returns = await member_of(instance_id="b").join()
+    await returns.fetch_until(lambda: returns.owned)
+
+    assert returns.owned == leaves.owned
+    assert stays.events == events
+
+
+async def test_lag_is_counted_from_what_was_committed(
+    member_of: Callable[..., Member],
+    stranger: AIOKafkaProducer,
+    topics: TopicSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.broker.source.LAG_SECONDS", 0)
+    await fill(stranger, topics.submissions, 0, 10)
+    member = await member_of().join()
+    await member.fetch_until(lambda: member.offsets(0))
+    assert await member.source.commit({0: 4})
+    await member.fetch()
+
+    assert member.source.lag() == {0: 6, 1: 0, 2: 0}
+
+
+async def test_a_client_that_has_gone_deaf_is_replaced_as_in_a_rebalance(
+    member_of: Callable[..., Member],
+    stranger: AIOKafkaProducer,
+    topics: TopicSettings,
+    metrics: Metrics,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "SILENCE_SECONDS", 1.5)
+    await fill(stranger, topics.submissions, 0, 10)
+    member = await member_of().join()
+    await member.fetch_until(lambda: len(member.offsets(0)) == 10)
+    assert await member.source.commit({0: 7})
+    member.source._client._fetcher._fetch_task.cancel()  # type: ignore[union-attr]  # aiokafka #703
+    await asyncio.sleep(1)  # until the last fetch has been answered
+    await fill(stranger, topics.submissions, 0, 1)
+
+    await member.fetch_until(lambda: len(member.offsets(0)) == 14)
+
+    assert member.offsets(0) == [*range(10), 7, 8, 9, 10]
+    assert member.events == [("assigned", [0, 1, 2]), ("revoked", [0, 1, 2]), ("assigned", [0, 1, 2])]
+    name = "job_submission_kafka_client_rebuilds_total"
+    assert metrics.registry.get_sample_value(name, {"client": "submissions"}) == 1
+
+
+async def test_membership_is_fresh_only_while_the_group_confirms_it(
+    member_of: Callable[..., Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = member_of()
+    assert not member.source.fresh()
+    await member.join()
+    await until(member.source.fresh)
+
+    now = member.source._confirmed
+    monkeypatch.setattr("service.broker.source.time.monotonic", lambda: now + 4.4)
+    assert member.source.fresh()
+    monkeypatch.setattr("service.broker.source.time.monotonic", lambda: now + 4.6)  # three quarters of six seconds
+    assert not member.source.fresh()

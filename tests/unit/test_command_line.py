@@ -1,0 +1,80 @@
+"""The command line: help, pages, and faulty settings named all at once."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.__main__ import ROLES, main
+from service.settings import FaultySettings, groups, read_settings
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([role, "--help"] for role in ROLES)])
+def test_help(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 0
+    assert "job-submission" in capsys.readouterr().out
+
+
+def test_the_settings_page_is_the_one_in_the_docs(capsys):
+    assert main(["settings"]) == 0
+    assert capsys.readouterr().out == (DOCS / "settings.md").read_text()
+
+
+def test_every_setting_has_a_sentence():
+    for group in groups().values():
+        assert group.__doc__
+        for name, field in group.model_fields.items():
+            assert field.description, name
+            assert field.description.endswith("."), name
+
+
+def test_all_faulty_settings_at_once(monkeypatch):
+    monkeypatch.setenv("HTTP_PORT", "eighty")
+    monkeypatch.setenv("KUBE_NAMESPACE_TEMPLATE", "fixed")
+    monkeypatch.setenv("KAFKA_LINGER_MS", "-1")
+    with pytest.raises(FaultySettings) as caught:
+        read_settings()
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "KAFKA_LINGER_MS",
+        "KUBE_NAMESPACE_TEMPLATE",
+        "HTTP_PORT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("template", "good"),
+    [
+        ("runai-{project}", True),
+        ("{project}", True),
+        ("{project}-jobs", True),
+        ("fixed", False),
+        ("{project}-{project}", False),
+        ("{project}-{user}", False),
+        ("{project}}", False),
+    ],
+)
+def test_namespace_template(monkeypatch, template, good):
+    monkeypatch.setenv("KUBE_NAMESPACE_TEMPLATE", template)
+    if good:
+        assert read_settings().kube.namespace_template == template
+    else:
+        with pytest.raises(FaultySettings):
+            read_settings()
+
+
+def test_reply_topics_are_a_list(monkeypatch):
+    monkeypatch.setenv("TOPICS_REPLY_ALLOWED", "a, b,,c")
+    assert read_settings().topics.reply_allowed == {"a", "b", "c"}
+
+
+def test_faulty_settings_end_the_process_with_2():
+    command = [sys.executable, "-m", "service", "all"]
+    ended = subprocess.run(command, env={"HTTP_PORT": "x"}, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("job-submission: HTTP_PORT: ")
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,508 @@
+"""From a submission to its outcome, on an API that fails as scripted."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.errand import MAX_NAMES, REJECTION_ANNOTATION
+from service.errors import LeaseLost
+from service.kube import ApiError
+from service.manifest import HOLD_FINALIZER
+from service.metrics import Metrics
+from service.naming import SubmissionId, fingerprint, generated_name, raw_fingerprint
+from service.outcomes import ApiAnswer
+from service.records import Outcome, Submission
+from service.settings import ConsumerSettings, KubeSettings
+from service.submitter import Submitter
+from tests.unit.fake_api import FAULTS, Crash, FakeApi
+
+ONE = SubmissionId("/tests", "one")
+TWO = SubmissionId("/tests", "two")
+NAMESPACE = "runai-team-a"
+PLAIN = {"name": "train", "project": "team-a", "image": "python:3.12"}
+RICH = {
+    **PLAIN,
+    "ports": [{"container": 80, "external": 32188}],
+    "serviceType": "ingress",
+    "pvc": [{"size": "3GB", "path": "/a"}, {"size": "4GB", "path": "/b"}],
+}
+RICH_OBJECTS = [
+    "ingresses/train",
+    "jobs/train",
+    "persistentvolumeclaims/pvc-train-0",
+    "persistentvolumeclaims/pvc-train-1",
+    "services/train",
+]
+QUOTA = ApiAnswer(403, "Forbidden", 'jobs.batch "train" is forbidden: exceeded quota: q, used: 1, limited: 1')
+INVALID = ApiAnswer(422, "Invalid", 'Service "train" is invalid: spec.ports[0].nodePort: Invalid value')
+
+
+def submission(job: dict[str, Any], identity: SubmissionId = ONE) -> Submission:
+    return Submission(
+        id=identity,
+        has_own_id=True,
+        body=json.dumps({"job": job}).encode(),
+        received=0.0,
+        user="john",
+        correlation_id="c-1",
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    )
+
+
+def answered(sent: Submission, status: int, body: dict[str, Any], **more: Any) -> Outcome:
+    return Outcome(
+        id=sent.id,
+        status=status,
+        body=body,
+        fingerprint=fingerprint(json.loads(sent.body)),
+        user=sent.user,
+        correlation_id=sent.correlation_id,
+        traceparent=sent.traceparent,
+        **more,
+    )
+
+
+class Caller:
+    """A process that submits: counts the guards it is asked for and the seconds it pauses."""
+
+    def __init__(self, api: FakeApi, deadline: float = 0, **kube: Any) -> None:
+        self.api = api
+        self.metrics = Metrics()
+        self.submitter = Submitter(
+            api,  # type: ignore[arg-type] # a fake
+            KubeSettings(**kube),
+            ConsumerSettings(probe_interval_seconds=0.0001, submission_deadline_seconds=deadline),
+            self.metrics,
+        )
+        self.guards = 0
+        self.pauses: list[float] = []
+        self.on_guard: Callable[[], None] = lambda: None
+
+    async def guard(self) -> None:
+        self.guards += 1
+        self.on_guard()
+
+    async def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        assert len(self.pauses) < 1000, "tries without end"
+
+    async def submit(self, sent: Submission) -> Outcome:
+        return await self.submitter.submit(sent, guard=self.guard, pause=self.pause)
+
+    async def release(self, sent: Submission, outcome: Outcome) -> None:
+        await self.submitter.release(sent, outcome, guard=self.guard, pause=self.pause)
+
+    def retries(self) -> dict[str, float]:
+        return {
+            sample.labels["reason"]: sample.value
+            for metric in self.metrics.retries.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total")
+        }
+
+
+async def until_no_crash(api: FakeApi, sent: Submission) -> Outcome:
+    """Submit from a new process after each crash, as the record is delivered again."""
+    while True:
+        try:
+            return await Caller(api).submit(sent)
+        except Crash:
+            continue
+
+
+async def test_a_job_and_its_dependents_are_made_in_order() -> None:
+    api = FakeApi()
+    api.warnings = ("would violate PodSecurity",)
+    caller, sent = Caller(api), submission({**RICH, "preemptible": True})
+    warnings = ("job.preemptible has no effect under the scheduler profile kubernetes", "would violate PodSecurity")
+    assert await caller.submit(sent) == answered(sent, 200, {"name": "train"}, warnings=warnings)
+    assert api.calls == [
+        "create jobs/train",
+        "create persistentvolumeclaims/pvc-train-0",
+        "create persistentvolumeclaims/pvc-train-1",
+        "create services/train",
+        "create ingresses/train",
+    ]
+    assert caller.guards == 5
+    uid = api.objects["jobs", NAMESPACE, "train"]["metadata"]["uid"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "train", "uid": uid}
+    owners = {key[0]: body["metadata"].get("ownerReferences") for key, body in api.objects.items()}
+    assert owners == {
+        "jobs": None,
+        "persistentvolumeclaims": [owner],
+        "services": [owner],
+        "ingresses": [owner],
+    }
+
+
+@given(st.lists(st.sampled_from((*FAULTS, "ok")), max_size=30))
+@settings(max_examples=400, deadline=None)
+def test_whatever_fails_there_is_one_job_with_all_its_dependents(faults: list[str]) -> None:
+    api, sent = FakeApi(faults), submission(RICH)
+    assert asyncio.run(until_no_crash(api, sent)) == answered(sent, 200, {"name": "train"})
+    assert api.names() == RICH_OBJECTS
+    assert api.jobs_ever == ["train"]
+
+
+@given(st.lists(st.sampled_from((*FAULTS, "ok")), max_size=30))
+@settings(max_examples=200, deadline=None)
+def test_whatever_fails_a_refused_dependent_leaves_nothing_behind(faults: list[str]) -> None:
+    api, sent = FakeApi(faults), submission({**RICH, "ttlAfterFinish": "5s"})
+    api.refuse = lambda resource, _name: INVALID if resource == "services" else None
+    outcome = asyncio.run(until_no_crash(api, sent))
+    assert (outcome.status, outcome.body["message"]) == (
+        400,
+        "Kubernetes refused the Service train: " + INVALID.message,
+    )
+    assert api.names() == []
+
+
+async def test_submitting_again_changes_nothing() -> None:
+    api, sent = FakeApi(), submission(RICH)
+    first = await Caller(api).submit(sent)
+    before = dict(api.objects)
+    assert await Caller(api).submit(sent) == first
+    assert api.objects == before
+
+
+async def test_missing_dependents_are_made_good() -> None:
+    api, sent = FakeApi(), submission(RICH)
+    await Caller(api).submit(sent)
+    del api.objects["services", NAMESPACE, "train"]
+    del api.objects["persistentvolumeclaims", NAMESPACE, "pvc-train-1"]
+    await Caller(api).submit(sent)
+    assert api.names() == RICH_OBJECTS
+
+
+async def test_a_refusal_may_hide_what_was_made_before() -> None:
+    """The real API server says that a node port is taken before it says that the Service exists."""
+    api, sent = FakeApi(), submission(RICH)
+    await Caller(api).submit(sent)
+    api.refuse = lambda resource, _name: {"services": INVALID, "jobs": QUOTA}.get(resource)
+    assert await Caller(api).submit(sent) == answered(sent, 200, {"name": "train"})
+    assert api.names() == RICH_OBJECTS
+
+
+async def test_a_job_being_deleted_counts_as_done() -> None:
+    api, sent = FakeApi(), submission({**RICH, "ttlAfterFinish": "5s"})
+    await Caller(api).submit(sent)
+    metadata = api.objects["jobs", NAMESPACE, "train"]["metadata"]
+    await api.delete("jobs", NAMESPACE, "train", metadata["uid"])
+    del api.objects["services", NAMESPACE, "train"]
+    api.calls.clear()
+    assert await Caller(api).submit(sent) == answered(sent, 200, {"name": "train"})
+    assert api.calls == ["create jobs/train", "read jobs/train"]
+
+
+async def test_another_request_under_the_same_id_is_a_conflict() -> None:
+    api, first, second = FakeApi(), submission(PLAIN), submission({**PLAIN, "image": "other"})
+    await Caller(api).submit(first)
+    message = "the id of this submission was used before for another request, which made the Job train: use a new one"
+    conflict = answered(second, 422, {"status": 422, "message": message}, conflict=True)
+    assert await Caller(api).submit(second) == conflict
+    assert (
+        api.objects["jobs", NAMESPACE, "train"]["spec"]["template"]["spec"]["containers"][0]["image"] == "python:3.12"
+    )
+
+
+@pytest.mark.parametrize("refusal", [None, QUOTA])
+async def test_a_given_name_of_somebody_else_is_taken(refusal: ApiAnswer | None) -> None:
+    api, sent = FakeApi(), submission(PLAIN)
+    api.put("jobs", NAMESPACE, {"metadata": {"name": "train"}})
+    api.refuse = lambda _resource, _name: refusal
+    body = {"status": 409, "message": "the name train is taken by another job"}
+    assert await Caller(api).submit(sent) == answered(sent, 409, body)
+
+
+async def test_a_generated_name_of_somebody_else_gives_the_next_one() -> None:
+    api, sent = FakeApi(), submission({"project": "team-a", "image": "i", "jobNamePrefix": "p"})
+    for attempt in range(2):
+        api.put("jobs", NAMESPACE, {"metadata": {"name": generated_name("p", ONE, attempt)}})
+    assert await Caller(api).submit(sent) == answered(sent, 200, {"name": generated_name("p", ONE, 2)})
+
+
+async def test_names_are_not_tried_without_end() -> None:
+    api, sent = FakeApi(), submission({"project": "team-a", "image": "i"})
+    names = [generated_name(None, ONE, attempt) for attempt in range(MAX_NAMES)]
+    for name in names:
+        api.put("jobs", NAMESPACE, {"metadata": {"name": name}})
+    body = {"status": 409, "message": f"the name {names[-1]} is taken by another job"}
+    assert await Caller(api).submit(sent) == answered(sent, 409, body)
+
+
+async def test_an_exceeded_quota_is_a_refusal_when_nothing_of_ours_is_there() -> None:
+    api, sent = FakeApi(), submission(PLAIN)
+    api.refuse = lambda _resource, _name: QUOTA
+    body = {
+        "status": 429,
+        "message": f"Kubernetes refused the Job train: {QUOTA.message}",
+        "details": "the quota of the project is used up",
+    }
+    assert await Caller(api).submit(sent) == answered(sent, 429, body)
+    assert api.calls == ["create jobs/train", "read jobs/train"]
+
+
+async def test_an_unknown_project_is_not_found() -> None:
+    sent = submission({**PLAIN, "project": "nobody"})
+    outcome = await Caller(FakeApi()).submit(sent)
+    assert (outcome.status, outcome.body["message"]) == (
+        404,
+        'Kubernetes refused the Job train: namespaces "runai-nobody" not found',
+    )
+
+
+async def test_a_namespace_the_service_may_not_even_look_into() -> None:
+    """With rights in some namespaces only, an unknown one is refused to creates and reads alike."""
+    api, sent = FakeApi(), submission(PLAIN)
+    forbidden = ApiAnswer(403, "Forbidden", 'jobs.batch is forbidden: User "s" cannot create resource "jobs"')
+    api.refuse = lambda _resource, _name: forbidden
+
+    async def read(*_: str) -> None:
+        raise ApiError(forbidden)
+
+    api.read = read  # type: ignore[method-assign]
+    outcome = await Caller(api).submit(sent)
+    assert (outcome.status, outcome.body["message"]) == (403, f"Kubernetes refused the Job train: {forbidden.message}")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff"])
+async def test_no_json_is_refused_without_asking_kubernetes(body: bytes) -> None:
+    api = FakeApi()
+    outcome = await Caller(api).submit(Submission(id=ONE, has_own_id=True, body=body, received=0.0))
+    assert (outcome.status, outcome.fingerprint, api.calls) == (400, raw_fingerprint(body), [])
+
+
+async def test_faults_are_refused_without_asking_kubernetes() -> None:
+    api, sent = FakeApi(), submission({"project": "team-a", "gpu": 1.5})
+    outcome = await Caller(api).submit(sent)
+    paths = {fault["path"] for fault in outcome.body["details"]}
+    assert (outcome.status, paths, api.calls) == (400, {"job.image", "job.gpu"}, [])
+
+
+async def test_a_dependent_of_somebody_else_takes_the_job_back() -> None:
+    api, sent = FakeApi(), submission(RICH)
+    api.put("services", NAMESPACE, {"metadata": {"name": "train"}})
+    body = {
+        "status": 409,
+        "message": 'Kubernetes refused the Service train: services "train" already exists',
+        "details": "an object of this name exists",
+    }
+    assert await Caller(api).submit(sent) == answered(sent, 409, body)
+    assert api.names() == ["services/train"]
+    assert api.calls[-3:] == ["read jobs/train", "patch jobs/train", "delete jobs/train"]
+
+
+@pytest.mark.parametrize(
+    "leaving",
+    [
+        {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["kubernetes.io/pvc-protection"]},
+        {"ownerReferences": [{"kind": "Job", "name": "train", "uid": "uid-0"}]},
+    ],
+)
+async def test_a_dependent_that_is_being_collected_is_waited_for(leaving: dict[str, Any]) -> None:
+    api, sent = FakeApi(), submission(RICH)
+    api.put("services", NAMESPACE, {"metadata": {"name": "train", **leaving}})
+    caller = Caller(api)
+
+    def collect() -> None:
+        if len(caller.pauses) == 3:
+            api.objects.pop(("services", NAMESPACE, "train"))
+            caller.on_guard = lambda: None
+
+    caller.on_guard = collect
+    assert await caller.submit(sent) == answered(sent, 200, {"name": "train"})
+    assert (api.names(), caller.retries()) == (RICH_OBJECTS, {"being-collected": 3.0})
+
+
+async def test_a_job_that_was_being_taken_back_is_taken_back() -> None:
+    """A crash between the annotation and the deletion must not make a success of a refusal."""
+    api, sent = FakeApi(), submission(RICH)
+    await Caller(api).submit(sent)
+    metadata = api.objects["jobs", NAMESPACE, "train"]["metadata"]
+    metadata["annotations"][REJECTION_ANNOTATION] = "409 no Service: taken"
+    assert await Caller(api).submit(sent) == answered(sent, 409, {"status": 409, "message": "no Service: taken"})
+    assert api.names() == []
+
+
+@pytest.mark.parametrize("moment", ["patch jobs/train", "delete jobs/train"])
+@pytest.mark.parametrize("replaced", [True, False])
+async def test_a_job_that_vanishes_while_it_is_taken_back(moment: str, replaced: bool) -> None:
+    """Somebody deletes it, and somebody may even make another of that name, which is left alone."""
+    api = FakeApi()
+    api.refuse = lambda resource, _name: INVALID if resource == "services" else None
+    caller = Caller(api)
+
+    def vanish() -> None:
+        before = {"patch jobs/train": "read jobs/train", "delete jobs/train": "patch jobs/train"}[moment]
+        if api.calls and api.calls[-1] == before:
+            api.objects.clear()
+            if replaced:
+                api.put("jobs", NAMESPACE, {"metadata": {"name": "train"}})
+            caller.on_guard = lambda: None
+
+    caller.on_guard = vanish
+    assert (await caller.submit(submission(RICH))).status == 400
+    assert moment in api.calls
+    assert api.names() == (["jobs/train"] if replaced else [])
+
+
+async def test_what_may_not_be_done_is_no_rejection() -> None:
+    api = FakeApi()
+    api.refuse = lambda resource, _name: INVALID if resource == "services" else None
+    forbidden = ApiAnswer(403, "Forbidden", "cannot patch resource jobs")
+
+    async def patch(*_: Any) -> None:
+        raise ApiError(forbidden)
+
+    api.patch = patch  # type: ignore[method-assign]
+    with pytest.raises(ApiError, match="cannot patch"):
+        await Caller(api).submit(submission(RICH))
+
+
+async def test_nothing_is_written_without_the_lease() -> None:
+    for writes in range(6):
+        api = FakeApi()
+        caller = Caller(api)
+
+        def lose(caller: Caller = caller, writes: int = writes) -> None:
+            if caller.guards > writes:
+                raise LeaseLost
+
+        caller.on_guard = lose
+        if writes < 5:
+            with pytest.raises(LeaseLost):
+                await caller.submit(submission(RICH))
+        else:
+            await caller.submit(submission(RICH))
+        assert len(api.objects) == writes
+
+
+async def test_an_outage_is_waited_for_and_then_nobody_hesitates() -> None:
+    api = FakeApi(["refused", "refused", "refused", "refused"])
+    caller, sent = Caller(api), submission(PLAIN)
+    assert (await caller.submit(sent)).status == 200
+    assert api.calls == ["create jobs/train", "probe", "probe", "probe", "probe", "create jobs/train"]
+    assert (caller.pauses, caller.retries()) == ([], {"connect": 1.0})
+
+
+async def test_in_an_outage_one_probes_for_all() -> None:
+    api = FakeApi(["refused"] * 12)
+    caller = Caller(api)
+    sent = [submission({**PLAIN, "name": f"train-{i}"}, SubmissionId("/tests", str(i))) for i in range(10)]
+    outcomes = await asyncio.gather(*map(caller.submit, sent))
+    assert [outcome.status for outcome in outcomes] == [200] * 10
+    assert api.calls.count("probe") == 3
+    assert caller.metrics.kube_up.collect()[0].samples[0].value == 1
+
+
+async def test_a_lost_answer_of_a_living_server_backs_off() -> None:
+    api = FakeApi(["lost-answer", "ok", "ok", "lost-answer", "ok"])
+    caller = Caller(api, retry_base_seconds=1, retry_cap_seconds=1)
+    assert (await caller.submit(submission(PLAIN))).status == 200
+    assert len(caller.pauses) == 2
+    assert api.jobs_ever == ["train"]
+
+
+async def test_retry_after_is_respected() -> None:
+    caller = Caller(FakeApi(["429", "429"]), retry_base_seconds=0.1, retry_cap_seconds=0.1)
+    await caller.submit(submission(PLAIN))
+    assert [1 <= pause < 1.1 for pause in caller.pauses] == [True, True]
+    assert caller.retries() == {"too-many-requests": 2.0}
+
+
+async def test_past_the_deadline_the_job_is_taken_back() -> None:
+    api = FakeApi()
+    unavailable = ApiAnswer(503, "ServiceUnavailable", "")
+    api.refuse = lambda resource, _name: unavailable if resource == "services" else None
+    sent = submission(RICH)
+    body = {
+        "status": 504,
+        "message": "Kubernetes could not take the job within 1e-06 s: server-error",
+        "details": "submit it again under a new id",
+    }
+    assert await Caller(api, deadline=1e-6).submit(sent) == answered(sent, 504, body)
+    assert api.names() == []
+
+
+async def test_an_outage_does_not_count_for_the_deadline() -> None:
+    api = FakeApi(["refused", "refused", "refused", "refused", "refused"])
+    assert (await Caller(api, deadline=1e-6).submit(submission(PLAIN))).status == 200
+
+
+async def test_a_held_job_is_released_once_and_again() -> None:
+    api, sent = FakeApi(), submission({**PLAIN, "ttlAfterFinish": "5s"})
+    caller = Caller(api)
+    outcome = await caller.submit(sent)
+    metadata = api.objects["jobs", NAMESPACE, "train"]["metadata"]
+    assert metadata["finalizers"] == [HOLD_FINALIZER]
+    metadata["finalizers"].append("example.com/other")
+    await caller.release(sent, outcome)
+    assert metadata["finalizers"] == ["example.com/other"]
+    calls = len(api.calls)
+    await caller.release(sent, outcome)
+    assert api.calls[calls:] == ["read jobs/train"]
+
+
+async def test_a_release_through_faults() -> None:
+    api, sent = FakeApi(), submission({**PLAIN, "ttlAfterFinish": "5s"})
+    outcome = await Caller(api).submit(sent)
+    api.faults = ["503", "ok", "lost-answer", "refused", "429"]
+    await Caller(api).release(sent, outcome)
+    assert api.objects["jobs", NAMESPACE, "train"]["metadata"]["finalizers"] == []
+
+
+async def test_a_job_of_another_submission_is_not_released() -> None:
+    api = FakeApi()
+    held = {**PLAIN, "ttlAfterFinish": "5s"}
+    outcome = await Caller(api).submit(submission(held))
+    api.objects.clear()
+    await Caller(api).submit(submission(held, TWO))
+    await Caller(api).release(submission(held), outcome)
+    assert api.objects["jobs", NAMESPACE, "train"]["metadata"]["finalizers"] == [HOLD_FINALIZER]
+
+
+@pytest.mark.parametrize(
+    "job",
+    [PLAIN, {**PLAIN, "ttlAfterFinish": "2h"}, {**PLAIN, "image": "ttlAfterFinish"}],
+)
+async def test_a_job_that_was_never_held_costs_no_request(job: dict[str, Any]) -> None:
+    api, sent = FakeApi(), submission(job)
+    outcome = await Caller(api).submit(sent)
+    api.calls.clear()
+    await Caller(api).release(sent, outcome)
+    assert api.calls == []
+
+
+async def test_an_escaped_spelling_of_the_ttl_is_released_too() -> None:
+    api = FakeApi()
+    body = b'{"job": {"name": "train", "project": "team-a", "image": "i", "\\u0074tlAfterFinish": 5}}'
+    sent = Submission(id=ONE, has_own_id=True, body=body, received=0.0)
+    await Caller(api).release(sent, await Caller(api).submit(sent))
+    assert api.objects["jobs", NAMESPACE, "train"]["metadata"]["finalizers"] == []
+
+
+async def test_rejections_and_vanished_jobs_have_nothing_to_release() -> None:
+    api, held = FakeApi(), submission({**PLAIN, "ttlAfterFinish": "5s"})
+    outcome = await Caller(api).submit(held)
+    api.objects.clear()
+    await Caller(api).release(held, outcome)
+    rejected = await Caller(api).submit(submission({"ttlAfterFinish": "5s"}))
+    await Caller(api).release(submission({"ttlAfterFinish": "5s"}), rejected)
+    assert api.calls == ["create jobs/train", "read jobs/train"]
+
+
+async def test_a_refused_release_does_not_undo_the_outcome() -> None:
+    api, sent = FakeApi(), submission({**PLAIN, "ttlAfterFinish": "5s"})
+    outcome = await Caller(api).submit(sent)
+
+    async def patch(*_: Any) -> None:
+        raise ApiError(ApiAnswer(403, "Forbidden", "cannot patch resource jobs"))
+
+    api.patch = patch  # type: ignore[method-assign]
+    await Caller(api).release(sent, outcome)
+    assert api.names() == ["jobs/train"]
