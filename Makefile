@@ -7,6 +7,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+PAGES := settings errors
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
 .PHONY: help
@@ -39,11 +40,11 @@ lint: .venv/dev.stamp ## ruff, mypy, import contract, generated pages
 	@echo '==> ruff' && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
 	@echo '==> mypy' && $(BIN)/mypy
 	@echo '==> import contract' && $(BIN)/lint-imports --no-cache | tail -4
-	@echo '==> generated pages' && $(BIN)/job-submission settings | diff - docs/settings.md
+	@echo '==> generated pages' && for page in $(PAGES); do $(BIN)/job-submission $$page | diff - docs/$$page.md || exit 1; done
 
 .PHONY: docs
 docs: .venv/dev.stamp ## write the generated pages anew
-	@$(BIN)/job-submission settings > docs/settings.md
+	@for page in $(PAGES); do $(BIN)/job-submission $$page > docs/$$page.md; done
 
 .PHONY: format
 format: .venv/dev.stamp ## format the code

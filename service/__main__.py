@@ -1,4 +1,4 @@
-"""The command line: `job-submission ingress | consumer | all | settings`.
+"""The command line: `job-submission ingress | consumer | all | dead-letters`, and pages for the documentation.
 
 Every setting is an environment variable (`job-submission settings` lists them), so the commands take next to no
 options.
@@ -9,8 +9,9 @@ import sys
 
 import uvloop
 
-from service import __version__, logs, settings_page
+from service import __version__, errors_page, logs, settings_page
 from service.bootstrap import serve
+from service.dead_letter_command import dead_letters
 from service.settings import FaultySettings, read_settings
 
 ROLES = {
@@ -18,6 +19,16 @@ ROLES = {
     "consumer": "read submissions from Kafka, create their Jobs, write the outcomes",
     "all": "both in one process, for one machine",
 }
+ACTIONS = {
+    "list": "print a line for each dead letter",
+    "show": "print dead letters as JSON, whole",
+    "replay": "produce dead letters again, with their identity: what was done before is not done again",
+}
+PAGES = {
+    "settings": ("every setting", settings_page.render),
+    "errors": ("the table of Kubernetes' answers", errors_page.render),
+}
+"""Pages of the documentation that are written from the code."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,15 +42,21 @@ def parser() -> argparse.ArgumentParser:
     subcommands = command.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for role, what in ROLES.items():
         subcommands.add_parser(role, help=what, description=f"{what[0].upper()}{what[1:]}, until SIGTERM.")
-    subcommands.add_parser("settings", help="print every setting as a Markdown page")
+    letters = subcommands.add_parser("dead-letters", help="list, show or replay the records that were set aside")
+    actions = letters.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for action, what in ACTIONS.items():
+        parser_of_action = actions.add_parser(action, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        parser_of_action.add_argument("places", nargs="*", metavar="PARTITION-OFFSET", help="default: all of them")
+    for page, (what, _) in PAGES.items():
+        subcommands.add_parser(page, help=f"print {what} as a Markdown page")
     return command
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 done, 1 failed, 2 faulty arguments or settings."""
     options = parser().parse_args(arguments)
-    if options.command == "settings":
-        sys.stdout.write(settings_page.render())
+    if options.command in PAGES:
+        sys.stdout.write(PAGES[options.command][1]())
         return 0
     try:
         settings = read_settings()
@@ -48,6 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stderr.write(f"job-submission: {fault}\n")
         return 2
     logs.configure(settings.log)
+    if options.command == "dead-letters":
+        return uvloop.run(dead_letters(settings, options.action, options.places))
     ingress, consumer = options.command in ("ingress", "all"), options.command in ("consumer", "all")
     try:
         uvloop.run(serve(settings, ingress=ingress, consumer=consumer))

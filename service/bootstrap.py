@@ -18,9 +18,10 @@ from service.consumer import Consumer
 from service.credentials import TokenList
 from service.handling import RecordHandler
 from service.http_ingress import HttpIngress
-from service.kube import KubeApi
+from service.kube import ApiError, ApiUnreachable, KubeApi, missing_rights
 from service.logs import log
 from service.metrics import Metrics
+from service.naming import namespace_of
 from service.replies import Replies
 from service.settings import Settings
 from service.submitter import Submitter
@@ -141,6 +142,8 @@ async def _consumer(
         source = SubmissionSource(settings.kafka, settings.topics, settings.consumer, metrics)
         consumer = Consumer(source, window, handler, settings.consumer, metrics)
         checks["consumer"] = lambda: consumer.ready
+        for watch in (submitter.watch(), _check_rights(api, settings)):
+            stack.push_async_callback(_cancelled, asyncio.create_task(watch))
         running = asyncio.create_task(consumer.run())
         stack.push_async_callback(_cancelled, running)
         stop = asyncio.create_task(stopping.wait())
@@ -148,6 +151,23 @@ async def _consumer(
         stop.cancel()
         consumer.stop()
         await running
+
+
+async def _check_rights(api: KubeApi, settings: Settings) -> None:
+    """Say at once everything the service is not allowed to do; only where the API server does not answer, later."""
+    template = settings.kube.namespace_template
+    namespaces = [namespace_of(project, template) for project in settings.kube.projects]
+    while True:
+        try:
+            for complaint in await missing_rights(api, namespaces):
+                log.error("right-missing", complaint=complaint)
+        except ApiUnreachable:
+            await asyncio.sleep(settings.consumer.probe_interval_seconds)
+        except ApiError as error:
+            log.warning("rights-not-checked", reason=str(error))
+            return
+        else:
+            return
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -87,7 +87,8 @@ class Consumer:
     async def run(self) -> None:
         """Consume until `stop`; on cancellation leave at once. What was not committed is delivered again."""
         await self._source.start(self._assigned, self._revoked)
-        loops = [asyncio.create_task(loop()) for loop in (self._fetch, self._dispatch, self._commit_regularly)]
+        work = (self._fetch, self._dispatch, self._commit_regularly, self._window.keep_clean)
+        loops = [asyncio.create_task(loop()) for loop in work]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)

@@ -4,6 +4,7 @@ No label ever holds a user, a project or a job, so the number of series does not
 https://prometheus.io/docs/practices/naming/. Labelled children are bound once here or by their user, never per job.
 """
 
+import math
 import platform
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
@@ -88,6 +89,7 @@ class Metrics:
         self.kube_up = Gauge(
             f"{name}_kubernetes_up", "1 while the Kubernetes API answers, 0 in an outage.", registry=registry
         )
+        self.kube_up.set(math.nan)  # an ingress does not know
         self.consumer_stopped = Gauge(
             f"{name}_consumer_stopped", "1 when the dead letter limiter has stopped the consumer.", registry=registry
         )

@@ -47,6 +47,7 @@ class Replies:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._outcomes.follow(self._arrived))
             tasks.create_task(self._catch_up())
+            tasks.create_task(self._window.keep_clean())
 
     async def _catch_up(self) -> None:
         while not self.caught_up:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.validation import Profile
@@ -16,6 +16,14 @@ from service.validation import Profile
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+def _split(value: object) -> object:
+    return filter(None, map(str.strip, value.split(","))) if isinstance(value, str) else value
+
+
+Names = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
+"""A set of names, written with commas."""
 
 
 class KafkaSettings(BaseSettings):
@@ -66,14 +74,9 @@ class TopicSettings(BaseSettings):
     duplicate_window_seconds: Positive = Field(
         7 * 24 * 3600, description="How long a submission is remembered; older unhandled ones are refused, not run."
     )
-    reply_allowed: Annotated[frozenset[str], NoDecode] = Field(
+    reply_allowed: Names = Field(
         frozenset(), description="Further topics a record's `reply-topic` header may name, separated by commas."
     )
-
-    @field_validator("reply_allowed", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return frozenset(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
 
 class KubeSettings(BaseSettings):
@@ -87,6 +90,10 @@ class KubeSettings(BaseSettings):
     context: str | None = Field(None, description="Context of the kubeconfig; unset: its current one.")
     namespace_template: str = Field(
         "runai-{project}", description="Namespace of a project; it must exist, the service never creates one."
+    )
+    projects: Names = Field(
+        frozenset(),
+        description="Projects in whose namespaces the service's rights are checked at start, separated by commas.",
     )
     scheduler_profile: Profile = Field("kubernetes", description="Scheduler the objects are written for.")
     kueue_priority_class: str | None = Field(

@@ -20,6 +20,8 @@ def _type(annotation: Any) -> str:
     arguments = [a for a in get_args(annotation) if a is not NoneType]
     if get_origin(annotation) is Literal:
         return " \\| ".join(f"`{value}`" for value in arguments)
+    if get_origin(annotation) is frozenset:
+        return "names"
     if NoneType in get_args(annotation):
         return _type(arguments[0])
     names = {bool: "`true` \\| `false`", int: "whole number", float: "number", SecretStr: "text"}

@@ -4,6 +4,7 @@ The steps are those of `errand`; each is repeated until Kubernetes has decided i
 becomes an outcome.
 """
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,9 @@ from service.records import Outcome, Submission
 from service.settings import ConsumerSettings, KubeSettings
 from service.validation import JobSubmission, validate
 
+WATCH_SECONDS = 10.0
+"""How often the API server is asked whether it is there, besides by those who need it."""
+
 
 class Submitter:
     """Turns submissions into outcomes; one for all of a process, since an outage is everybody's."""
@@ -28,12 +32,19 @@ class Submitter:
         self._settings = settings
         self._deadline = consumer.submission_deadline_seconds
         circuit = Circuit(api.alive, consumer.probe_interval_seconds, metrics.kube_up)
+        self._circuit = circuit
         self._persistence = Persistence(circuit, settings, metrics)
         self._options = ManifestOptions(
             hold_below_ttl=settings.hold_below_ttl_seconds,
             kueue_priority_class=settings.kueue_priority_class,
             ingress_class=settings.ingress_class,
         )
+
+    async def watch(self) -> None:
+        """Notice an outage of Kubernetes even while nobody submits anything, until cancelled."""
+        while True:
+            await self._circuit.until_closed()
+            await asyncio.sleep(WATCH_SECONDS)
 
     async def submit(self, submission: Submission, *, guard: Guard, pause: Pause) -> Outcome:
         """Carry the submission out and return its outcome, however long Kubernetes takes to decide.

@@ -6,17 +6,23 @@ outcome's offset are kept (SQLite in memory, one table a partition: about 30 byt
 read from Kafka when it is asked for and compared in full, so that a collision of hashes can never pass for a duplicate.
 """
 
+import asyncio
 import sqlite3
 import time
 from hashlib import blake2b
 from typing import Final
 
-from service.broker import OutcomeLog
+from service.broker import BrokerUnavailable, OutcomeLog
 from service.errors import UnreadableRecord
+from service.logs import log
 from service.records import Outcome, read_outcome
 
 KEY_LENGTH: Final = 52
 """Length of a submission's key; the longer keys of conflicts (422) are no part of the window."""
+
+
+EXPIRE_SECONDS: Final = 600
+"""How often the outcomes that have left the window are forgotten."""
 
 
 def _hash(key: bytes) -> int:
@@ -43,10 +49,9 @@ class DuplicateWindow:
         A partition that was loaded before is only read from where the last load ended.
         Raises BrokerUnavailable when Kafka cannot be read.
         """
-        since_ms = int((time.time() - self._seconds) * 1000)
         self._db.execute(f"CREATE TABLE IF NOT EXISTS p{partition:d} (key INTEGER PRIMARY KEY, place INTEGER)")
         start = self._next.setdefault(partition, None)
-        async for places in self._outcomes.scan(partition, since_ms=since_ms, from_offset=start):
+        async for places in self._outcomes.scan(partition, since_ms=self._since_ms(), from_offset=start):
             self._insert(
                 partition, [(_hash(key), at) for key, at in places if key is not None and len(key) == KEY_LENGTH]
             )
@@ -72,10 +77,21 @@ class DuplicateWindow:
             del self._next[partition]
             self._db.execute(f"DROP TABLE p{partition:d}")
 
-    def expire(self, partition: int, first_offset: int) -> None:
-        """Forget the outcomes before `first_offset`, which have left the window."""
-        if partition in self._next:
-            self._db.execute(f"DELETE FROM p{partition:d} WHERE place < ?", (first_offset,))  # noqa: S608 - a number
+    async def expire(self) -> None:
+        """Forget the outcomes that have left the window. Raises BrokerUnavailable."""
+        for partition in list(self._next):
+            first = await self._outcomes.first_since(partition, self._since_ms())
+            if partition in self._next:  # it may have been forgotten in the meantime
+                self._db.execute(f"DELETE FROM p{partition:d} WHERE place < ?", (first,))  # noqa: S608 - a number
+
+    async def keep_clean(self) -> None:
+        """Expire once in a while, until cancelled."""
+        while True:
+            await asyncio.sleep(EXPIRE_SECONDS)
+            try:
+                await self.expire()
+            except BrokerUnavailable as error:
+                log.warning("outcomes-unreadable", reason=str(error))
 
     async def find(self, key: str, partition: int | None = None) -> Outcome | None:
         """Return the outcome of the submission with this key, or None; without `partition` all loaded ones are asked.
@@ -100,6 +116,9 @@ class DuplicateWindow:
                     return outcome
                 break
         return None
+
+    def _since_ms(self) -> int:
+        return int((time.time() - self._seconds) * 1000)
 
     def _place(self, key: str, partition: int) -> int | None:
         if partition not in self._next:

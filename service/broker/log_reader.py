@@ -6,7 +6,7 @@ client is connected on first use and given up after a failure, so that a cluster
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
@@ -21,14 +21,15 @@ from aiokafka.errors import (
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
-from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
+from service.broker.batches import read_batches
 from service.broker.connection import client_arguments, describe
 from service.broker.errors import BrokerUnavailable
 from service.settings import KafkaSettings
 
 T = TypeVar("T")
+Batches = Iterator[tuple[list[Any], int]]
 
 EARLIEST: Final = -2
 LATEST: Final = -1
@@ -78,8 +79,8 @@ class LogReader:
 
         return await self._until_answered(ask)
 
-    async def batches(self, partition: int, offset: int, max_bytes: int) -> tuple[Any, int]:
-        """Return the record batches from the one that holds `offset` on, and the end of the partition.
+    async def batches(self, partition: int, offset: int, max_bytes: int) -> tuple[Batches, int]:
+        """Return the batches from the one that holds `offset` on (see `read_batches`), and the end of the partition.
 
         At least one batch comes, however large, unless `offset` is the end. The first may begin before `offset`.
         Raises OffsetOutOfRangeError for an offset that is not there (any more), else BrokerUnavailable.
@@ -91,7 +92,7 @@ class LogReader:
             response = await client.send(self._leader(client, partition), request)
             _, error, end, *rest = response.topics[0][1][0]
             _check(error)
-            return MemoryRecords(rest[-1]), end
+            return read_batches(rest[-1]), end
 
         return await self._until_answered(ask)
 
@@ -117,18 +118,16 @@ class LogReader:
         position, end = start, None
         while end is None or position < end:
             try:
-                records, high_watermark = await self.batches(partition, position, max_bytes)
+                batches, high_watermark = await self.batches(partition, position, max_bytes)
             except OffsetOutOfRangeError:
                 position, end = await self.offset_at(partition, EARLIEST) or 0, None
                 continue
             if end is None:
                 end = high_watermark
             found, before = [], position
-            while records.has_next():
-                batch = records.next_batch()
-                if not batch.is_control_batch:
-                    found += [record for record in batch if record.offset >= before]
-                position = max(position, batch.next_offset)
+            for records, next_offset in batches:
+                found += [record for record in records if record.offset >= before]
+                position = max(position, next_offset)
             if found:
                 yield found
             if position == before:

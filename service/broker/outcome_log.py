@@ -4,16 +4,18 @@ The duplicate window loads and looks up with it, the ingress follows it for the 
 here belongs to a consumer group: each process reads what it needs.
 """
 
+import itertools
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
 from service.broker.connection import client_arguments, describe, until_connected
+from service.broker.errors import BrokerUnavailable
 from service.broker.log_reader import EARLIEST, LATEST, LogReader
 from service.broker.streams import SilenceWatch, as_record
 from service.logs import log
@@ -23,7 +25,8 @@ from service.settings import KafkaSettings, TopicSettings
 
 SCAN_BYTES: Final = 1024 * 1024
 """Bytes of a step of `scan`: a few milliseconds of work for the event loop."""
-READ_BYTES: Final = 64 * 1024
+READ_BYTES: Final = 32 * 1024
+READ_AHEAD: Final = 64
 REMEMBERED: Final = 1024
 """Outcomes kept from the neighbourhood of those read: duplicates mostly come in the order of their originals."""
 REMEMBERED_BYTES: Final = 4096
@@ -64,24 +67,31 @@ class OutcomeLog:
         async for records in self._reader.scan(partition, max(start, from_offset or 0), SCAN_BYTES):
             yield [(record.key, record.offset) for record in records]
 
+    async def first_since(self, partition: int, since_ms: int) -> int:
+        """Return the offset of the first record not older than `since_ms`, or the end. Raises BrokerUnavailable."""
+        start = await self._reader.offset_at(partition, since_ms)
+        return start if start is not None else await self._reader.offset_at(partition, LATEST) or 0
+
     async def read(self, partition: int, offset: int) -> Record | None:
         """Return the record at `offset`, None if compaction or retention has removed it. Raises BrokerUnavailable."""
         known = self._remembered.get((partition, offset))
         if known is not None:
             return known
         try:
-            records, _ = await self._reader.batches(partition, offset, READ_BYTES)
+            batches, _ = await self._reader.batches(partition, offset, READ_BYTES)
         except OffsetOutOfRangeError:
             return None
         found = None
-        while records.has_next():
-            batch = records.next_batch()
-            for message in () if batch.is_control_batch else batch:
-                if message.offset >= offset:
-                    record = as_record(self._topic, partition, message)
-                    self._remember(record)
-                    if message.offset == offset:
-                        found = record
+        for messages, _ in batches:
+            for message in messages:
+                if message.offset < offset:
+                    continue
+                if message.offset > offset + READ_AHEAD:
+                    return found
+                record = as_record(self._topic, partition, message)
+                self._remember(record)
+                if message.offset == offset:
+                    found = record
         return found
 
     def _remember(self, record: Record) -> None:
@@ -105,7 +115,7 @@ class OutcomeLog:
             try:
                 await self._pass_on(consumer, on_records)
                 reason = "silent"
-            except KafkaError as error:
+            except (KafkaError, BrokerUnavailable) as error:
                 reason = describe(error)
             finally:
                 await consumer.stop()
@@ -143,11 +153,29 @@ class OutcomeLog:
         watch = SilenceWatch()
         counted = time.monotonic()
         while not watch.silent(consumer, consumer.assignment()):
-            for partition, messages in (await consumer.getmany(timeout_ms=500)).items():
-                self._positions[partition.partition] = messages[-1].offset + 1
-                on_records([as_record(self._topic, partition.partition, message) for message in messages])
+            try:
+                batches = await consumer.getmany(timeout_ms=500)
+            except UnicodeDecodeError:
+                await self._step_over(consumer, on_records)
+                continue
+            for place, messages in batches.items():
+                self._deliver(place.partition, messages, on_records)
             if time.monotonic() - counted > NEW_PARTITIONS_SECONDS:
                 counted = time.monotonic()
                 known = consumer.partitions_for_topic(self._topic) or ()
                 if len(known) > len(self._positions):
                     await self._assign(consumer)
+
+    def _deliver(self, partition: int, messages: list[Any], on_records: Callable[[list[Record]], None]) -> None:
+        if messages:
+            self._positions[partition] = messages[-1].offset + 1
+            on_records([as_record(self._topic, partition, message) for message in messages])
+
+    async def _step_over(self, consumer: AIOKafkaConsumer, on_records: Callable[[list[Record]], None]) -> None:
+        """Read a batch of every partition without the consumer, which cannot decode one of their records."""
+        for partition, position in list(self._positions.items()):
+            batches, _ = await self._reader.batches(partition, position, READ_BYTES)
+            for messages, next_offset in itertools.islice(batches, 1):
+                self._deliver(partition, [message for message in messages if message.offset >= position], on_records)
+                self._positions[partition] = next_offset
+            consumer.seek(TopicPartition(self._topic, partition), self._positions[partition])

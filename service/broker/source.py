@@ -26,6 +26,7 @@ from aiokafka.structs import TopicPartition
 
 from service.broker.connection import client_arguments, describe, until_connected
 from service.broker.errors import BrokerUnavailable
+from service.broker.log_reader import LogReader
 from service.broker.streams import SilenceWatch, as_record
 from service.logs import log
 from service.metrics import Metrics
@@ -43,6 +44,9 @@ LEASE_SHARE = 0.75
 NEVER_MS = 24 * 3600 * 1000
 """The poll interval after which aiokafka would leave the group: the consumer polls whatever happens."""
 LAG_SECONDS = 5.0
+DRAIN_SECONDS = 0.5
+ERROR_SECONDS = 1.0
+"""Pause before a client that fails is replaced, as the next one may fail alike."""
 STOP_SECONDS = 5.0
 
 
@@ -56,6 +60,7 @@ class SubmissionSource:
         self._topic = topics.submissions
         self._settings = settings
         self._rebuilds = metrics.rebuilds.labels(client="submissions")
+        self._reader = LogReader(kafka, topics.submissions)
         self._client: AIOKafkaConsumer | None = None
         self._on_assigned: Callback | None = None
         self._on_revoked: Callback | None = None
@@ -82,6 +87,7 @@ class SubmissionSource:
         client, self._client = self._client, None
         if client is not None:
             await _close(client)
+        await self._reader.stop()
 
     async def fetch(self, max_records: int, timeout: float) -> dict[int, list[Record]]:
         """Return records by partition, at most `max_records` of each, as soon as there are any or after `timeout` s.
@@ -101,39 +107,76 @@ class SubmissionSource:
         try:
             return await self._fetch_fairly(client, max_records, timeout)
         except KafkaError as error:
+            await asyncio.sleep(ERROR_SECONDS)
             await self._replace(client, describe(error))
             return {}
 
     async def _fetch_fairly(
         self, client: AIOKafkaConsumer, max_records: int, timeout: float
     ) -> dict[int, list[Record]]:
-        generation = self._generation
-        batches: dict[TopicPartition, list[Any]] = {}
+        batches: dict[int, list[Record]] = {}
         try:
-            # during a rebalance getmany would wait without end; a time-out loses nothing, as records are taken out of
-            # the client's buffers between two awaits
-            async with asyncio.timeout(timeout + 0.5):
-                batches = await client.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
-                # what it returns belongs to the assignment of this very moment, however long it has waited for that
-                generation = self._generation
-                # a limit over several partitions is used up by the first, so each of the others is asked on its own
-                for partition in client.assignment() - batches.keys():
-                    more = await client.getmany(partition, timeout_ms=0, max_records=max_records)
+            # cancelled only while it waits, so no record is lost; nor does a record that cannot be decoded lose those
+            # of other partitions, as it does from a getmany over several
+            async with asyncio.timeout(timeout):
+                first = await self._first(client)
+        except TimeoutError:
+            return {}
+        generation = self._generation  # a record belongs to the assignment of the moment it is returned
+        if first is not None:
+            batches[first.partition] = [as_record(first.topic, first.partition, first)]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):  # during a rebalance getmany would wait without end
+                for place in client.assignment():
+                    wanted = max_records - len(batches.get(place.partition, ()))
+                    more = await self._more(client, place, wanted, undecodable=first is None) if wanted else []
                     if generation != self._generation:  # what came before was revoked: others read it again
                         generation, batches = self._generation, {}
-                    batches |= more
-        except TimeoutError:
-            pass
-        except KafkaError as error:
-            if not batches:
-                raise
-            log.warning("fetch-failed", reason=describe(error))
-        if generation != self._generation:
-            return {}  # revoked in the meantime: whoever has the partition now reads from what was committed
+                    batches.setdefault(place.partition, []).extend(more)
         return {
-            place.partition: [as_record(place.topic, place.partition, message) for message in messages]
-            for place, messages in batches.items()
+            partition: records for partition, records in batches.items() if records and generation == self._generation
         }
+
+    @staticmethod
+    async def _first(client: AIOKafkaConsumer) -> Any:
+        """Wait for a record of any partition; None where it cannot be decoded, of whichever it was."""
+        try:
+            return await client.getone()
+        except UnicodeDecodeError:
+            return None
+
+    async def _more(
+        self, client: AIOKafkaConsumer, place: TopicPartition, wanted: int, *, undecodable: bool
+    ) -> list[Record]:
+        """Return up to `wanted` records of one partition that are there already.
+
+        Where the client gives none because it cannot decode them, they are those of one batch.
+        """
+        try:
+            messages = (await client.getmany(place, timeout_ms=0, max_records=wanted)).get(place, [])
+        except UnicodeDecodeError:
+            messages, undecodable = [], True
+        except KafkaError as error:
+            log.warning("fetch-failed", partition=place.partition, reason=describe(error))
+            return []
+        if undecodable and not messages and place.partition not in self._paused:
+            messages = await self._step_over(client, place)
+        return [as_record(place.topic, place.partition, message) for message in messages]
+
+    async def _step_over(self, client: AIOKafkaConsumer, place: TopicPartition) -> list[Any]:
+        """Read the batch at the client's position, if there is one, in its place."""
+        generation = self._generation
+        try:
+            position = await client.position(place)
+            batches, _ = await self._reader.batches(place.partition, position, 1)
+        except (KafkaError, BrokerUnavailable) as error:
+            log.warning("fetch-failed", partition=place.partition, reason=describe(error))
+            return []
+        messages, next_offset = next(batches, ([], position))
+        if generation != self._generation:
+            return []
+        client.seek(place, next_offset)
+        return [message for message in messages if message.offset >= position]
 
     def pause(self, partitions: Iterable[int]) -> None:
         """Fetch nothing more of these partitions; what was fetched ahead is fetched again later."""

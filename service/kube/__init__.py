@@ -9,5 +9,16 @@ from service.kube.api import ApiError, ApiUnreachable, Created, KubeApi
 from service.kube.circuit import Circuit
 from service.kube.login import LoginFailed
 from service.kube.persistence import Pause, Persistence
+from service.kube.rights import missing_rights
 
-__all__ = ["ApiError", "ApiUnreachable", "Circuit", "Created", "KubeApi", "LoginFailed", "Pause", "Persistence"]
+__all__ = [
+    "ApiError",
+    "ApiUnreachable",
+    "Circuit",
+    "Created",
+    "KubeApi",
+    "LoginFailed",
+    "Pause",
+    "Persistence",
+    "missing_rights",
+]

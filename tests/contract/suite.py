@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from service.errand import is_gone
 from service.errors import LeaseLost
 from service.kube import ApiError, Created, KubeApi
 from service.manifest import HOLD_FINALIZER, RELEASE_PATCH, owned_by
@@ -16,7 +17,6 @@ from service.outcomes import rule_for
 from service.records import Outcome, Submission
 from service.settings import ConsumerSettings, KubeSettings
 from service.submitter import Submitter
-from service.errand import is_gone
 
 if TYPE_CHECKING:
     from tests.servers import ClusterServer

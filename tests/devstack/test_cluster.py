@@ -14,7 +14,7 @@ from tests.servers import GIVEN, Source, cluster
 
 
 @pytest.fixture(scope="module")
-def stacks(cluster_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[LocalCluster]]:  # noqa: ARG001 - order
+def stacks(cluster_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[LocalCluster]]:
     """Two control planes, started at once; the first keeps an audit log."""
     folders = [tmp_path_factory.mktemp("cluster") for _ in range(2)]
     both = [LocalCluster(folders[0], audit_log=folders[0] / "audit.log"), LocalCluster(folders[1])]

@@ -17,7 +17,7 @@ from devstack.produce import produce
 
 
 @pytest.fixture(scope="module")
-def kafka(kafka_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:  # noqa: ARG001 - order
+def kafka(kafka_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
     with LocalKafka(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
 

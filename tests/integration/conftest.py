@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from devstack.api import AdminApi
 from tests.service_process import ServiceProcess
@@ -111,3 +112,37 @@ def post(service: ServiceProcess, http: aiohttp.ClientSession) -> Any:
             )
 
     return send
+
+
+@dataclass
+class Topic:
+    """A stranger's producer, and a consumer of everything on the outcomes topic."""
+
+    submissions: str
+    producer: AIOKafkaProducer
+    consumer: AIOKafkaConsumer
+
+    async def send(self, value: bytes | None, headers: dict[str, bytes] | None = None, **where: Any) -> Any:
+        return await self.producer.send_and_wait(
+            self.submissions, value, headers=list((headers or {}).items()), **where
+        )
+
+    async def outcome(self, key: str) -> Any:
+        """Return the first outcome with this key, waiting for it."""
+        async with asyncio.timeout(30):
+            async for record in self.consumer:
+                if record.key == key.encode():
+                    return record
+        raise AssertionError
+
+
+@pytest.fixture
+async def topic(service: ServiceProcess, environment: dict[str, str]) -> AsyncIterator[Topic]:
+    servers = environment["KAFKA_BOOTSTRAP_SERVERS"]
+    consumer = AIOKafkaConsumer(environment["TOPICS_OUTCOMES"], bootstrap_servers=servers, auto_offset_reset="earliest")
+    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all")
+    await consumer.start()
+    await producer.start()
+    yield Topic(environment["TOPICS_SUBMISSIONS"], producer, consumer)
+    await producer.stop()
+    await consumer.stop()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.__main__ import ROLES, main
+from service.__main__ import PAGES, ROLES, main
 from service.settings import FaultySettings, groups, read_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -20,9 +20,10 @@ def test_help(arguments, capsys):
     assert "job-submission" in capsys.readouterr().out
 
 
-def test_the_settings_page_is_the_one_in_the_docs(capsys):
-    assert main(["settings"]) == 0
-    assert capsys.readouterr().out == (DOCS / "settings.md").read_text()
+@pytest.mark.parametrize("page", PAGES)
+def test_every_generated_page_is_the_one_in_the_docs(page, capsys):
+    assert main([page]) == 0
+    assert capsys.readouterr().out == (DOCS / f"{page}.md").read_text()
 
 
 def test_every_setting_has_a_sentence():

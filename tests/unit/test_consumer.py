@@ -69,6 +69,9 @@ class Window(SimpleNamespace):
     def forget(self, partition: int) -> None:
         pass
 
+    async def keep_clean(self) -> None:
+        await asyncio.Event().wait()
+
     def __len__(self) -> int:
         return 0
 

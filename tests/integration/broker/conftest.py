@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from service.broker import Producer, Topics
 from service.metrics import Metrics
@@ -55,6 +57,24 @@ async def stranger(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
     """A plain client, as anybody with access to the topics has one."""
     async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as client:
         yield client
+
+
+async def produce_name_that_is_no_text(client: AIOKafkaProducer, topic: str, partition: int = 0) -> None:
+    """Produce a record whose only header has a name that is no UTF-8: brokers take it, aiokafka's own API does not."""
+
+    class Name(str):
+        __slots__ = ()
+
+        def encode(self, *_: Any) -> bytes:
+            return b"\xff\xfe"
+
+    batch = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 100_000)
+    batch.append(0, None, b"odd", b"{}", [(Name("h"), b"v")])
+    await client.client._wait_on_metadata(topic)
+    leader = client.client.cluster.leader_for_partition(TopicPartition(topic, partition))
+    request = ProduceRequest(None, -1, 1000, [(topic, [(partition, bytes(batch.build()))])])
+    response = await client.client.send(leader, request)
+    assert response.topics[0][1][0][1] == 0
 
 
 async def until(condition: Callable[[], Any], seconds: float = 30) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from devstack.kafka import LocalKafka
-from service.broker import BrokerUnavailable, Producer, Topics
+from service.broker import BrokerUnavailable, OutcomeLog, Producer, SubmissionSource, Topics
 from service.metrics import Metrics
-from service.records import NewRecord
-from service.settings import KafkaSettings, TopicSettings
+from service.records import NewRecord, Record
+from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
 from tests.integration.broker.conftest import until
 
 
@@ -94,3 +94,80 @@ async def test_starting_waits_for_a_broker_that_is_not_there_yet(
     finally:
         starting.cancel()
         await producer.stop()
+
+
+async def test_readers_live_through_a_restart_of_the_broker(
+    broker: LocalKafka, kafka: KafkaSettings, topics: TopicSettings, group: ConsumerSettings, metrics: Metrics
+) -> None:
+    producer, outcomes = Producer(kafka, metrics), OutcomeLog(kafka, topics, metrics)
+    source = SubmissionSource(kafka, topics, group, metrics)
+    events: list[tuple[str, list[int]]] = []
+    seen: list[bytes | None] = []
+    fetched: list[int] = []
+
+    def note(records: list[Record]) -> None:
+        seen.extend(record.key for record in records)
+
+    async def assigned(partitions: list[int]) -> None:
+        events.append(("assigned", sorted(partitions)))
+
+    async def revoked(partitions: list[int]) -> None:
+        events.append(("revoked", sorted(partitions)))
+
+    async def fetch_until(count: int) -> None:
+        async with asyncio.timeout(30):
+            while len(fetched) < count:
+                for records in (await source.fetch(10, 0.2)).values():
+                    fetched.extend(record.offset for record in records)
+
+    await producer.start()
+    following = asyncio.create_task(outcomes.follow(note))
+    try:
+        await source.start(assigned, revoked)
+        await until(lambda: outcomes.ready)
+        await producer.send(outcome(topics, b"before"))
+        await producer.send(NewRecord(topics.submissions, 0, b"k", b"{}", ()))
+        await fetch_until(1)
+        assert await source.commit({0: 1})
+
+        await asyncio.to_thread(broker.kill)
+        with pytest.raises(BrokerUnavailable):
+            await source.commit({0: 1})
+        with pytest.raises(BrokerUnavailable):
+            await outcomes.read(0, 1)
+        await asyncio.to_thread(broker.start)
+
+        await until(lambda: producer.healthy)
+        await producer.send(outcome(topics, b"after"))
+        await producer.send(NewRecord(topics.submissions, 0, b"k", b"{}", ()))
+        await fetch_until(2)
+        await until(lambda: len(seen) == 2)
+        assert await source.commit({0: 2})
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await source.stop()
+        await outcomes.stop()
+        await producer.stop()
+
+    assert seen == [b"before", b"after"]
+    assert fetched == [0, 1]
+    assert events[0] == ("assigned", [0, 1, 2])
+
+
+async def test_who_cannot_reach_the_group_knows_that_its_partitions_may_be_gone(
+    broker: LocalKafka, kafka: KafkaSettings, topics: TopicSettings, group: ConsumerSettings, metrics: Metrics
+) -> None:
+    async def ignore(_: list[int]) -> None: ...
+
+    source = SubmissionSource(kafka, topics, group.model_copy(update={"session_timeout_seconds": 2}), metrics)
+    try:
+        await source.start(ignore, ignore)
+        await until(source.fresh)
+        broker.pause()
+        await until(lambda: not source.fresh())
+        broker.resume()
+        await until(source.fresh)
+    finally:
+        broker.resume()
+        await source.stop()

@@ -13,7 +13,7 @@ from service.metrics import Metrics
 from service.naming import SubmissionId
 from service.records import NewRecord, Record
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
-from tests.integration.broker.conftest import until
+from tests.integration.broker.conftest import produce_name_that_is_no_text, until
 
 FOREVER_AGO = 0
 
@@ -218,6 +218,22 @@ async def test_a_follower_picks_up_new_partitions_from_their_beginning(
 
 def _look(client: AIOKafkaProducer) -> None:
     client.client.force_metadata_update()
+
+
+async def test_a_header_whose_name_is_no_text_stops_nothing(
+    outcomes: OutcomeLog, write: Callable, stranger: AIOKafkaProducer, topics: TopicSettings
+) -> None:
+    async with Follower(outcomes) as follower:
+        await until(lambda: outcomes.ready)
+        await write("a")
+        await produce_name_that_is_no_text(stranger, topics.outcomes)
+        await write("b")
+        await write("c", partition=1)
+        await until(lambda: len(follower.seen) == 4)
+
+    assert sorted(follower.seen) == [(0, 0, b"a"), (0, 1, b"odd"), (0, 2, b"b"), (1, 0, b"c")]
+    assert await scanned(outcomes) == [(b"a", 0), (b"odd", 1), (b"b", 2)]
+    assert (await outcomes.read(0, 1)).headers == (("\ufffd\ufffd", b"v"),)  # type: ignore[union-attr]
 
 
 def submission_key(number: int) -> bytes:

@@ -10,7 +10,7 @@ from service.broker import Producer, SubmissionSource, streams
 from service.metrics import Metrics
 from service.records import NewRecord, Record
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
-from tests.integration.broker.conftest import until
+from tests.integration.broker.conftest import produce_name_that_is_no_text, until
 
 
 class Member:
@@ -157,29 +157,18 @@ async def test_a_rebalance_in_mid_flight_hands_over_what_was_committed(
         assert await first.source.commit(dict.fromkeys(partitions, 40))
 
     first.on_revoked = finish
-    read_before = dict.fromkeys(range(3), 50)
     second = await member_of().join()
-    members = (first, second)
 
-    async def both() -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for member in members:
-                tasks.create_task(
-                    member.fetch_until(lambda: len(first.owned | second.owned) == 3 and first.owned and second.owned)
-                )
+    def again() -> dict[int, list[int]]:
+        return {partition: first.offsets(partition)[50:] + second.offsets(partition) for partition in range(3)}
 
-    await both()
     async with asyncio.timeout(30):
-        while not all(
-            any(member.offsets(p)[-10:] == list(range(40, 50)) for member in members if p in member.owned)
-            for p in range(3)
-        ):
-            for member in members:
-                await member.fetch()
+        while not (first.owned and second.owned and all(len(offsets) == 10 for offsets in again().values())):
+            await asyncio.gather(first.fetch(), second.fetch())
+    await asyncio.gather(first.fetch(), second.fetch())
 
-    # what the revocation has committed is read by nobody again, the rest by the new owner, whoever it is
-    again = {p: first.offsets(p)[read_before[p] :] + second.offsets(p) for p in range(3)}
-    assert again == {p: list(range(40, 50)) for p in range(3)}
+    # what the revocation has committed is read by nobody again, the rest by the owner of now, whoever it is
+    assert again() == {partition: list(range(40, 50)) for partition in range(3)}
     assert not first.owned & second.owned
     assert first.events[:2] == [("assigned", [0, 1, 2]), ("revoked", [0, 1, 2])]
     lost = next(iter(second.owned))
@@ -276,3 +265,23 @@ async def test_membership_is_fresh_only_while_the_group_confirms_it(
     assert member.source.fresh()
     monkeypatch.setattr("service.broker.source.time.monotonic", lambda: now + 4.6)  # three quarters of six seconds
     assert not member.source.fresh()
+
+
+async def test_a_header_whose_name_is_no_text_stops_nothing(
+    member_of: Callable[..., Member], stranger: AIOKafkaProducer, topics: TopicSettings
+) -> None:
+    for partition in (0, 1):
+        await fill(stranger, topics.submissions, partition, 100)
+        await produce_name_that_is_no_text(stranger, topics.submissions, partition)
+        await fill(stranger, topics.submissions, partition, 100)
+    await fill(stranger, topics.submissions, 2, 200)
+    member = await member_of().join()
+
+    await member.fetch_until(lambda: sum(map(len, member.records.values())) >= 602)
+
+    assert {partition: member.offsets(partition) for partition in range(3)} == {
+        0: list(range(201)),
+        1: list(range(201)),
+        2: list(range(200)),
+    }
+    assert member.records[0][100].headers == (("\ufffd\ufffd", b"v"),)

@@ -137,8 +137,10 @@ def alter(name: str, entry: str) -> str:
             [
                 (
                     "fault",
-                    "topic job-outcomes has 3 partitions, fewer than the 6 of job-submissions: outcomes of the others "
-                    "cannot be written; kafka-topics.sh --alter --topic job-outcomes --partitions 6",
+                    (
+                        "topic job-outcomes has 3 partitions, fewer than the 6 of job-submissions: outcomes of the "
+                        "others cannot be written; kafka-topics.sh --alter --topic job-outcomes --partitions 6"
+                    ),
                 )
             ],
         ),
