@@ -16,11 +16,11 @@ help: ## list the commands
 
 .PHONY: run
 run: .venv/run.stamp ## start Kafka, a Kubernetes API, ingress and consumer (KUBE_CONTEXT=name: that cluster)
-	@KUBE_CONTEXT='$(KUBE_CONTEXT)' exec $(BIN)/python -m devstack run
+	@KUBE_CONTEXT='$(KUBE_CONTEXT)' $(BIN)/python -m devstack run || test $$? -eq 130 # Ctrl-C is a good end
 
 .PHONY: up
 up: .venv/run.stamp ## start Kafka and a Kubernetes API alone
-	@exec $(BIN)/python -m devstack up
+	@$(BIN)/python -m devstack up || test $$? -eq 130
 
 .PHONY: cluster
 cluster: .venv/run.stamp ## build the local Kubernetes control plane, once: about ten minutes on two cores

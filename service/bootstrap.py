@@ -71,7 +71,8 @@ async def _unless(stopping: asyncio.Event, work: Coroutine[None, None, None]) ->
 
 async def _start(settings: Settings, producer: Producer) -> None:
     for complaint in await Topics(settings.kafka, settings.topics).ensure():
-        log.warning("topic-complaint", severity=complaint.severity, complaint=complaint.text)
+        tell = log.error if complaint.severity == "fault" else log.info
+        tell("topic-complaint", severity=complaint.severity, complaint=complaint.text)
     await producer.start()
 
 
