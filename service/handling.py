@@ -88,7 +88,7 @@ class RecordHandler:
         known = await self._until_kafka_answers(turn, lambda: self._window.find(submission.id.key, record.partition))
         if known is not None and known.status == 500 and tried:
             known = None  # a dead letter that is replayed
-        if known is None and not tried and submission.has_own_id:
+        if known is None and not tried and submission.has_own_id and len(submission.body) <= self._max_body_bytes:
             home = await self._until_kafka_answers(turn, lambda: self._home(submission))
             if home != record.partition:
                 await self._hand_on(record, submission, home, turn)

@@ -31,6 +31,11 @@ SUBMIT_PATHS = ("/api/job", "/api/v1/job", "/api/v1/jobs")
 STATUS_PATH = "/api/submissions/"
 RETRY_SECONDS = "5"
 """`Retry-After` of answers for which nothing better is known."""
+NOT_ACCEPTED = "Kafka cannot take the submission: nothing was accepted; try again later"
+MAYBE_ACCEPTED = (
+    "Kafka did not acknowledge the submission in time: it may or may not be carried out; try again with the same "
+    "Idempotency-Key, and there will be one job"
+)
 FOLLOW_SECONDS = 0.1
 """How far the reader of the outcomes may be behind a commit."""
 
@@ -142,13 +147,7 @@ class HttpIngress:
                 return _error(Rejection(413, "the submission is larger than Kafka takes"))
             except BrokerUnavailable as error:
                 log.warning("submission-not-accepted", submission=submission.id.key, reason=str(error))
-                return _error(
-                    Rejection(
-                        503,
-                        "Kafka cannot take the submission: nothing was accepted; try again, with the same "
-                        "Idempotency-Key if there is one",
-                    )
-                )
+                return _error(Rejection(503, MAYBE_ACCEPTED if error.maybe_written else NOT_ACCEPTED))
             finally:
                 self._pending[submission.id.key] -= 1
                 if not self._pending[submission.id.key]:

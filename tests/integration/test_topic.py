@@ -5,7 +5,7 @@ import json
 import uuid
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from service.naming import SubmissionId, coordinates_id, generated_name
 from tests.service_process import ServiceProcess
@@ -23,6 +23,15 @@ async def test_a_bare_record_works(topic, api):
     headers = dict(record.headers)
     assert (headers["status"], headers["submission-source"]) == (b"200", identity.source.encode())
     await api.job(name)
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+async def test_every_codec_a_producer_may_choose(topic, environment, api, codec):
+    servers = environment["KAFKA_BOOTSTRAP_SERVERS"]
+    async with AIOKafkaProducer(bootstrap_servers=servers, compression_type=codec) as producer:
+        sent = await producer.send_and_wait(topic.submissions, BODY)
+    identity = coordinates_id(sent.topic, sent.partition, sent.offset, sent.timestamp)
+    assert dict((await topic.outcome(identity.key)).headers)["status"] == b"200"
 
 
 async def test_a_cloud_event_with_everything(topic, api):
