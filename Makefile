@@ -42,6 +42,10 @@ lint: .venv/dev.stamp ## ruff, mypy, import contract, generated pages
 	@echo '==> import contract' && $(BIN)/lint-imports --no-cache | tail -4
 	@echo '==> generated pages' && for page in $(PAGES); do $(BIN)/job-submission $$page | diff - docs/$$page.md || exit 1; done
 
+.PHONY: mutants
+mutants: .venv/mutation.stamp ## mutation testing of names, the table of errors and the commit front
+	@$(BIN)/mutmut run --max-children 2 && $(BIN)/mutmut results
+
 .PHONY: docs
 docs: .venv/dev.stamp ## write the generated pages anew
 	@for page in $(PAGES); do $(BIN)/job-submission $$page > docs/$$page.md; done
@@ -56,7 +60,7 @@ lock: ## write the lock files anew (needs uv)
 
 .PHONY: clean
 clean: ## remove everything that was installed or made here
-	rm -rf .venv .run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/bin/python:
 	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed, and none is on the PATH' >&2; exit 1; }

@@ -7,3 +7,6 @@ compile --group dev pyproject.toml -o requirements/dev.txt
 compile -c requirements/dev.txt pyproject.toml -o requirements/service.txt
 compile -c requirements/dev.txt --group devstack pyproject.toml -o requirements/run.txt
 compile --group pyproject.toml:cluster -o requirements/cluster.txt
+# what the image's build needs to install the package itself
+echo flit_core | compile -c requirements/dev.txt - -o requirements/build.txt
+compile -c requirements/dev.txt --group mutation pyproject.toml -o requirements/mutation.txt

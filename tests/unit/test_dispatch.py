@@ -45,6 +45,26 @@ def test_a_dropped_partition_leaves_nothing_behind():
     assert queue.take() is None
 
 
+def test_dropping_one_partition_leaves_the_others_alone():
+    queue = FairQueue()
+    first = work(0, 0, "same")
+    queue.put(0, [first, work(0, 1, "same"), work(0, 2, "x")])
+    queue.put(1, [work(1, 0, "y"), work(1, 1, "same")])
+    assert queue.take() is first
+    other = queue.take()
+    assert other is not None
+    assert other.key == "y"
+    queue.drop(0)
+    queue.drop(0)
+    queue.drop(7)
+    assert queue.take() is None
+    queue.finish(first)
+    taken = queue.take()
+    assert taken is not None
+    assert (taken.record.partition, taken.record.offset) == (1, 1)
+    assert not queue
+
+
 def test_putting_nothing_keeps_the_rotation_whole():
     queue = FairQueue()
     queue.put(0, [])

@@ -82,23 +82,34 @@ def test_no_submission_key(text: str):
 
 
 @pytest.mark.parametrize(
-    ("identity", "expected"),
+    ("identify", "parts", "expected"),
     [
         (
-            coordinates_id("job-submissions", 3, 41, 1_760_000_000_123),
+            coordinates_id,
+            ("job-submissions", 3, 41, 1_760_000_000_123),
             SubmissionId("/topics/job-submissions/partitions/3", "41-1760000000123"),
         ),
-        (coordinates_id("t", 0, 0, -1), SubmissionId("/topics/t/partitions/0", "0--1")),
-        (http_submission_id("john", "team-a", "k1"), SubmissionId("/api/job/users/john/projects/team-a", "k1")),
-        (http_submission_id(None, "team-a", "k1"), SubmissionId("/api/job/projects/team-a", "k1")),
+        (coordinates_id, ("t", 0, 0, -1), SubmissionId("/topics/t/partitions/0", "0--1")),
         (
-            http_submission_id("j/projects/x", "a/ü\ud800", "k 1"),
+            http_submission_id,
+            ("john", "team-a", "k1"),
+            SubmissionId("/api/job/users/john/projects/team-a", "k1"),
+        ),
+        (http_submission_id, (None, "team-a", "k1"), SubmissionId("/api/job/projects/team-a", "k1")),
+        (
+            http_submission_id,
+            ("j/projects/x", "a/ü\ud800", "k 1"),
             SubmissionId("/api/job/users/j%2Fprojects%2Fx/projects/a%2F%C3%BC%ED%A0%80", "k 1"),
+        ),
+        (
+            http_submission_id,
+            ("\udcff", "p", "k"),
+            SubmissionId("/api/job/users/%ED%B3%BF/projects/p", "k"),
         ),
     ],
 )
-def test_identities(identity: SubmissionId, expected: SubmissionId):
-    assert identity == expected
+def test_identities(identify, parts, expected):
+    assert identify(*parts) == expected
 
 
 @given(st.tuples(st.none() | st.text(), st.text(), st.text()), st.tuples(st.none() | st.text(), st.text(), st.text()))
