@@ -16,11 +16,11 @@ help: ## list the commands
 
 .PHONY: run
 run: .venv/run.stamp ## start Kafka, a Kubernetes API, ingress and consumer (KUBE_CONTEXT=name: that cluster)
-	@KUBE_CONTEXT='$(KUBE_CONTEXT)' $(BIN)/python -m devstack run || test $$? -eq 130 # Ctrl-C is a good end
+	@trap : INT; KUBE_CONTEXT='$(KUBE_CONTEXT)' $(BIN)/python -m devstack run || test $$? -eq 130 # Ctrl-C is a good end
 
 .PHONY: up
 up: .venv/run.stamp ## start Kafka and a Kubernetes API alone
-	@$(BIN)/python -m devstack up || test $$? -eq 130
+	@trap : INT; $(BIN)/python -m devstack up || test $$? -eq 130
 
 .PHONY: cluster
 cluster: .venv/run.stamp ## build the local Kubernetes control plane, once: about ten minutes on two cores
@@ -34,6 +34,10 @@ test: lint ## everything that is checked: lint, types, import contract, all test
 .PHONY: unit
 unit: .venv/dev.stamp ## the tests that need no server
 	@$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: .venv/dev.stamp ## measure the service beside its servers, some 20 minutes (BENCH_ARGS='--only P1,P3')
+	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 .PHONY: lint
 lint: .venv/dev.stamp ## ruff, mypy, import contract, generated pages

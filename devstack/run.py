@@ -90,7 +90,9 @@ def run(data_dir: Path) -> None:
     given = _given(context) if context else None
     with ExitStack() as stack, ThreadPoolExecutor() as pool:
         say("starting Kafka and Kubernetes")
-        starting = pool.submit(stack.enter_context, LocalKafka(data_dir / "kafka", say=say))
+        starting = pool.submit(
+            stack.enter_context, LocalKafka(data_dir / "kafka", port=_port("KAFKA_PORT", 9092, say), say=say)
+        )
         kube = given or _owned(stack, data_dir, say)
         kafka: LocalKafka = starting.result()
         say("starting the service")
@@ -126,11 +128,11 @@ def banner(kube: Kubernetes, bootstrap_servers: str, http: int, metrics: int, da
     job = shlex.quote(_EXAMPLE)
     look = "\n".join(f"  {command}" for command in kube.look)
     return f"""
-Jobs      http://127.0.0.1:{http}/api/job
-Kafka     {bootstrap_servers} (topics job-submissions, job-outcomes, job-submissions-dead-letters)
-Kubernetes: {kube.title}
-Metrics   http://127.0.0.1:{metrics}/metrics
-Data      {data_dir}
+Jobs        http://127.0.0.1:{http}/api/job
+Kafka       {bootstrap_servers} (topics job-submissions, job-outcomes, job-submissions-dead-letters)
+Kubernetes  {kube.title}
+Metrics     http://127.0.0.1:{metrics}/metrics
+Logs, data  {data_dir}
 
 Submit a job over HTTP:
   curl -X POST http://127.0.0.1:{http}/api/job -H 'RA-USER: john' -H 'Content-Type: application/json' \\
