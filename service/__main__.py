@@ -1,4 +1,4 @@
-"""The command line: `job-submission ingress | consumer | all | dead-letters`, and pages for the documentation.
+"""The command line: `job-submission ingress | consumer | all | topics | dead-letters`, and pages for the documentation.
 
 Every setting is an environment variable (`job-submission settings` lists them), so the commands take next to no
 options.
@@ -9,8 +9,8 @@ import sys
 
 import uvloop
 
-from service import __version__, errors_page, logs, settings_page
-from service.bootstrap import serve
+from service import __version__, errors_page, logs, metrics_page, settings_page
+from service.bootstrap import check_topics, serve
 from service.dead_letter_command import dead_letters
 from service.settings import FaultySettings, read_settings
 
@@ -26,6 +26,7 @@ ACTIONS = {
 }
 PAGES = {
     "settings": ("every setting", settings_page.render),
+    "metrics": ("every metric", metrics_page.render),
     "errors": ("the table of Kubernetes' answers", errors_page.render),
 }
 """Pages of the documentation that are written from the code."""
@@ -42,11 +43,19 @@ def parser() -> argparse.ArgumentParser:
     subcommands = command.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for role, what in ROLES.items():
         subcommands.add_parser(role, help=what, description=f"{what[0].upper()}{what[1:]}, until SIGTERM.")
+    topics = "make the topics that are missing and check those that are there"
+    subcommands.add_parser("topics", help=topics, description=f"{topics.capitalize()}; fails where one is faulty.")
     letters = subcommands.add_parser("dead-letters", help="list, show or replay the records that were set aside")
     actions = letters.add_subparsers(dest="action", required=True, metavar="ACTION")
     for action, what in ACTIONS.items():
         parser_of_action = actions.add_parser(action, help=what, description=f"{what[0].upper()}{what[1:]}.")
-        parser_of_action.add_argument("places", nargs="*", metavar="PARTITION-OFFSET", help="default: all of them")
+        every = action != "replay"
+        parser_of_action.add_argument(
+            "places",
+            nargs="*" if every else "+",
+            metavar="PARTITION-OFFSET",
+            help="default: all" if every else "or: all",
+        )
     for page, (what, _) in PAGES.items():
         subcommands.add_parser(page, help=f"print {what} as a Markdown page")
     return command
@@ -66,7 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     logs.configure(settings.log)
     if options.command == "dead-letters":
-        return uvloop.run(dead_letters(settings, options.action, options.places))
+        return uvloop.run(dead_letters(settings, options.action, [] if options.places == ["all"] else options.places))
+    if options.command == "topics":
+        return 0 if uvloop.run(check_topics(settings)) else 1
     ingress, consumer = options.command in ("ingress", "all"), options.command in ("consumer", "all")
     try:
         uvloop.run(serve(settings, ingress=ingress, consumer=consumer))

@@ -28,6 +28,8 @@ from service.submitter import Submitter
 from service.window import DuplicateWindow
 
 LISTEN_BACKLOG = 1024
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection may be open without a whole request; proxies in front give an idle one up before (60 s)."""
 
 
 Checks = dict[str, Callable[[], bool]]
@@ -69,10 +71,17 @@ async def _unless(stopping: asyncio.Event, work: Coroutine[None, None, None]) ->
     return False
 
 
-async def _start(settings: Settings, producer: Producer) -> None:
-    for complaint in await Topics(settings.kafka, settings.topics).ensure():
+async def check_topics(settings: Settings) -> bool:
+    """Make the topics that are missing, log what is wrong, and tell whether all is well enough to keep the promises."""
+    complaints = await Topics(settings.kafka, settings.topics).ensure()
+    for complaint in complaints:
         tell = log.error if complaint.severity == "fault" else log.info
         tell("topic-complaint", severity=complaint.severity, complaint=complaint.text)
+    return all(complaint.severity != "fault" for complaint in complaints)
+
+
+async def _start(settings: Settings, producer: Producer) -> None:
+    await check_topics(settings)
     await producer.start()
 
 
@@ -179,7 +188,9 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 @asynccontextmanager
 async def listening(app: web.Application, host: str, port: int, drain_seconds: float = 1) -> AsyncIterator[int]:
     """Serve `app` while the block runs and give the port; then stop accepting and let requests in progress end."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=drain_seconds)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=drain_seconds, keepalive_timeout=KEEP_ALIVE_SECONDS
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=LISTEN_BACKLOG)
@@ -193,14 +204,25 @@ class TokensFile:
     """The tokens file, read anew when it changes, as a mounted Secret does."""
 
     def __init__(self, path: Path) -> None:
+        """Read the file; raises OSError or ValueError where that is not possible."""
         self._path = path
-        self._read_at = -1
-        self._tokens = self()
+        self._changed: int | None = path.stat().st_mtime_ns
+        self._tokens = self._read()
 
     def __call__(self) -> TokenList:
         """Return the tokens; a change that cannot be read keeps the last good list and is logged."""
-        changed = self._path.stat().st_mtime_ns
-        if changed != self._read_at:
-            self._tokens = TokenList.model_validate_json(self._path.read_bytes())
-            self._read_at = changed
+        try:
+            changed = self._path.stat().st_mtime_ns
+        except OSError:
+            changed = None
+        if changed != self._changed:
+            self._changed = changed
+            try:
+                self._tokens = self._read()
+            except (OSError, ValueError) as error:
+                # nothing of the file's text: it holds digests of secrets
+                log.error("tokens-unreadable", path=str(self._path), reason=type(error).__name__)
         return self._tokens
+
+    def _read(self) -> TokenList:
+        return TokenList.model_validate_json(self._path.read_bytes())

@@ -7,7 +7,8 @@ loop, so the group membership lives through any outage.
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from service.broker import BrokerUnavailable, SubmissionSource
 from service.dispatch import FairQueue, Work
@@ -24,6 +25,8 @@ REVOKE_SECONDS = 5.0
 """How long a rebalance waits for the submissions in progress of the partitions that leave."""
 FETCH_SECONDS = 0.5
 """How long one fetch waits for records."""
+RETRY_SECONDS = 1.0
+"""Pause after a failure that nobody can foresee."""
 LEASE_SECONDS = 0.05
 """How often a write that waits for proof of membership looks again."""
 REMEMBERED_EVERY = 15
@@ -87,19 +90,18 @@ class Consumer:
     async def run(self) -> None:
         """Consume until `stop`; on cancellation leave at once. What was not committed is delivered again."""
         await self._source.start(self._assigned, self._revoked)
-        work = (self._fetch, self._dispatch, self._commit_regularly, self._window.keep_clean)
-        loops = [asyncio.create_task(loop()) for loop in work]
+        intake = [asyncio.create_task(loop()) for loop in (self._fetch, self._dispatch)]
+        upkeep = [asyncio.create_task(loop()) for loop in (self._commit_regularly, self._window.keep_clean)]
+        loops = [*intake, *upkeep]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
             for loop in done - {stopping}:
                 loop.result()
+            await _cancelled(intake)
             await self._drain()
         finally:
-            tasks = [*loops, stopping, *self._tasks()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _cancelled([*loops, stopping, *self._tasks()])
             await self._source.stop()
 
     def _tasks(self) -> list[asyncio.Task[None]]:
@@ -138,13 +140,15 @@ class Consumer:
                 break
             except BrokerUnavailable as error:
                 log.warning("outcomes-unreadable", partition=assignment.partition, reason=str(error))
-                await asyncio.sleep(1)
+            except Exception:  # noqa: BLE001 - whatever it was, the partition must not stay paused in silence
+                log.exception("outcomes-unreadable", partition=assignment.partition)
+            await asyncio.sleep(RETRY_SECONDS)
         assignment.loading = None
         assignment.paused = False
         self._source.resume([assignment.partition])
 
     async def _revoked(self, partitions: list[int]) -> None:
-        """Give partitions back: let what is in progress end within a bound, commit, then cut off the rest."""
+        """Give partitions back: let what is in progress end within a bound, cut off the rest, commit."""
         leaving = {p: self._assignments.pop(p) for p in partitions if p in self._assignments}
         log.info("partitions-revoked", partitions=sorted(leaving))
         for partition, assignment in leaving.items():
@@ -154,12 +158,13 @@ class Consumer:
         working = [task for assignment in leaving.values() for task in assignment.tasks]
         if working:
             await asyncio.wait(working, timeout=REVOKE_SECONDS)
-        await self._commit(leaving)
-        for partition, assignment in leaving.items():
+        for assignment in leaving.values():  # before the commit, which may take longer than the rebalance waits
             assignment.revoked = True
-            self._committed.pop(partition, None)
             for task in assignment.tasks:
                 task.cancel()
+        await self._commit(leaving)
+        for partition in leaving:
+            self._committed.pop(partition, None)
 
     # --- records ----------------------------------------------------------------------------------------------------
 
@@ -206,8 +211,10 @@ class Consumer:
             log.info("submission-handed-back", partition=work.record.partition, offset=work.record.offset)
         except TooManyDeadLetters as error:
             self._halt(str(error))
-        except Exception:  # noqa: BLE001 - the last resort failed: the record stays uncommitted, the rest goes on
+        except Exception:  # noqa: BLE001 - the last resort failed: the record is taken up again, the rest goes on
             log.exception("record-stuck", partition=work.record.partition, offset=work.record.offset)
+            await turn.rest(RETRY_SECONDS)
+            self._queue.put(work.record.partition, [work])
         finally:
             self._in_flight.dec()
             turn.end()
@@ -244,10 +251,17 @@ class Consumer:
             log.warning("commit-failed", reason=str(error))
 
     def _observe(self) -> None:
+        self._metrics.lag.clear()  # of the partitions that are others' now
         for partition, lag in self._source.lag().items():
             self._metrics.lag.labels(partition=str(partition)).set(lag)
         oldest = [t for a in self._assignments.values() if (t := a.front.oldest_timestamp) is not None]
         self._metrics.oldest_uncommitted.set(min(oldest) / 1000 if oldest else 0)
+
+
+async def _cancelled(tasks: Collection[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Turn:

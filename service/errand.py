@@ -110,11 +110,17 @@ class Errand:
                 raise IdReused(self.name)
             if holder is None and rule.verdict is Verdict.EXISTS:
                 raise TemporaryFailure("vanished")  # deleted in between
+            if rule.refusal == 404:
+                raise SubmissionRejected(self._unknown_project(answer))
             if holder is None or rule.verdict is Verdict.PERMANENT:
                 raise SubmissionRejected(rejection_for(answer, f"the Job {self.name}"))
             if self._job.name or self._attempt + 1 == MAX_NAMES:
                 raise SubmissionRejected(Rejection(409, f"the name {self.name} is taken by another job"))
             self._take_name(self._attempt + 1)
+
+    def _unknown_project(self, answer: ApiAnswer) -> Rejection:
+        message = f"the project {self._job.project} is unknown: there is no namespace {self._namespace}"
+        return Rejection(404, message, answer.message)
 
     async def make_dependent(self, dependent: Dependent, uid: str) -> tuple[str, ...]:
         """Create an object that belongs to the Job with this uid, or find it; return the API server's warnings.

@@ -17,7 +17,7 @@ from service.errors import InvalidSubmission, LeaseLost, Rejection, TooManyDeadL
 from service.limit import DeadLetterLimit
 from service.logs import log
 from service.metrics import Metrics
-from service.naming import fingerprint_of, raw_fingerprint
+from service.naming import fingerprint_of, place_source, raw_fingerprint
 from service.records import NewRecord, Outcome, Record, Submission, outcome_record
 from service.settings import ConsumerSettings, TopicSettings
 from service.submitter import Submitter
@@ -75,6 +75,7 @@ class RecordHandler:
         try:
             if isinstance(submission, Submission):
                 await self._carry_out(record, submission, turn)
+                self._limit.note(dead=False)
             else:
                 await self._bury(record, submission, turn)
         except (LeaseLost, TooManyDeadLetters):
@@ -88,24 +89,26 @@ class RecordHandler:
         known = await self._until_kafka_answers(turn, lambda: self._window.find(submission.id.key, record.partition))
         if known is not None and known.status == 500 and tried:
             known = None  # a dead letter that is replayed
-        if known is None and not tried and submission.has_own_id and len(submission.body) <= self._max_body_bytes:
+        if known is not None:
+            await self._answer_again(record, submission, known, turn)
+            return
+        outcome = self._refusal_unread(submission)
+        # a record named after its place belongs there, also when it is tried again and brings that name as its own
+        moves = submission.has_own_id and submission.id.source != place_source(record.topic, record.partition)
+        if outcome is None and moves:
             home = await self._until_kafka_answers(turn, lambda: self._home(submission))
             if home != record.partition:
                 await self._hand_on(record, submission, home, turn)
                 return
-        if known is not None:
-            await self._answer_again(record, submission, known, turn)
-            return
-        outcome = self._refusal(submission) or await self._submitter.submit(
-            submission, guard=turn.guard, pause=turn.rest
-        )
+        outcome = outcome or self._refusal(submission)
+        outcome = outcome or await self._submitter.submit(submission, guard=turn.guard, pause=turn.rest)
         await self._conclude(record, submission, outcome, turn)
 
     async def _home(self, submission: Submission) -> int:
         return self._producer.home_partition(self._topics.submissions, submission.id.key.encode())
 
-    def _refusal(self, submission: Submission) -> Outcome | None:
-        """Return the refusal of a submission that must not even be tried."""
+    def _refusal_unread(self, submission: Submission) -> Outcome | None:
+        """Return the refusal of a submission that must not be tried or handed on, which would make it young again."""
         if time.time() - submission.received > self._topics.duplicate_window_seconds:
             window = self._topics.duplicate_window_seconds
             return self._refused(
@@ -118,6 +121,10 @@ class RecordHandler:
             )
         if len(submission.body) > self._max_body_bytes:
             return self._refused(submission, Rejection(413, f"the body is larger than {self._max_body_bytes} bytes"))
+        return None
+
+    def _refusal(self, submission: Submission) -> Outcome | None:
+        """Return the refusal of a submission whose headers break their rules."""
         if submission.header_faults:
             return self._refused(submission, InvalidSubmission(submission.header_faults).rejection)
         return None
@@ -147,18 +154,16 @@ class RecordHandler:
             again = replace(known, correlation_id=submission.correlation_id, traceparent=submission.traceparent)
             await self._conclude(record, submission, again, turn)
         else:
-            await self._submitter.release(submission, known, guard=turn.guard, pause=turn.rest)
+            await self._follow_up(submission, known, turn)
 
     async def _conclude(self, record: Record, submission: Submission, outcome: Outcome, turn: Turn) -> None:
-        """Write the outcome, remember it, tell the reply topic, and release what waited for the acknowledgement."""
+        """Write the outcome, remember it, and do what waited for its acknowledgement."""
         await turn.guard()
         new = outcome_record(outcome, self._topics.outcomes, record.partition, time.time())
         position = await self._write(new, turn)
         self._window.remember(record.partition, outcome.key.encode(), position.offset)
-        await self._reply(submission, outcome)
-        await self._submitter.release(submission, outcome, guard=turn.guard, pause=turn.rest)
+        await self._follow_up(submission, outcome, turn)
         seconds = time.time() - submission.received
-        self._limit.note(dead=False)
         self._by_class[outcome.status // 100].inc()
         self._metrics.outcome_seconds.observe(seconds)
         log.info(
@@ -170,6 +175,11 @@ class RecordHandler:
             reason=None if outcome.name else outcome.body.get("message"),
             seconds=round(seconds, 4),
         )
+
+    async def _follow_up(self, submission: Submission, outcome: Outcome, turn: Turn) -> None:
+        """Tell the reply topic and release the Job; made good on redelivery where a crash came first."""
+        await self._reply(submission, outcome)
+        await self._submitter.release(submission, outcome, guard=turn.guard, pause=turn.rest)
 
     async def _reply(self, submission: Submission, outcome: Outcome) -> None:
         """Send a copy to the topic the producer named; a convenience that never holds up the outcome itself."""
@@ -206,17 +216,25 @@ class RecordHandler:
             await self._conclude(work.record, work.meaning, self._refused(work.meaning, FAILED), turn)
 
     async def _bury(self, record: Record, error: Exception, turn: Turn) -> None:
-        """Put a record aside byte for byte; only where Kafka takes no record of that size, without its value."""
+        """Put a record aside byte for byte; only what Kafka does not take for its size is left out."""
         if self._limit.reached:
             raise TooManyDeadLetters(f"{type(error).__name__}: {error}")
         await turn.guard()
         attempts = delivery_attempts(record) + 1
         kind, reason, topic = type(error).__name__, str(error), self._topics.dead_letters
-        try:
-            await self._write(dead_letter_record(record, kind, reason, topic, attempts), turn)
-        except RecordTooLarge:
-            reason += f" (the value of {len(record.value or b'')} bytes is left out: too large for {topic})"
-            await self._write(dead_letter_record(replace(record, value=None), kind, reason, topic, attempts), turn)
+        letter = dead_letter_record(record, kind, reason, topic, attempts)
+        for left_out, smaller in (
+            ("the value is", replace(record, value=None)),
+            ("key, value and headers are", replace(record, key=None, value=None, headers=())),
+        ):
+            try:
+                await self._write(letter, turn)
+                break
+            except RecordTooLarge:
+                remark = f"{left_out} left out: too large for {topic}; {reason}"
+                letter = dead_letter_record(smaller, kind, remark, topic, attempts)
+        else:
+            await self._write(letter, turn)
         self._limit.note(dead=True)
         self._metrics.dead_letters.inc()
         log.error("dead-letter", partition=record.partition, offset=record.offset, reason=reason, attempts=attempts)

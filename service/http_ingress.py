@@ -32,6 +32,8 @@ STATUS_PATH = "/api/submissions/"
 RETRY_SECONDS = "5"
 """`Retry-After` of answers for which nothing better is known."""
 NOT_ACCEPTED = "Kafka cannot take the submission: nothing was accepted; try again later"
+CHALLENGE = 'RA-USER, Bearer realm="job-submission"'
+"""RFC 9110 wants a 401 to say what is missing: the header of the documented API, or a token where there is a list."""
 MAYBE_ACCEPTED = (
     "Kafka did not acknowledge the submission in time: it may or may not be carried out; try again with the same "
     "Idempotency-Key, and there will be one job"
@@ -66,7 +68,6 @@ class HttpIngress:
         self._requests = 0
         self._pending: dict[str, int] = {}
         self._received = metrics.received.labels(via="http")
-        self._draining = asyncio.Event()
 
     def app(self) -> web.Application:
         """Return the application with its routes and error shape."""
@@ -78,7 +79,7 @@ class HttpIngress:
 
     def drain(self) -> None:
         """Answer every waiting POST 202 from now on; the submissions themselves are safe in Kafka."""
-        self._draining.set()
+        self._replies.give_up()
 
     async def submit(self, request: web.Request) -> web.Response:
         """Answer `POST /api/job` (the document's URL; later editions' `/api/v1/job` and `/api/v1/jobs` alike)."""
@@ -104,7 +105,7 @@ class HttpIngress:
         principal.require(job.project)
         key = read_idempotency_key(request.headers.get("Idempotency-Key"))
         wait = read_prefer(
-            request.headers.get("Prefer"),
+            ",".join(request.headers.getall("Prefer", ())),
             default=self._settings.http.wait_seconds,
             longest=self._settings.http.max_wait_seconds,
         )
@@ -125,6 +126,8 @@ class HttpIngress:
         return authenticate(request.headers.get("RA-USER"), request.headers.get("Authorization"), self._tokens())
 
     async def _body(self, request: web.Request) -> bytes:
+        if request.content.is_eof():
+            return await request.read()  # it came with the headers
         try:
             async with asyncio.timeout(self._settings.http.read_timeout_seconds):
                 return await request.read()
@@ -142,7 +145,7 @@ class HttpIngress:
             try:
                 await self._producer.send(submission_record(submission, self._settings.topics.submissions))
                 if wait:
-                    await self._first(outcome, wait)
+                    await asyncio.wait((outcome,), timeout=wait)
             except RecordTooLarge:
                 return _error(Rejection(413, "the submission is larger than Kafka takes"))
             except BrokerUnavailable as error:
@@ -152,16 +155,9 @@ class HttpIngress:
                 self._pending[submission.id.key] -= 1
                 if not self._pending[submission.id.key]:
                     del self._pending[submission.id.key]
-            if outcome.done():
+            if outcome.done() and not outcome.cancelled():
                 return _outcome_response(outcome.result())
         return self._accepted(submission, job)
-
-    async def _first(self, outcome: asyncio.Future[Outcome], wait: float) -> None:
-        draining = asyncio.ensure_future(self._draining.wait())
-        try:
-            await asyncio.wait((outcome, draining), timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            draining.cancel()
 
     def _accepted(self, submission: Submission, job: JobSubmission) -> web.Response:
         body = {
@@ -229,12 +225,16 @@ def _error(rejection: Rejection) -> web.Response:
     if rejection.status in (429, 503):
         headers["Retry-After"] = RETRY_SECONDS
     if rejection.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = CHALLENGE
     return _json(rejection.status, rejection.body(), headers)
 
 
 def _unknown(key: str) -> web.Response:
-    return _error(Rejection(404, f"no submission {escape(key[:100])} is known; they are remembered for a limited time"))
+    return _error(
+        Rejection(
+            404, f"no submission with the id {escape(key[:100])!r} is known; they are remembered for a limited time"
+        )
+    )
 
 
 def _outcome_response(outcome: Outcome, status: int | None = None) -> web.Response:

@@ -5,10 +5,12 @@ into the field `action`. Text of strangers (names, messages, header values) is e
 or move the reader's cursor.
 """
 
+import json
 import logging
 import sys
 from typing import Any
 
+import orjson
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
@@ -22,10 +24,21 @@ def escape(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def _drop_unknown(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {key: value for key, value in event.items() if value is not None}
+
+
 def _escape_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return {
         key: escape(value) if isinstance(value, str) and key != "exception" else value for key, value in event.items()
     }
+
+
+def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    try:
+        return orjson.dumps(event, default=repr).decode()
+    except orjson.JSONEncodeError:  # half a surrogate pair in a traceback, an integer beyond 64 bits
+        return json.dumps(event, default=repr)
 
 
 def configure(settings: LogSettings) -> None:
@@ -37,7 +50,7 @@ def configure(settings: LogSettings) -> None:
         else [
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("action"),
-            structlog.processors.JSONRenderer(),
+            _as_json,
         ]
     )
     level = logging.getLevelNamesMapping()[settings.level.upper()]
@@ -45,11 +58,12 @@ def configure(settings: LogSettings) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            _drop_unknown,
             _escape_values,
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -63,4 +77,15 @@ def configure(settings: LogSettings) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _escape_values, *renderers],
         )
     )
+    handler.addFilter(_of_libraries)
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+
+
+def _of_libraries(record: logging.LogRecord) -> bool:
+    """Leave out what libraries cry about and what passes by itself; a malformed request is one line, no traceback."""
+    if record.name == "aiohttp.server" and record.exc_info and record.exc_info[0] is not None:
+        if record.exc_info[0].__module__ == "aiohttp.http_exceptions":
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.msg, record.args, record.exc_info = "malformed-request", (), None
+        return True
+    return "GroupCoordinatorNotAvailableError" not in record.getMessage()

@@ -90,6 +90,11 @@ class Metrics:
             f"{name}_kubernetes_up", "1 while the Kubernetes API answers, 0 in an outage.", registry=registry
         )
         self.kube_up.set(math.nan)  # an ingress does not know
+        self.kube_limit = Gauge(
+            f"{name}_kubernetes_in_flight_limit",
+            "Steps that may be in progress at the Kubernetes API at once; falls while it is slow or refuses (429).",
+            registry=registry,
+        )
         self.consumer_stopped = Gauge(
             f"{name}_consumer_stopped", "1 when the dead letter limiter has stopped the consumer.", registry=registry
         )

@@ -109,7 +109,7 @@ def _from_map(value: dict[str, object]) -> tuple[HostVolume, ...]:
         except ValueError as error:
             faults.append(((source,), str(error)))
         if not faults:
-            volumes.append(HostVolume(sourcePath=source, targetPath=path, readOnly=read_only))
+            volumes.append(HostVolume.model_construct(source=source, target=path, read_only=read_only))  # checked above
     raise_faults(faults)
     return tuple(volumes)
 

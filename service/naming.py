@@ -72,12 +72,17 @@ def is_submission_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
+def place_source(topic: str, partition: int) -> str:
+    """Return the `source` of submissions that are named after their place in this partition."""
+    return f"/topics/{topic}/partitions/{partition}"
+
+
 def coordinates_id(topic: str, partition: int, offset: int, timestamp: int) -> SubmissionId:
     """Identify a record that brings no id of its own by where it stands.
 
     `timestamp` (milliseconds) belongs to it: offsets start again when a topic is recreated.
     """
-    return SubmissionId(f"/topics/{topic}/partitions/{partition}", f"{offset}-{timestamp}")
+    return SubmissionId(place_source(topic, partition), f"{offset}-{timestamp}")
 
 
 def http_submission_id(user: str | None, project: str, key: str) -> SubmissionId:

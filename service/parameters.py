@@ -26,6 +26,8 @@ _DNS_1035_LABEL = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?")
 _DNS_1123_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 _DNS_1123_SUBDOMAIN = re.compile(rf"{_DNS_1123_LABEL.pattern}(?:\.{_DNS_1123_LABEL.pattern})*")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_QUOTING = re.compile(r"['\"\\]")
+_WORD = re.compile(r"[^ \t\r\n]+")
 _ENVIRONMENT_NAME = re.compile(r"(?!\.\.|\.\Z)[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 
@@ -163,6 +165,8 @@ def command(value: object) -> tuple[str, ...]:
 def _split(line: str) -> list[str]:
     if len(line) > MAX_COMMAND:
         raise ValueError(f"must have at most {MAX_COMMAND} characters; give a longer command as an array of strings")
+    if not _QUOTING.search(line):
+        return _WORD.findall(line)  # the same words, without shlex's walk over every character
     try:
         return shlex.split(line)
     except ValueError as error:

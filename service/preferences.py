@@ -5,26 +5,24 @@ import re
 from service.errors import Fault, InvalidSubmission
 
 MAX_KEY_LENGTH = 255
+_PREFERENCE = re.compile(r'(?:[^,"]|"(?:\\.|[^"])*+"?)+')  # commas within quotes part nothing
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 
 
 def read_prefer(header: str | None, *, default: float, longest: float) -> float:
-    """Return the seconds to wait for the outcome that a `Prefer` header asks for.
+    """Return the seconds to wait for the outcome that a `Prefer` header asks for; several are joined with commas.
 
     `wait=N` waits N seconds, at most `longest`; `respond-async` alone does not wait. Unknown or malformed preferences
     are ignored, as RFC 7240 asks.
     """
-    wait, respond_async = None, False
-    for part in (header or "").split(","):
-        name, _, value = part.partition(";")[0].strip().partition("=")
-        match name.strip().lower(), value.strip().strip('"'):
-            case "respond-async", _:
-                respond_async = True
-            case "wait", seconds if seconds.isascii() and seconds.isdecimal():
-                wait = min(float(seconds[:9]), longest)
-    if wait is not None:
-        return wait
-    return 0.0 if respond_async else default
+    preferences: dict[str, str] = {}
+    for part in _PREFERENCE.findall(header or ""):
+        name, _, value = part.partition(";")[0].partition("=")
+        preferences.setdefault(name.strip().lower(), value.strip().strip('"'))  # only the first of equal names counts
+    wait = preferences.get("wait", "")
+    if wait.isascii() and wait.isdecimal():
+        return min(float(wait[:9]), longest)
+    return 0.0 if "respond-async" in preferences else default
 
 
 def read_idempotency_key(header: str | None) -> str | None:

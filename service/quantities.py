@@ -70,7 +70,7 @@ def quantity_value(text: str) -> Fraction:
         raise ValueError("must be an amount of memory such as 512M, 3GB or 2Gi")
     number, suffix = quantity.group(1), (quantity.group(2) or "").removesuffix("B")
     if suffix in _FACTORS:
-        return Fraction(number) * _FACTORS[suffix]
+        return Fraction(int(number) if number.isdigit() else number) * _FACTORS[suffix]
     return Fraction(number + suffix)  # with an exponent
 
 

@@ -24,6 +24,7 @@ class Replies:
         self._window = window
         self.caught_up = False
         self._waiting: dict[bytes, asyncio.Future[Outcome]] = {}
+        self._given_up = False
 
     @property
     def ready(self) -> bool:
@@ -32,14 +33,25 @@ class Replies:
 
     @contextlib.contextmanager
     def expect(self, correlation_id: str) -> Iterator[asyncio.Future[Outcome]]:
-        """Give a future of the outcome with this correlation id; leaving the block gives up the wait."""
+        """Give a future of the outcome with this correlation id; leaving the block gives up the wait.
+
+        The future is cancelled when the waits of all are given up.
+        """
         key = correlation_id.encode()
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        if self._given_up:
+            future.cancel()
         self._waiting[key] = future
         try:
             yield future
         finally:
             del self._waiting[key]
+            future.cancel()
+
+    def give_up(self) -> None:
+        """End every wait, from now on."""
+        self._given_up = True
+        for future in self._waiting.values():
             future.cancel()
 
     async def run(self) -> None:

@@ -108,6 +108,12 @@ class KubeSettings(BaseSettings):
         "acknowledged: the longest time after which a submission may be delivered again.",
     )
     request_timeout_seconds: Seconds = Field(10, description="How long one request to the API server may take.")
+    slow_seconds: Seconds = Field(
+        1, description="Answers that take longer are slow: while most are, fewer requests are made at once."
+    )
+    max_per_second: Annotated[float, Field(ge=0)] = Field(
+        0, description="Most creates a second of one process; 0 leaves it to the API server's answers."
+    )
     retry_base_seconds: Seconds = Field(0.2, description="First back-off after a temporary failure; full jitter.")
     retry_cap_seconds: Seconds = Field(20, description="Longest back-off between two tries.")
 

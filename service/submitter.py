@@ -11,7 +11,7 @@ from typing import Any
 from service.documents import read_document
 from service.errand import Errand, Guard, IdReused, TakeBack, release_job
 from service.errors import InvalidSubmission, Rejection, SubmissionRejected, TemporaryFailure
-from service.kube import ApiError, Circuit, KubeApi, Pause, Persistence
+from service.kube import ApiError, Circuit, KubeApi, Limiter, Pause, Persistence
 from service.logs import log
 from service.manifest import ManifestOptions, effect_warnings
 from service.metrics import Metrics
@@ -33,7 +33,8 @@ class Submitter:
         self._deadline = consumer.submission_deadline_seconds
         circuit = Circuit(api.alive, consumer.probe_interval_seconds, metrics.kube_up)
         self._circuit = circuit
-        self._persistence = Persistence(circuit, settings, metrics)
+        limiter = Limiter(consumer.concurrency, settings.slow_seconds, settings.max_per_second, metrics.kube_limit)
+        self._persistence = Persistence(circuit, limiter, settings, metrics)
         self._options = ManifestOptions(
             hold_below_ttl=settings.hold_below_ttl_seconds,
             kueue_priority_class=settings.kueue_priority_class,

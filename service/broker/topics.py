@@ -162,9 +162,11 @@ def complaints_about(settings: TopicSettings, found: Mapping[str, Topic]) -> lis
     complaints = []
     for topic in found.values():
         complaints += _configuration(settings, topic)
-        if topic.replicas < 2:
-            advice = f"topic {topic.name} has no replicas: a lost disk loses records; move it to 3 replicas"
-            complaints.append(Complaint("advice", advice))
+    alone = ", ".join(sorted(topic.name for topic in found.values() if topic.replicas < 2))
+    if alone:
+        complaints.append(
+            Complaint("advice", f"without replicas: {alone}; a lost disk loses records, so move them to 3 replicas")
+        )
     submissions, outcomes = found.get(settings.submissions), found.get(settings.outcomes)
     if submissions and outcomes and submissions.partitions > outcomes.partitions:
         text = (

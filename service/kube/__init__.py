@@ -7,6 +7,7 @@ submission is decided in `outcomes`.
 
 from service.kube.api import ApiError, ApiUnreachable, Created, KubeApi
 from service.kube.circuit import Circuit
+from service.kube.limiter import Limiter
 from service.kube.login import LoginFailed
 from service.kube.persistence import Pause, Persistence
 from service.kube.rights import missing_rights
@@ -17,6 +18,7 @@ __all__ = [
     "Circuit",
     "Created",
     "KubeApi",
+    "Limiter",
     "LoginFailed",
     "Pause",
     "Persistence",

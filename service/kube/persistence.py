@@ -12,6 +12,7 @@ from typing import TypeVar
 from service.errors import TemporaryFailure
 from service.kube.api import ApiError, ApiUnreachable
 from service.kube.circuit import Circuit
+from service.kube.limiter import Limiter
 from service.metrics import Metrics
 from service.outcomes import Verdict, retry_delay, rule_for
 from service.settings import KubeSettings
@@ -25,9 +26,15 @@ class Persistence:
     """Repeats steps until they are decided; `uniform` gives random numbers in [0, 1)."""
 
     def __init__(
-        self, circuit: Circuit, settings: KubeSettings, metrics: Metrics, uniform: Callable[[], float] = random.random
+        self,
+        circuit: Circuit,
+        limiter: Limiter,
+        settings: KubeSettings,
+        metrics: Metrics,
+        uniform: Callable[[], float] = random.random,
     ) -> None:
         self._circuit = circuit
+        self._limiter = limiter
         self._base = settings.retry_base_seconds
         self._cap = settings.retry_cap_seconds
         self._retries = metrics.retries
@@ -45,7 +52,7 @@ class Persistence:
             if self._circuit.open:
                 await self._circuit.until_closed()
             try:
-                return await step()
+                return await self._limited(step)
             except TemporaryFailure as error:
                 failure, is_outage = error, False
             except ApiUnreachable as error:
@@ -66,3 +73,15 @@ class Persistence:
                 raise failure
             await pause(retry_delay(attempt, failure.retry_after, self._uniform(), self._base, self._cap))
             attempt += 1
+
+    async def _limited(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Do a step when the limiter gives it a place, and let the limiter know how it went."""
+        entered = await self._limiter.enter()
+        refused, retry_after = False, None
+        try:
+            return await step()
+        except ApiError as error:
+            refused, retry_after = error.answer.status == 429, error.answer.retry_after
+            raise
+        finally:
+            self._limiter.leave(entered, refused=refused, retry_after=retry_after)

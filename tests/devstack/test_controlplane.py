@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack import controlplane
+from devstack import controlplane, golang
 from devstack.cache import cache_dir
 from devstack.process import ServerError
 
@@ -28,7 +28,7 @@ def install_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         file.write_text(f"stage: {stage}\n")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(controlplane, "_SECONDS_BETWEEN_LINES", 0.05)
+    monkeypatch.setattr(golang, "_SECONDS_BETWEEN_LINES", 0.05)
 
     def install(version: str, build: str = "", folder: Path = tmp_path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,8 +75,8 @@ def test_a_compilers_complaint_is_shown_not_its_heading(install_go) -> None:
 )
 def test_the_machines_go_is_taken_if_it_is_new_enough(install_go, monkeypatch, version: str, machines: bool) -> None:
     go = install_go(version)
-    monkeypatch.setattr(controlplane, "_install_go", lambda folder, _: install_go("", folder=folder / "go" / "bin"))
-    chosen = Path(controlplane._go(lambda _: None))
+    monkeypatch.setattr(golang, "_install_go", lambda folder, _: install_go("", folder=folder / "go" / "bin"))
+    chosen = Path(golang.toolchain(controlplane._MODULES / "go.mod", lambda _: None))
     assert chosen.exists()
     assert (chosen == go) is machines
 
@@ -85,9 +85,9 @@ def test_a_go_that_cannot_be_installed_is_one_clear_line(install_go, monkeypatch
     install_go("go1.9")
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("not a requirement\n")
-    monkeypatch.setattr(controlplane, "_GO_REQUIREMENTS", requirements)
+    monkeypatch.setattr(golang, "_GO_REQUIREMENTS", requirements)
     with pytest.raises(ServerError, match=r"Go could not be installed: .*Invalid requirement"):
-        controlplane._go(lambda _: None)
+        golang.toolchain(controlplane._MODULES / "go.mod", lambda _: None)
 
 
 def test_a_module_without_a_pin_is_named() -> None:

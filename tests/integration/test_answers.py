@@ -70,6 +70,12 @@ async def test_name_taken_by_another_job(post):
     assert name in answer.body["message"]
 
 
+async def test_preferences_in_several_headers_count_as_one(service, http):
+    headers = [("RA-USER", "john"), ("Prefer", "handling=lenient"), ("Prefer", "respond-async")]
+    async with http.post(service.url + "/api/job", json={"job": JOB}, headers=headers) as response:
+        assert response.status == 202
+
+
 async def test_respond_async_and_the_submission_behind_its_location(post, service, http):
     answer = await post({"job": JOB}, Prefer="respond-async")
     assert answer.status == 202

@@ -66,3 +66,9 @@ async def test_an_unknown_place_is_an_error(service, environment):
         "",
         "job-submission: there is no dead letter 0-999999\n",
     )
+
+
+async def test_replaying_everything_has_to_be_said(environment):
+    code, _, complaint = await command(environment, "replay")
+    assert code == 2
+    assert "PARTITION-OFFSET" in complaint

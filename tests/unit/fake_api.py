@@ -39,7 +39,7 @@ def immutable_uid(name: str) -> ApiError:
 
 
 ANSWERS = {
-    "429": ApiAnswer(429, "TooManyRequests", "too many requests", retry_after=1.0),
+    "429": ApiAnswer(429, "TooManyRequests", "too many requests", retry_after=0.001),
     "500": ApiAnswer(500, "InternalError", "etcdserver: request timed out"),
     "503": ApiAnswer(503, "ServiceUnavailable", "the server is currently unable to handle the request"),
     "conflict": ApiAnswer(409, "Conflict", "the object has been modified; please apply your changes again"),

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from service.broker import BrokerUnavailable
 from service.consumer import Consumer
 from service.errors import LeaseLost, TooManyDeadLetters
 from service.metrics import Metrics
@@ -102,7 +103,8 @@ class Stage:
     def __init__(self, **settings) -> None:
         self.source, self.handler = Source(), Handler()
         wanted = {"commit_interval_seconds": 0.01, "drain_seconds": 0.2} | settings
-        self.consumer = Consumer(self.source, Window(), self.handler, ConsumerSettings(**wanted), Metrics())
+        self.metrics = Metrics()
+        self.consumer = Consumer(self.source, Window(), self.handler, ConsumerSettings(**wanted), self.metrics)
 
     async def __aenter__(self) -> "Stage":
         self.running = asyncio.create_task(self.consumer.run())
@@ -291,3 +293,81 @@ async def test_a_loop_that_dies_ends_the_consumer():
     stage.source.fetch = broken
     with pytest.raises(RuntimeError, match="broken"):
         await stage.consumer.run()
+
+
+async def test_a_commit_that_hangs_lets_no_revoked_record_go_on(monkeypatch):
+    monkeypatch.setattr("service.consumer.REVOKE_SECONDS", 0.02)
+    async with Stage() as stage:
+        gate = stage.handler.hold(0, 0)
+        stage.source.fetched.put_nowait({0: records(0, 0), 1: records(1, 0)})
+        await stage.until(lambda: len(stage.handler.started) == 2)
+
+        async def hangs(positions: dict[int, int]) -> bool:
+            await asyncio.Event().wait()
+            return False
+
+        commit, stage.source.commit = stage.source.commit, hangs
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):  # as the source does with a revocation that takes too long
+                await stage.source.on_revoked([0, 1])
+        stage.source.commit = commit
+        await stage.source.on_assigned([0, 1])
+        gate.set()
+        await asyncio.sleep(0.02)
+        assert (0, 0) not in stage.handler.finished
+
+
+async def test_nothing_is_fetched_or_started_while_what_is_in_progress_ends():
+    stage = Stage(concurrency=2, drain_seconds=5)
+    async with stage:
+        gate = stage.handler.hold(0, 0)
+        stage.source.fetched.put_nowait({0: records(0, 0)})
+        await stage.until(lambda: stage.handler.started == [(0, 0)])
+        stage.consumer.stop()
+        await asyncio.sleep(0.01)
+        stage.source.fetched.put_nowait({1: records(1, 0)})
+        await asyncio.sleep(0.02)
+        gate.set()
+        await stage.running
+    assert (stage.handler.started, stage.source.fetched.qsize()) == ([(0, 0)], 1)
+
+
+async def test_a_window_that_cannot_be_loaded_is_loaded_again(monkeypatch):
+    monkeypatch.setattr("service.consumer.RETRY_SECONDS", 0.001)
+    failures = [RuntimeError("of whatever kind"), BrokerUnavailable("gone")]
+
+    async def load(_window: Window, partition: int) -> None:
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(Window, "load", load)
+    async with Stage() as stage:
+        stage.source.fetched.put_nowait({0: records(0, 0)})
+        await stage.until(lambda: stage.handler.finished == [(0, 0)])
+
+
+async def test_a_record_that_cannot_even_be_buried_is_taken_up_again(monkeypatch):
+    monkeypatch.setattr("service.consumer.RETRY_SECONDS", 0.001)
+    async with Stage(concurrency=1) as stage:
+        failures = [RuntimeError("once"), RuntimeError("twice")]
+        handle = stage.handler.handle
+
+        async def failing(work, turn):
+            if work.record.offset == 0 and failures:
+                raise failures.pop()
+            await handle(work, turn)
+
+        stage.handler.handle = failing
+        stage.source.fetched.put_nowait({0: records(0, 0, 1)})
+        await stage.until(lambda: {0: 2} in stage.source.commits)
+
+
+async def test_the_lag_of_partitions_that_are_others_now_is_not_shown(monkeypatch):
+    lags = [{0: 5, 1: 7}]
+    monkeypatch.setattr(Source, "lag", lambda _source: lags[-1])
+    async with Stage() as stage:
+        exposition = stage.metrics.exposition
+        await stage.until(lambda: b'lag_records{partition="1"} 7.0' in exposition())
+        lags.append({0: 6})
+        await stage.until(lambda: b'lag_records{partition="0"} 6.0' in exposition())
+        assert b'partition="1"' not in exposition()

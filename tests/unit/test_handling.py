@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from service.broker import BrokerUnavailable, Position
+from service.broker import BrokerUnavailable, Position, RecordTooLarge
 from service.consumer import understand
 from service.dead_letters import ATTEMPT, read_dead_letter
 from service.errors import LeaseLost, TooManyDeadLetters
@@ -46,20 +47,24 @@ class Turn:
 class World:
     """Kafka, the window and Kubernetes in memory; `handle` carries out one record."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: ConsumerSettings = ConsumerSettings(max_attempts=3)) -> None:
         self.written: list[NewRecord] = []
+        self.largest = 10**6
         self.done: dict[tuple[str, int], Outcome] = {}
         self.submitted: list[Submission] = []
         self.released: list[Outcome] = []
         self.failures: list[Exception] = []
         self.submit_error: Exception | None = None
         self.turn = Turn()
-        self.handler = RecordHandler(self, self, self, TOPICS, ConsumerSettings(max_attempts=3), 1000, Metrics())
+        self.handler = RecordHandler(self, self, self, TOPICS, settings, 1000, Metrics())
 
     # the producer
     async def send(self, new: NewRecord) -> Position:
         if self.failures:
             raise self.failures.pop(0)
+        parts = (new.key, new.value, *(part for name, value in new.headers for part in (name.encode(), value)))
+        if sum(len(part or b"") for part in parts) > self.largest:
+            raise RecordTooLarge
         self.written.append(new)
         return Position(new.partition or 0, len(self.written), 0)
 
@@ -260,3 +265,56 @@ async def test_a_reply_that_fails_does_not_matter(world):
     world.send = send
     given = record(reply_topic=b"mine")
     assert await world.handle(given) == [outcome_of(meaning(given))]
+
+
+async def test_what_is_older_than_the_window_is_not_made_young_by_handing_it_on(world):
+    age = TOPICS.duplicate_window_seconds + 10
+    [refused] = await world.handle(record(partition=0, age=age, ce_id=b"1", ce_source=b"/t"))
+    assert (refused.status, world.submitted) == (410, [])
+
+
+async def test_a_strangers_count_of_attempts_keeps_no_record_from_its_duplicates(world):
+    given = record(partition=0, ce_id=b"1", ce_source=b"/t", **{ATTEMPT: (1).to_bytes(4)})
+    [sent] = await world.handle(given)
+    assert sent == NewRecord("in", HOME, meaning(given).id.key.encode(), BODY, given.headers)
+
+
+async def test_a_record_that_got_its_id_from_its_place_is_tried_again_in_that_place(world):
+    world.submit_error = RuntimeError("boom")
+    [again] = await world.handle(record(partition=0))
+    world.submit_error = None
+    given = Record("in", 0, 8, int(time.time() * 1000), again.key, again.value, again.headers)
+    assert await world.handle(given) == [outcome_of(meaning(given))]
+
+
+@pytest.mark.parametrize("percent", [50, 80, 99])
+async def test_crashes_count_as_dead_letters_and_not_as_outcomes_too(percent):
+    world = World(ConsumerSettings(max_attempts=1, dead_letter_limit_percent=percent))
+    world.submit_error = RuntimeError("boom")
+    with capture_logs():  # spares the rendering of so many tracebacks
+        for offset in range(percent):
+            await world.handle(record(offset))
+        with pytest.raises(TooManyDeadLetters, match="boom"):
+            await world.handle(record(percent))
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "header"),
+    [(b"v" * 5000, b"key", b"h"), (b"v", b"key", b"h" * 5000), (b"v", b"k" * 5000, b"h"), (None, b"k" * 5000, b"")],
+)
+async def test_whatever_of_a_dead_letter_is_too_large_is_left_out(world, value, key, header):
+    world.largest = 4000
+    given = replace(record(value=value, ce_id=b"\xff", x=header), key=key)
+    [letter] = await world.handle(given)
+    read = read_dead_letter(Record("dead", 0, 0, 0, letter.key, letter.value, letter.headers))
+    assert (read.original.topic, read.original.partition, read.original.offset) == ("in", HOME, 7)
+    assert read.original.timestamp == given.timestamp
+    assert "left out" in read.message
+
+
+async def test_a_redelivered_submission_sends_its_reply_again(world):
+    given = record(ce_id=b"1", ce_source=b"/t", reply_topic=b"mine", correlation_id=b"c")
+    known = outcome_of(meaning(given))
+    world.done[known.key, HOME] = known
+    [sent] = await world.handle(given)
+    assert (sent.topic, sent.key) == ("mine", known.key.encode())

@@ -27,6 +27,10 @@ from service.preferences import read_idempotency_key, read_prefer
         ("wait=\u0663", 30.0),
         ("wait", 30.0),
         ("handling=lenient; x=y, wait=7", 7.0),
+        ("wait=5, wait=10", 5.0),  # RFC 7240, section 2: only the first instance of a preference counts
+        ("wait=soon, wait=10", 30.0),
+        ('x="a, wait=7", wait=8', 8.0),
+        (r'x="a\", wait=7", wait=8', 8.0),
     ],
 )
 def test_prefer(header, seconds):

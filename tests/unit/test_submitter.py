@@ -19,7 +19,7 @@ from service.outcomes import ApiAnswer
 from service.records import Outcome, Submission
 from service.settings import ConsumerSettings, KubeSettings
 from service.submitter import Submitter
-from tests.unit.fake_api import FAULTS, Crash, FakeApi
+from tests.unit.fake_api import ANSWERS, FAULTS, Crash, FakeApi
 
 ONE = SubmissionId("/tests", "one")
 TWO = SubmissionId("/tests", "two")
@@ -252,7 +252,7 @@ async def test_an_unknown_project_is_not_found() -> None:
     outcome = await Caller(FakeApi()).submit(sent)
     assert (outcome.status, outcome.body["message"]) == (
         404,
-        'Kubernetes refused the Job train: namespaces "runai-nobody" not found',
+        "the project nobody is unknown: there is no namespace runai-nobody",
     )
 
 
@@ -408,10 +408,11 @@ async def test_a_lost_answer_of_a_living_server_backs_off() -> None:
     assert api.jobs_ever == ["train"]
 
 
-async def test_retry_after_is_respected() -> None:
+async def test_retry_after_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ANSWERS, "429", ApiAnswer(429, "TooManyRequests", "too many requests", retry_after=0.2))
     caller = Caller(FakeApi(["429", "429"]), retry_base_seconds=0.1, retry_cap_seconds=0.1)
     await caller.submit(submission(PLAIN))
-    assert [1 <= pause < 1.1 for pause in caller.pauses] == [True, True]
+    assert [0.2 <= pause < 0.3 for pause in caller.pauses] == [True, True]
     assert caller.retries() == {"too-many-requests": 2.0}
 
 

@@ -1,0 +1,101 @@
+"""Leaves the API server room for its other clients: how much is asked of it at once follows how it feels.
+
+Additive increase, multiplicative decrease, as TCP does (RFC 5681): while answers come quickly one more step may be in
+progress each round; a 429 halves their number and holds all of them back for as long as the server asks; when most
+answers of a round are slow, the next round is smaller. A single slow object, such as one behind a broken webhook, is
+outvoted. `persistence` asks for a place before each step, so that the proof of membership that a step begins with is
+fresh when it acts.
+"""
+
+import asyncio
+from collections import deque
+from typing import Final, Protocol
+
+DECREASE_SLOW: Final = 0.7
+"""What is left of the limit after a slow round."""
+
+RETRY_AFTER_SECONDS: Final = 1.0
+"""How long a 429 without `Retry-After` holds back; what the API server itself sends."""
+
+
+class Gauge(Protocol):
+    """What shows the limit."""
+
+    def set(self, value: float) -> None:
+        """Show the number of steps that may be in progress."""
+
+
+class Limiter:
+    """Places for steps in progress, handed out in the order they are asked for.
+
+    There are `most` places at best, one at worst. Answers that take longer than `slow_seconds` count as slow;
+    `per_second` spaces out the steps where it is not 0. Use: `await enter()`, one step, `leave(...)`.
+    """
+
+    def __init__(self, most: int, slow_seconds: float, per_second: float, gauge: Gauge) -> None:
+        self._most = most
+        self._slow_seconds = slow_seconds
+        self._spacing = 1 / per_second if per_second else 0.0
+        self._gauge = gauge
+        self._in_progress = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._not_before = self._decreased_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._answers = self._slow = 0
+        self._set(max(1.0, most / 4))
+
+    def _set(self, limit: float) -> None:
+        self.limit = min(max(limit, 1.0), self._most)
+        self._answers = self._slow = 0
+        self._gauge.set(int(self.limit))
+
+    async def enter(self) -> float:
+        """Take a place, waiting for one; return the time on the event loop's clock at which it was given."""
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(turn)
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # admitted and cancelled at the same time
+                self._in_progress -= 1
+                self._admit()
+            raise
+        return loop.time()
+
+    def leave(self, entered: float, *, refused: bool = False, retry_after: float | None = None) -> None:
+        """Give back the place taken at `entered`; `refused` tells of a 429 and `retry_after` what came with it."""
+        now = asyncio.get_running_loop().time()
+        self._in_progress -= 1
+        if refused:
+            self._not_before = max(self._not_before, now + (retry_after or RETRY_AFTER_SECONDS))
+            if entered >= self._decreased_at:  # those that were on their way already tell nothing new
+                self._decreased_at = now
+                self._set(self.limit / 2)
+        else:
+            self._answers += 1
+            self._slow += now - entered > self._slow_seconds
+            if self._answers >= int(self.limit):
+                self._set(self.limit * DECREASE_SLOW if self._slow * 2 > self._answers else self.limit + 1)
+        self._admit()
+
+    def _admit(self) -> None:
+        """Let in whoever may go now, and come back when the time holds somebody back."""
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._in_progress < int(self.limit):
+            if self._waiting[0].done():  # cancelled
+                self._waiting.popleft()
+                continue
+            now = loop.time()
+            if now < self._not_before:
+                if self._timer is None:
+                    self._timer = loop.call_at(self._not_before, self._time_has_come)
+                return
+            self._not_before = max(now, self._not_before) + self._spacing
+            self._in_progress += 1
+            self._waiting.popleft().set_result(None)
+
+    def _time_has_come(self) -> None:
+        self._timer = None
+        self._admit()
