@@ -101,7 +101,7 @@ async def test_an_unknown_submission(service, http, key):
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"", "JSON"),
+        (b"", "empty"),
         (b"{", "line 1"),
         (b'{"job": {"project": "team-a",\n "image": "i",\n}}', "comma"),
         (b"[]", "object"),

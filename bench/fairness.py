@@ -1,0 +1,133 @@
+"""P7: what one bad submission, or one long backlog, does to everybody else."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import orjson
+
+from bench.backlog import Progress, make_topics, outcome_count, write
+from bench.figures import Figure, figure
+from bench.http_load import HttpLoad, Load
+from bench.jobs import BODY, USER, document
+from bench.options import Options
+from bench.pairs import in_turns
+from bench.stack import PARTITIONS, Stack
+from bench.throughput import CONNECTIONS
+from service.records import NewRecord
+
+SECONDS = 6.0
+LOAD = 0.4
+"""Share of the capacity at which a bad key is let loose."""
+SHARE = 200
+"""Records in each of the other partitions."""
+TIMES = 100
+"""How many times as many are in the one."""
+WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+
+
+async def bad_key(stack: Stack, options: Options) -> list[Figure]:
+    """Measure the others' p99 with and without a submission whose create hangs and one whose create always fails."""
+    seconds = max(1.0, SECONDS * options.scale)
+    async with stack.both(stack.environment()) as (ingress, _):
+        load = HttpLoad(ingress.url)
+        request = load.request(BODY, RA_USER=USER)
+        await load.closed(request, options.scaled(1000), CONNECTIONS)
+        capacity = (await load.closed(request, options.scaled(2000), CONNECTIONS)).expect(200).rate
+
+        async def others() -> Load:
+            return (await load.open(request, capacity * LOAD, seconds)).expect(200)
+
+        async def others_beside_bad_ones() -> Load:
+            async with bad_projects(stack, load):
+                return await others()
+
+        pairs = await in_turns(options.pairs, others, others_beside_bad_ones)
+        load.close()
+    return [
+        figure(
+            "P7 key",
+            [with_bad.quantile(0.99) / without.quantile(0.99) for without, with_bad in pairs],
+            without=[without.quantile(0.99) for without, _ in pairs],
+            with_bad=[with_bad.quantile(0.99) for _, with_bad in pairs],
+        )
+    ]
+
+
+@contextlib.asynccontextmanager
+async def bad_projects(stack: Stack, load: HttpLoad) -> AsyncIterator[None]:
+    """Have a submission in progress that hangs in an admission webhook, and one whose webhook refuses connections."""
+    sleeper = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    hanging_port = sleeper.sockets[0].getsockname()[1]
+    hooks = [_webhook("hanging", hanging_port), _webhook("failing", 1)]
+    api = stack.cluster.api
+    for hook in hooks:
+        project = hook["metadata"]["name"]
+        await asyncio.to_thread(api.make_namespace, f"runai-{project}")
+        await asyncio.to_thread(api.request, "POST", WEBHOOKS, hook)
+    await asyncio.sleep(1)  # the API server notices them by a watch
+    for hook in hooks:
+        body = orjson.dumps(document(hook["metadata"]["name"]))
+        await load.closed(load.request(body, RA_USER=USER, Prefer="respond-async"), 1, 1)
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            await asyncio.to_thread(api.request, "DELETE", f"{WEBHOOKS}/{hook['metadata']['name']}")
+        sleeper.close()
+        await asyncio.sleep(2)  # what was refused is tried again and ends
+
+
+def _webhook(project: str, port: int) -> dict[str, Any]:
+    """Return a webhook for the Jobs of one project."""
+    return {
+        "metadata": {"name": project},
+        "webhooks": [
+            {
+                "name": f"{project}.bench.example.com",
+                "clientConfig": {"url": f"https://127.0.0.1:{port}/"},
+                "rules": [
+                    {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}
+                ],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": f"runai-{project}"}},
+                "sideEffects": "None",
+                "admissionReviewVersions": ["v1"],
+                "timeoutSeconds": 30,
+                "failurePolicy": "Fail",
+            }
+        ],
+    }
+
+
+async def long_backlog(stack: Stack, options: Options) -> list[Figure]:
+    """Measure how the partitions fare of which the first has a hundred times the backlog of each other."""
+    runs = [await _shares(stack, stack.environment(), options.scaled(SHARE)) for _ in range(options.pairs)]
+    return [figure("P7 partition", runs)]
+
+
+async def _shares(stack: Stack, environment: dict[str, str], share: int) -> float:
+    """Return how fast the slowest of the other partitions was done, as a part of a sixth of everything done by then."""
+    await make_topics(environment)
+    await write(stack, environment["TOPICS_SUBMISSIONS"], _uneven(environment["TOPICS_SUBMISSIONS"], share))
+    async with outcome_count(stack, environment["TOPICS_OUTCOMES"]) as outcomes:
+        watching = asyncio.create_task(
+            outcomes.watch(lambda ends: all(ends[partition] >= share for partition in range(1, PARTITIONS)))
+        )
+        async with stack.service("consumer", environment):
+            progress = await watching
+    return slowest_share(progress)
+
+
+def _uneven(topic: str, share: int) -> Iterator[NewRecord]:
+    """Yield records without an id, which stay in the partition they are written to."""
+    for partition in range(PARTITIONS):
+        for _ in range(share if partition else share * TIMES):
+            yield NewRecord(topic, partition, None, BODY, ())
+
+
+def slowest_share(progress: Progress) -> float:
+    """Return what the slowest of the others has done, as a part of its sixth of everything done."""
+    ends = progress[-1][1]
+    slowest = min(ends[partition] for partition in range(1, PARTITIONS))
+    return slowest / (sum(ends.values()) / PARTITIONS)

@@ -1,0 +1,90 @@
+"""P1 to P3: how near the service comes to a bare client of the API server, in Jobs a second and in CPU a Job."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from bench.backlog import make_topics, outcome_count, rate, submissions, write
+from bench.bare import bare_client
+from bench.figures import Figure, figure
+from bench.http_load import HttpLoad
+from bench.jobs import BODY, USER
+from bench.options import Options
+from bench.pairs import in_turns
+from bench.processes import Service
+from bench.stack import Stack
+
+CONNECTIONS = 64
+WARM_UP = 500
+
+
+class Throughput(NamedTuple):
+    """Jobs a second, and CPU seconds a Job of ingress and consumer."""
+
+    rate: float
+    ingress_cpu: float
+    consumer_cpu: float
+
+
+async def end_to_end(load: HttpLoad, ingress: Service, consumer: Service, count: int) -> Throughput:
+    """POST `count` jobs, each answered with its outcome."""
+    before = ingress.cpu, consumer.cpu
+    done = (await load.closed(load.request(BODY, RA_USER=USER), count, CONNECTIONS)).expect(200)
+    return Throughput(done.rate, (ingress.cpu - before[0]) / count, (consumer.cpu - before[1]) / count)
+
+
+async def posts(stack: Stack, options: Options) -> list[Figure]:
+    """Measure P1 and P3."""
+    count = options.scaled(3000)
+    async with stack.both(stack.environment()) as (ingress, consumer):
+        load = HttpLoad(ingress.url)
+        async with bare_client(stack) as bare:
+            await bare.calibrate(options.scaled(1000))
+            await end_to_end(load, ingress, consumer, options.scaled(WARM_UP))
+            pairs = await in_turns(
+                options.pairs, lambda: bare.run(count), lambda: end_to_end(load, ingress, consumer, count)
+            )
+        load.close()
+    return [
+        figure(
+            "P1",
+            [subject.rate / reference[0] for reference, subject in pairs],
+            bare=[reference[0] for reference, _ in pairs],
+            service=[subject.rate for _, subject in pairs],
+        ),
+        figure(
+            "P3",
+            [(subject.ingress_cpu + subject.consumer_cpu) / reference[1] for reference, subject in pairs],
+            bare=[reference[1] for reference, _ in pairs],
+            ingress=[subject.ingress_cpu for _, subject in pairs],
+            consumer=[subject.consumer_cpu for _, subject in pairs],
+        ),
+    ]
+
+
+async def drain(stack: Stack, options: Options) -> list[Figure]:
+    """Measure P2: each time a new topic with a backlog, and a consumer that starts on it."""
+    count = options.scaled(10_000)
+    async with bare_client(stack) as bare:
+        await bare.calibrate(options.scaled(1000))
+        pairs = await in_turns(
+            options.pairs, lambda: bare.run(count // 3), lambda: drained(stack, stack.environment(), count)
+        )
+    return [
+        figure(
+            "P2",
+            [subject / reference for (reference, _), subject in pairs],
+            bare=[reference for (reference, _), _ in pairs],
+            service=[subject for _, subject in pairs],
+        )
+    ]
+
+
+async def drained(stack: Stack, environment: Mapping[str, str], count: int) -> float:
+    """Write a backlog, start a consumer, and return the Jobs a second from its first outcome to its last."""
+    await make_topics(environment)
+    await write(stack, environment["TOPICS_SUBMISSIONS"], submissions(environment["TOPICS_SUBMISSIONS"], count))
+    async with outcome_count(stack, environment["TOPICS_OUTCOMES"]) as outcomes:
+        watching = asyncio.create_task(outcomes.watch(lambda ends: sum(ends.values()) >= count))
+        async with stack.service("consumer", environment):
+            return rate(await watching)
