@@ -188,9 +188,7 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 @asynccontextmanager
 async def listening(app: web.Application, host: str, port: int, drain_seconds: float = 1) -> AsyncIterator[int]:
     """Serve `app` while the block runs and give the port; then stop accepting and let requests in progress end."""
-    runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=drain_seconds, keepalive_timeout=KEEP_ALIVE_SECONDS
-    )
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=drain_seconds, keepalive_timeout=KEEP_ALIVE_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=LISTEN_BACKLOG)

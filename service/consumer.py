@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from service.assignment import Assignment, Turn
 from service.broker import BrokerUnavailable, SubmissionSource
 from service.dispatch import FairQueue, Work
 from service.errors import LeaseLost, TooManyDeadLetters, UnreadableRecord
@@ -27,24 +28,8 @@ FETCH_SECONDS = 0.5
 """How long one fetch waits for records."""
 RETRY_SECONDS = 1.0
 """Pause after a failure that nobody can foresee."""
-LEASE_SECONDS = 0.05
-"""How often a write that waits for proof of membership looks again."""
 REMEMBERED_EVERY = 15
 """Number of commits between two counts of the duplicate window."""
-
-
-class Assignment:
-    """One partition while it is ours."""
-
-    __slots__ = ("front", "loading", "partition", "paused", "revoked", "tasks")
-
-    def __init__(self, partition: int) -> None:
-        self.partition = partition
-        self.front = CommitFront()
-        self.tasks: set[asyncio.Task[None]] = set()
-        self.loading: asyncio.Task[None] | None = None
-        self.paused = True
-        self.revoked = False
 
 
 class Consumer:
@@ -175,13 +160,25 @@ class Consumer:
                 assignment = self._assignments.get(partition)
                 if assignment is None:
                     continue
-                fresh = [r for r in records if assignment.front.deliver(r.offset, r.timestamp)]
-                self._received.inc(len(fresh))
-                self._queue.put(partition, map(understand, fresh))
+                self._received.inc(len(records))
+                for record in records:
+                    if not assignment.front.follows(record.offset):
+                        self._begin_anew(assignment)
+                    assignment.front.deliver(record.offset, record.timestamp)
+                    self._queue.put(partition, [understand(record)])
                 if len(assignment.front) >= self._settings.queue_per_partition and not assignment.paused:
                     assignment.paused = True
                     self._source.pause([partition])
             self._wake.set()
+
+    def _begin_anew(self, assignment: Assignment) -> None:
+        """Take up again a partition whose offsets have gone back: cut by the brokers, or of a topic made anew.
+
+        Its records may be others under the offsets of before; what was done is known to the window all the same.
+        """
+        log.warning("partition-rewound", partition=assignment.partition)
+        self._queue.drop(assignment.partition)
+        assignment.front = CommitFront()
 
     async def _dispatch(self) -> None:
         while True:
@@ -194,16 +191,16 @@ class Consumer:
                 self._slots.release()
                 continue
             assignment = self._assignments[work.record.partition]
-            task = asyncio.create_task(self._handle(assignment, work))
+            task = asyncio.create_task(self._handle(assignment, assignment.front, work))
             assignment.tasks.add(task)
             task.add_done_callback(assignment.tasks.discard)
 
-    async def _handle(self, assignment: Assignment, work: Work) -> None:
+    async def _handle(self, assignment: Assignment, front: CommitFront, work: Work) -> None:
         self._in_flight.inc()
         turn = Turn(self._slots, self._source, assignment)
         try:
             await self._handler.handle(work, turn)
-            assignment.front.finish(work.record.offset)
+            front.finish(work.record.offset)
             if assignment.paused and len(assignment.front) <= self._settings.queue_per_partition // 2:
                 assignment.paused = False
                 self._source.resume([assignment.partition])
@@ -214,7 +211,8 @@ class Consumer:
         except Exception:  # noqa: BLE001 - the last resort failed: the record is taken up again, the rest goes on
             log.exception("record-stuck", partition=work.record.partition, offset=work.record.offset)
             await turn.rest(RETRY_SECONDS)
-            self._queue.put(work.record.partition, [work])
+            if front is assignment.front:
+                self._queue.put(work.record.partition, [work])
         finally:
             self._in_flight.dec()
             turn.end()
@@ -262,42 +260,6 @@ async def _cancelled(tasks: Collection[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class Turn:
-    """One of the places among the submissions in progress, as `handling` sees it."""
-
-    __slots__ = ("_assignment", "_held", "_slots", "_source")
-
-    def __init__(self, slots: asyncio.Semaphore, source: SubmissionSource, assignment: Assignment) -> None:
-        self._slots = slots
-        self._source = source
-        self._assignment = assignment
-        self._held = True
-
-    async def guard(self) -> None:
-        """Return when this process may act for the partition; raises LeaseLost when another one may have it by now.
-
-        A process that was stopped for longer than the session must not act on what it knew before: it waits until the
-        group has confirmed its membership, or has taken the partition away.
-        """
-        while not self._assignment.revoked and not self._source.fresh():  # noqa: ASYNC110 - no event tells that time has passed
-            await asyncio.sleep(LEASE_SECONDS)
-        if self._assignment.revoked:
-            raise LeaseLost
-
-    async def rest(self, seconds: float) -> None:
-        """Sleep without holding the place, so that a failing submission keeps no other waiting; then take one again."""
-        self.end()
-        await asyncio.sleep(seconds)
-        await self._slots.acquire()
-        self._held = True
-
-    def end(self) -> None:
-        """Free the place, if it is held."""
-        if self._held:
-            self._held = False
-            self._slots.release()
 
 
 def understand(record: Record) -> Work:

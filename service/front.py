@@ -18,18 +18,18 @@ class CommitFront:
         self._open: set[int] = set()
         self._highest = -1
 
-    def deliver(self, offset: int, timestamp: int) -> bool:
-        """Note a record that was fetched; `timestamp` in milliseconds.
+    def follows(self, offset: int) -> bool:
+        """Tell whether a record at `offset` comes after all that were delivered, as it does unless the log was cut."""
+        return offset > self._highest
 
-        Returns False for an offset delivered before (a client that was rebuilt reads its uncommitted records again):
-        such a record is already in progress or finished, and the caller drops it.
-        """
-        if offset <= self._highest:
-            return False
+    def deliver(self, offset: int, timestamp: int) -> None:
+        """Note a record that was fetched; `timestamp` in milliseconds. Raises ValueError where it does not follow."""
+        if not self.follows(offset):
+            msg = f"offset {offset} was passed before"
+            raise ValueError(msg)
         self._highest = offset
         self._delivered.append((offset, timestamp))
         self._open.add(offset)
-        return True
 
     def finish(self, offset: int) -> None:
         """Note that the record's outcome is acknowledged. Raises ValueError for an offset that is not in progress."""

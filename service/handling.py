@@ -170,6 +170,7 @@ class RecordHandler:
             "outcome",
             submission=submission.id.key,
             user=submission.user,
+            project=outcome.project,
             name=outcome.name,
             status=outcome.status,
             reason=None if outcome.name else outcome.body.get("message"),

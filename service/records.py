@@ -7,7 +7,7 @@ CloudEvents 1.0 in the binary mode of the Kafka protocol binding: attributes are
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -96,7 +96,7 @@ class Outcome:
     """What became of a submission: the HTTP answer, and whom it is for.
 
     `conflict` marks the refusal (422) of a second request under an id that was used before; it must not displace the
-    outcome of the first.
+    outcome of the first. `project` is for the log alone: None where it is not known, and no part of the record.
     """
 
     id: SubmissionId
@@ -108,6 +108,7 @@ class Outcome:
     traceparent: str | None = None
     warnings: tuple[str, ...] = ()
     conflict: bool = False
+    project: str | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str | None:

@@ -58,7 +58,7 @@ class Submitter:
             document = read_document(submission.body)
         except InvalidSubmission as error:
             return _rejected(submission, raw_fingerprint(submission.body), error.rejection)
-        request = fingerprint(document)
+        request, job = fingerprint(document), None
         try:
             job = validate(document, profile=self._settings.scheduler_profile)
             errand = Errand(self._api, submission, job, request, self._settings, self._options, guard)
@@ -66,9 +66,10 @@ class Submitter:
         except IdReused as error:
             return self.conflict(submission, error.name)
         except SubmissionRejected as error:
-            return _rejected(submission, request, error.rejection)
+            return _rejected(submission, request, error.rejection, job.project if job else None)
         warnings = (*effect_warnings(job, self._settings.scheduler_profile), *warnings)
-        return _outcome(submission, request, 200, {"name": errand.name}, tuple(dict.fromkeys(warnings)))
+        warnings = tuple(dict.fromkeys(warnings))
+        return _outcome(submission, request, 200, {"name": errand.name}, warnings, project=job.project)
 
     def conflict(self, submission: Submission, name: str | None) -> Outcome:
         """Return the refusal of a submission whose id was used before, for another request that made the Job `name`."""
@@ -131,8 +132,8 @@ class Submitter:
         return job if ttl is not None and ttl < self._options.hold_below_ttl else None
 
 
-def _rejected(submission: Submission, request: str, rejection: Rejection) -> Outcome:
-    return _outcome(submission, request, rejection.status, rejection.body())
+def _rejected(submission: Submission, request: str, rejection: Rejection, project: str | None = None) -> Outcome:
+    return _outcome(submission, request, rejection.status, rejection.body(), project=project)
 
 
 def _outcome(
@@ -143,6 +144,7 @@ def _outcome(
     warnings: tuple[str, ...] = (),
     *,
     conflict: bool = False,
+    project: str | None = None,
 ) -> Outcome:
     return Outcome(
         id=submission.id,
@@ -154,4 +156,5 @@ def _outcome(
         traceparent=submission.traceparent,
         warnings=warnings,
         conflict=conflict,
+        project=project,
     )

@@ -59,7 +59,7 @@ class OutcomeLog:
         """Yield key and offset of all records up to the end as of now, in lists that are never empty.
 
         They begin at the first record not older than `since_ms` (since the epoch) and not before `from_offset`.
-        Raises BrokerUnavailable, also where the records end too early.
+        Raises BrokerUnavailable.
         """
         start = await self._reader.offset_at(partition, since_ms)
         if start is None:

@@ -38,6 +38,7 @@ PROBE_SECONDS: Final = 2.0
 
 _WARNING = re.compile(r'299 [^ ]+ "((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(r"\\(.)")
+_FORBIDDEN_BY_ROLES: Final = re.compile(r'User "[^"]*" cannot ')
 _MAX_TEXT = 200  # characters passed on of an answer that is not the API server's
 
 
@@ -147,6 +148,10 @@ class KubeApi:
 
     async def alive(self) -> bool:
         """Tell whether an API server answers and knows this service, whatever it may do (403)."""
+        return await self._readiness() in (200, 403)
+
+    async def _readiness(self) -> int | None:
+        """Return the status of the API server's `/readyz`; None without an answer."""
         try:
             async with self._session.get(
                 self._login.server + "/readyz",
@@ -158,16 +163,32 @@ class KubeApi:
                 status = response.status
         except (aiohttp.ClientError, OSError):
             self._count("probe", "error")
-            return False
+            return None
         self._count("probe", str(status))
         if status == 401:
             self._login.distrust()
-        return status in (200, 403)
+        return status
 
     async def _request(
         self, verb: str, method: str, url: URL, body: Any = None, content_type: str = "application/json"
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Make one request; return the object answered and the warnings with it."""
+        """Make one request; return the object answered and the warnings with it.
+
+        An API server that has just started answers before it knows the roles, and forbids everything: only a ready one
+        is believed, and only when it says so again.
+        """
+        try:
+            return await self._ask(verb, method, url, body, content_type)
+        except ApiError as error:
+            if not _FORBIDDEN_BY_ROLES.search(error.answer.message) or error.answer.status != 403:
+                raise
+        if await self._readiness() != 200:
+            raise ApiUnreachable("starting", maybe_applied=False)
+        return await self._ask(verb, method, url, body, content_type)
+
+    async def _ask(
+        self, verb: str, method: str, url: URL, body: Any, content_type: str
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
         headers = await self._login.headers()
         data = None
         if body is not None:

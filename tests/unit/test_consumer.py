@@ -275,12 +275,16 @@ async def test_too_many_dead_letters_stop_it_for_good():
         assert (stage.handler.finished, stage.source.commits[-1:]) == ([], [{0: 0, 1: 0}])
 
 
-async def test_a_record_delivered_again_is_handled_once():
-    async with Stage() as stage:
-        stage.source.fetched.put_nowait({0: records(0, 0, 1)})
-        stage.source.fetched.put_nowait({0: records(0, 0, 1, 2)})
-        await stage.until(lambda: {0: 3} in stage.source.commits)
-        assert sorted(stage.handler.finished) == [(0, 0), (0, 1), (0, 2)]
+async def test_a_partition_whose_offsets_go_back_is_begun_anew():
+    async with Stage(concurrency=1) as stage:
+        gate = stage.handler.hold(0, 8)
+        stage.source.fetched.put_nowait({0: records(0, 7, 8, 9)})
+        await stage.until(lambda: {0: 8} in stage.source.commits)
+        stage.source.fetched.put_nowait({0: records(0, 10, 0, 1)})  # of a topic that was made anew
+        await stage.until(lambda: {0: 0} in stage.source.commits)
+        gate.set()
+        await stage.until(lambda: stage.source.commits[-1] == {0: 2})
+        assert stage.handler.finished == [(0, 7), (0, 8), (0, 0), (0, 1)]
 
 
 async def test_a_loop_that_dies_ends_the_consumer():

@@ -15,7 +15,7 @@ def test_nothing_delivered_commits_nothing():
 def test_position_waits_for_the_first_unfinished_record():
     front = CommitFront()
     for offset in (10, 11, 14):  # 12 and 13 are transaction markers
-        assert front.deliver(offset, offset * 100)
+        front.deliver(offset, offset * 100)
     front.finish(14)
     assert (front.position, front.oldest_timestamp, len(front)) == (10, 1000, 3)
     front.finish(10)
@@ -24,13 +24,16 @@ def test_position_waits_for_the_first_unfinished_record():
     assert (front.position, front.oldest_timestamp, len(front)) == (15, None, 0)
 
 
-def test_a_record_delivered_again_is_refused():
+@pytest.mark.parametrize("offset", [4, 5])
+def test_a_record_that_does_not_follow_is_refused(offset):
     front = CommitFront()
-    assert front.deliver(5, 0)
-    assert not front.deliver(5, 0)
-    assert not front.deliver(4, 0)
+    assert front.follows(0)
+    front.deliver(5, 0)
+    assert (front.follows(offset), front.follows(6)) == (False, True)
+    with pytest.raises(ValueError, match=f"offset {offset} was passed before"):
+        front.deliver(offset, 0)
     front.finish(5)
-    assert not front.deliver(5, 0)
+    assert not front.follows(offset)
 
 
 @pytest.mark.parametrize("offset", [4, 6])

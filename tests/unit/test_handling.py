@@ -47,7 +47,7 @@ class Turn:
 class World:
     """Kafka, the window and Kubernetes in memory; `handle` carries out one record."""
 
-    def __init__(self, settings: ConsumerSettings = ConsumerSettings(max_attempts=3)) -> None:
+    def __init__(self, **settings: Any) -> None:
         self.written: list[NewRecord] = []
         self.largest = 10**6
         self.done: dict[tuple[str, int], Outcome] = {}
@@ -56,7 +56,7 @@ class World:
         self.failures: list[Exception] = []
         self.submit_error: Exception | None = None
         self.turn = Turn()
-        self.handler = RecordHandler(self, self, self, TOPICS, settings, 1000, Metrics())
+        self.handler = RecordHandler(self, self, self, TOPICS, ConsumerSettings(**settings), 1000, Metrics())
 
     # the producer
     async def send(self, new: NewRecord) -> Position:
@@ -113,6 +113,7 @@ def outcome_of(submission: Submission) -> Outcome:
         user=submission.user,
         correlation_id=submission.correlation_id,
         traceparent=submission.traceparent,
+        project="team-a",
     )
 
 
@@ -289,7 +290,7 @@ async def test_a_record_that_got_its_id_from_its_place_is_tried_again_in_that_pl
 
 @pytest.mark.parametrize("percent", [50, 80, 99])
 async def test_crashes_count_as_dead_letters_and_not_as_outcomes_too(percent):
-    world = World(ConsumerSettings(max_attempts=1, dead_letter_limit_percent=percent))
+    world = World(max_attempts=1, dead_letter_limit_percent=percent)
     world.submit_error = RuntimeError("boom")
     with capture_logs():  # spares the rendering of so many tracebacks
         for offset in range(percent):
@@ -318,3 +319,21 @@ async def test_a_redelivered_submission_sends_its_reply_again(world):
     world.done[known.key, HOME] = known
     [sent] = await world.handle(given)
     assert (sent.topic, sent.key) == ("mine", known.key.encode())
+
+
+async def test_an_outcome_is_one_line_of_the_log(world):
+    given = record(ce_id=b"1", ce_source=b"/t", ra_user=b"john")
+    with capture_logs() as logs:
+        await world.handle(given)
+    [line] = logs
+    assert line.pop("seconds") >= 0
+    assert line == {
+        "event": "outcome",
+        "log_level": "info",
+        "submission": meaning(given).id.key,
+        "user": "john",
+        "project": "team-a",
+        "name": "job-1",
+        "status": 200,
+        "reason": None,
+    }

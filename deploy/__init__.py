@@ -1,0 +1,1 @@
+"""How the service gets onto a cluster: the Helm chart and what is generated for it."""

@@ -1,0 +1,47 @@
+"""Requests of the tests to a real API server, with the warnings it answers."""
+
+import json
+import ssl
+import urllib.request
+from functools import cache
+from typing import Any
+
+from devstack.api import AdminApi
+
+
+def request(api: AdminApi, method: str, path: str, body: Any = None) -> tuple[Any, list[str]]:
+    """One request of an administrator: the answer and the warnings with it; raises HTTPError."""
+    sent = urllib.request.Request(
+        api.url + path,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", "Authorization": f"Bearer {api.token}"},
+        method=method,
+    )
+    handlers: list[Any] = [urllib.request.ProxyHandler({})]
+    if api.ca_file:
+        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(api.ca_file))))
+    with urllib.request.build_opener(*handlers).open(sent, timeout=20) as answer:
+        return json.load(answer), answer.headers.get_all("Warning") or []
+
+
+@cache
+def _resources(api: AdminApi, version: str) -> dict[str, tuple[str, bool]]:
+    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    listed, _ = request(api, "GET", root)
+    return {each["kind"]: (each["name"], each["namespaced"]) for each in listed["resources"] if "/" not in each["name"]}
+
+
+def collection(api: AdminApi, each: dict[str, Any], namespace: str) -> str:
+    """The path that objects of this kind are created at."""
+    version = each["apiVersion"]
+    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    plural, namespaced = _resources(api, version)[each["kind"]]
+    where = f"/namespaces/{each['metadata'].get('namespace', namespace)}" if namespaced else ""
+    return f"{root}{where}/{plural}"
+
+
+def check(api: AdminApi, each: dict[str, Any], namespace: str) -> list[str]:
+    """Have the API server check an object as if it were created, unknown fields included; the warnings."""
+    path = collection(api, each, namespace) + "?dryRun=All&fieldValidation=Strict"
+    _, warnings = request(api, "POST", path, each)
+    return warnings

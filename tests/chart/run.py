@@ -1,0 +1,146 @@
+"""A release that runs: installed by helm, its processes started here with the settings and rights that it was given.
+
+No kubelet can run pods on the local control plane, so each role is a process of this machine with the environment of
+its pod: the ConfigMap as it is on the API server, and a token of its service account. Prometheus scrapes them.
+"""
+
+import contextlib
+import json
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devstack.api import AdminApi
+from devstack.cluster import LocalCluster
+from devstack.prometheus import LocalPrometheus
+from tests.chart import apiserver
+from tests.chart.helm import CHART, Helm
+from tests.service_process import ServiceProcess
+
+RELEASE, NAMESPACE = "jobs", "job-submission"
+NAME = f"{RELEASE}-job-submission"
+PROJECTS = ("team-a", "team-b")
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{NAME}-consumer"
+
+
+@dataclass
+class Run:
+    """The release, its processes and what watches them."""
+
+    helm: Helm
+    cluster: LocalCluster
+    audit_log: Path
+    environment: dict[str, str]
+    ingress: ServiceProcess
+    consumer: ServiceProcess
+    prometheus: LocalPrometheus
+    started: float
+    install_to_answer: float
+
+    def post(self, job: dict[str, Any], **headers: str) -> tuple[int, Any]:
+        """POST a job as john: the status and the body."""
+        return post(self.ingress.url, job, **headers)
+
+    def used_rights(self) -> tuple[set[tuple[str, str, str]], set[str]]:
+        """What the consumer was allowed to do: (namespace, resource, verb) in namespaces, and what beside that."""
+        in_projects, beside = set(), set()
+        for line in self.audit_log.read_text().splitlines():
+            event = json.loads(line)
+            if event["user"]["username"] != ACCOUNT or event["stage"] != "ResponseComplete":
+                continue
+            if event["annotations"]["authorization.k8s.io/decision"] != "allow":
+                continue
+            where = event.get("objectRef", {})
+            if "namespace" in where:
+                in_projects.add((where["namespace"], where["resource"], event["verb"]))
+            else:
+                beside.add(f"{event['verb']} {where.get('resource') or event['requestURI']}")
+        return in_projects, beside
+
+
+def post(url: str, job: dict[str, Any], **headers: str) -> tuple[int, Any]:
+    sent = {"RA-USER": "john", "Content-Type": "application/json"}
+    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(f"{url}/api/job", json.dumps({"job": job}).encode(), sent)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def token_of(api: AdminApi, account: str) -> str:
+    """A token of a service account of the release, as its pods get one."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{account}/token"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    return apiserver.request(api, "POST", path, body)[0]["status"]["token"]  # type: ignore[no-any-return] # JSON
+
+
+def install(helm: Helm, api: AdminApi, bootstrap_servers: str, projects: tuple[str, ...]) -> dict[str, str]:
+    """Install the chart with topics of its own; the settings of its pods as they are on the API server."""
+    own = uuid.uuid4().hex[:6]
+    settings = {
+        "kafka.bootstrapServers": bootstrap_servers,
+        "projects.names": "{" + ",".join(projects) + "}",
+        "projects.createNamespaces": "true",
+        "settings.TOPICS_SUBMISSIONS": f"chart-submissions-{own}",
+        "settings.TOPICS_OUTCOMES": f"chart-outcomes-{own}",
+        "settings.TOPICS_DEAD_LETTERS": f"chart-dead-letters-{own}",
+        "settings.CONSUMER_GROUP": f"chart-{own}",
+    }
+    sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    helm("install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace", *sets)
+    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{NAME}-settings"
+    return apiserver.request(api, "GET", path)[0]["data"]  # type: ignore[no-any-return] # JSON
+
+
+@contextlib.contextmanager
+def running(helm: Helm, bootstrap_servers: str, folder: Path) -> Iterator[Run]:
+    """Install the chart on a control plane of its own and run what it describes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    audit_log = folder / "audit.log"
+    with contextlib.ExitStack() as stack:
+        cluster = stack.enter_context(LocalCluster(folder / "cluster", audit_log=audit_log))
+        helm = helm.on(cluster.kubeconfig)
+        begun = time.monotonic()
+        environment = install(helm, cluster.api, bootstrap_servers, PROJECTS)
+        api = cluster.api
+        login = folder / "consumer.kubeconfig"
+        login.write_text(AdminApi(api.url, token_of(api, f"{NAME}-consumer"), api.ca_file).kubeconfig("consumer"))
+        consumer_environment = environment | {
+            "KUBE_CONFIG_FILE": str(login),
+            "CONSUMER_INSTANCE_ID": f"{NAME}-consumer-0",
+        }
+        consumer = ServiceProcess("consumer", consumer_environment)
+        stack.callback(consumer.stop)
+        ingress = ServiceProcess("ingress", environment)
+        stack.callback(ingress.stop)
+        consumer.until_ready()
+        ingress.until_ready()
+        status, answer = post(ingress.url, {"project": "team-a", "image": "busybox"})
+        install_to_answer = time.monotonic() - begun
+        assert status == 200, (answer, consumer.lines[-5:])
+        targets = {
+            process.probes.removeprefix("http://"): {"namespace": NAMESPACE, "pod": f"{NAME}-{process.role}-0"}
+            for process in (ingress, consumer)
+        }
+        rules = (CHART / "files" / "alerts.yaml",)
+        prometheus = stack.enter_context(LocalPrometheus(folder / "prometheus", targets, rules))
+        while len(prometheus.query("up == 1")) < len(targets):
+            time.sleep(0.2)
+        yield Run(
+            helm,
+            cluster,
+            audit_log,
+            consumer_environment,
+            ingress,
+            consumer,
+            prometheus,
+            time.time(),
+            install_to_answer,
+        )

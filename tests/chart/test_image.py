@@ -1,0 +1,140 @@
+"""The image, built and run, wherever a Docker engine answers and has, or can get, the Dockerfile's base image.
+
+Both roles run in it as in their pods (read-only root, no capabilities, the service account's files), on the host's
+network, against the Kafka and the API server of the tests.
+"""
+
+import contextlib
+import gc
+import json
+import re
+import time
+import urllib.request
+import uuid
+import warnings
+from pathlib import Path
+
+import pytest
+
+from devstack.process import free_port
+from tests.chart import run
+from tests.chart.helm import CHART
+
+ROOT = Path(__file__).parents[2]
+CURL = re.compile(r"--data-raw '(.*?)'", re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    """A client of a Docker engine that answers and knows the base image; else the tests are left out, visibly."""
+    import docker  # noqa: PLC0415 - it takes 0.3 s, and most sessions do without
+
+    with warnings.catch_warnings():
+        # without an engine the Docker client leaves its socket to the garbage collector: let that happen here
+        warnings.simplefilter("ignore", ResourceWarning)
+        client, reason = None, ""
+        try:
+            client = docker.from_env(timeout=300)
+            base = re.search(r"^ARG PYTHON=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[1]
+            try:
+                client.images.get(base)
+            except docker.errors.ImageNotFound:
+                client.images.pull(base)
+        except (docker.errors.DockerException, OSError) as error:
+            reason = str(error)
+        gc.collect()
+    if reason:
+        pytest.skip(f"LEFT OUT: the image was not built, as no Docker engine answers with its base image: {reason}")
+    with contextlib.closing(client):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def image(engine):
+    built, _ = engine.images.build(
+        path=str(ROOT), tag=f"job-submission:test-{uuid.uuid4().hex[:6]}", network_mode="host"
+    )
+    yield built
+    engine.images.remove(built.id, force=True)
+
+
+def test_the_image_says_what_it_is(image):
+    config = image.attrs["Config"]
+    chart = (CHART / "Chart.yaml").read_text()
+    assert config["User"] == "65532:65532"
+    assert (config["Entrypoint"], config["Cmd"]) == (["python", "-m", "service"], ["all"])
+    assert set(config["ExposedPorts"]) == {"8080/tcp", "9090/tcp"}
+    assert config["Healthcheck"]["Test"][0] == "CMD"
+    version = config["Labels"]["org.opencontainers.image.version"]
+    assert f'appVersion: "{version}"' in chart
+    print(f"\nimage: {image.attrs['Size'] / 1e6:.0f} MB with its base")
+
+
+@pytest.fixture
+def start(engine, image):
+    """Start a role in the image as its pod would; the container, and the seconds until it was ready."""
+    containers = []
+
+    def started(role, environment, volumes):
+        port = environment["METRICS_PORT"]
+        begun = time.monotonic()
+        container = engine.containers.run(
+            image,
+            [role],
+            environment=environment,
+            volumes=volumes,
+            network_mode="host",
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            detach=True,
+        )
+        containers.append(container)
+        while True:
+            assert time.monotonic() - begun < 60, container.logs().decode()[-3000:]
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).close()
+                return container, time.monotonic() - begun
+            time.sleep(0.1)
+
+    yield started
+    for container in containers:
+        container.remove(force=True)
+
+
+def test_the_documents_curl_in_the_image(start, helm, kafka_server, cluster_server, tmp_path):
+    api = cluster_server.api
+    project = f"image-{uuid.uuid4().hex[:6]}"
+    release = helm.on(cluster_server.kubeconfig)
+    settings = run.install(release, api, kafka_server.bootstrap_servers, (project,))
+    try:
+        files = tmp_path / "serviceaccount"  # what the kubelet mounts
+        files.mkdir()
+        (files / "token").write_text(run.token_of(api, f"{run.NAME}-consumer"))
+        (files / "ca.crt").write_bytes(api.ca_file.read_bytes())
+        host, _, port = api.url.removeprefix("https://").partition(":")
+        mounts = {str(files): {"bind": "/var/run/secrets/kubernetes.io/serviceaccount", "mode": "ro"}}
+        pod = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port, "CONSUMER_INSTANCE_ID": "image-0"}
+        ports = {"HTTP_PORT": str(free_port()), "METRICS_PORT": str(free_port())}
+        consumer, consumer_seconds = start("consumer", settings | pod | {"METRICS_PORT": str(free_port())}, mounts)
+        ingress, ingress_seconds = start("ingress", settings | ports, {})
+        print(f"\nimage: consumer ready after {consumer_seconds:.1f} s, ingress after {ingress_seconds:.1f} s")
+
+        body = CURL.search((ROOT / "README.md").read_text())[1].replace("team-a", project)
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{ports['HTTP_PORT']}/api/job",
+            body.encode(),
+            {"RA-USER": "john", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert answer.status == 200
+            name = json.load(answer)["name"]
+        made = api.request("GET", f"/apis/batch/v1/namespaces/runai-{project}/jobs/{name}")
+        assert made["spec"]["template"]["spec"]["containers"][0]["image"] == "gcr.io/run-ai-demo/quickstart"
+
+        for container in (ingress, consumer):
+            container.stop(timeout=45)
+            container.reload()
+            assert container.attrs["State"]["ExitCode"] == 0, container.logs().decode()[-3000:]
+    finally:
+        release("uninstall", run.RELEASE, "--namespace", run.NAMESPACE)

@@ -1,0 +1,106 @@
+"""What is installed, run: the first POST, helm's test, rights granted = used, alerts and dashboard on real metrics."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.chart import apiserver
+from tests.chart.helm import CHART
+from tests.chart.run import NAME, NAMESPACE, PROJECTS, RELEASE, running
+from tests.chart.submissions import submit_all
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def run(helm, kafka_server, cluster_build, prometheus_build, tmp_path_factory):
+    with running(helm, kafka_server.bootstrap_servers, tmp_path_factory.mktemp("run")) as run:
+        submit_all(run)
+        time.sleep(3)  # Prometheus scrapes every second
+        yield run
+
+
+def test_helms_test_gets_its_name_back(run):
+    hooks = yaml.safe_load_all(run.helm("get", "hooks", RELEASE, "--namespace", NAMESPACE))
+    (test,) = [each for each in hooks if each["metadata"]["name"] == f"{NAME}-test"]
+    container = test["spec"]["template"]["spec"]["containers"][0]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    assert environment["URL"] == f"http://{NAME}:80"
+    environment["URL"] = run.ingress.url
+    for _ in range(2):  # a test of the same release twice is one Job
+        done = subprocess.run(
+            [sys.executable, *container["command"][1:]], env=environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (0, f'200 {{"name":"{NAME}-test-1"}}\n')
+    job = f"/apis/batch/v1/namespaces/runai-team-a/jobs/{NAME}-test-1"
+    assert apiserver.request(run.cluster.api, "GET", job)[0]["metadata"]["name"] == f"{NAME}-test-1"
+
+
+def test_the_rights_granted_are_the_rights_used(run):
+    granted = set()
+    for project in PROJECTS:
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/runai-{project}/roles/{NAME}"
+        for rule in apiserver.request(run.cluster.api, "GET", path)[0]["rules"]:
+            granted |= {
+                (f"runai-{project}", resource, verb) for resource in rule["resources"] for verb in rule["verbs"]
+            }
+    used, beside = run.used_rights()
+    assert used == granted
+    # what every authenticated user may: Kubernetes' own roles system:basic-user and system:public-info-viewer
+    assert beside <= {"create selfsubjectaccessreviews", "get /readyz"}
+
+
+def test_nothing_was_said_to_be_missing(run):
+    actions = {line["action"] for line in (*run.consumer.lines, *run.ingress.lines)}
+    assert not actions & {"right-missing", "rights-not-checked", "failed", "not-json"}
+
+
+def test_a_restart_of_the_api_server_refuses_nothing(run):
+    """A new API server answers before it knows all roles: what it forbids then is no decision."""
+    answers = []
+    for _ in range(3):
+        run.cluster.stop_api_server()
+        posts = [
+            threading.Thread(target=lambda: answers.append(run.post({"project": "team-a", "image": "busybox"})))
+            for _ in range(8)
+        ]
+        for each in posts:
+            each.start()
+        time.sleep(1.5)
+        run.cluster.start_api_server()
+        for each in posts:
+            each.join(60)
+    assert [body for status, body in answers if status != 200] == []
+    assert len(answers) == 24
+
+
+def dashboard_queries():
+    for panel in json.loads((CHART / "files" / "dashboard.json").read_text())["panels"]:
+        for target in panel["targets"]:
+            expression = target["expr"].replace("$namespace", ".*").replace("$__rate_interval", "10s")
+            yield pytest.param(expression, id=f"{panel['title']}: {target['legendFormat']}")
+
+
+@pytest.mark.parametrize("expression", list(dashboard_queries()))
+def test_every_query_of_the_dashboard_shows_something(run, expression):
+    series = run.prometheus.query_range(expression, run.started, time.time(), 1)
+    values = [float(value) for each in series for _, value in each["values"]]
+    assert any(math.isfinite(value) for value in values)
+
+
+def test_every_alert_can_be_evaluated_and_none_is_up_now(run):
+    rules = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())["groups"][0]["rules"]
+    known = set(re.findall(r"`(job_submission_\w+)`", (DOCS / "metrics.md").read_text()))
+    for rule in rules:
+        for name in re.findall(r"job_submission_\w+", rule["expr"]):
+            assert re.sub(r"_bucket$", "", name) in known, name
+    firing = run.prometheus.query('ALERTS{alertstate="firing"}')
+    assert [each["metric"]["alertname"] for each in firing] == []

@@ -1,0 +1,99 @@
+"""The values: commented, checked by the schema, and the pages that are generated from them up to date."""
+
+import json
+
+import pytest
+import yaml
+
+from deploy import generate
+from service import metrics_page
+from service.settings import groups
+from tests.chart.helm import CHART, VALUES, HelmError
+
+ALL_VALUES = sorted(path.stem for path in VALUES.glob("*.yaml"))
+
+
+def leaves(value, path=()):
+    if isinstance(value, dict) and value and path not in LEAF_OBJECTS:
+        for key, below in value.items():
+            yield from leaves(below, (*path, key))
+    else:
+        yield ".".join(path)
+
+
+# values that are handed through as they are
+LEAF_OBJECTS = {
+    ("embeddedKafka", "resources"),
+    ("ingress", "resources"),
+    ("consumer", "resources"),
+    ("monitoring", "dashboard", "labels"),
+}
+
+
+def test_generated_pages_are_up_to_date():
+    assert generate.main(["--check"]) == 0
+
+
+def test_the_metrics_page_is_up_to_date():
+    assert metrics_page.render() == (CHART.parents[1] / "docs" / "metrics.md").read_text()
+
+
+def test_every_value_has_a_comment_and_a_schema():
+    text = (CHART / "values.yaml").read_text()
+    comments = dict(generate.commented_values(text))
+    values = list(leaves(yaml.safe_load(text)))
+    assert [name for name in values if not comments.get(name)] == []
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    for name in values:
+        node = schema
+        for step in name.split("."):
+            assert node.get("additionalProperties") is False, name
+            node = node["properties"][step]
+
+
+def test_every_setting_is_a_setting_of_the_chart_or_held_by_a_value():
+    names = {
+        f"{group.model_config['env_prefix']}{name}".upper()
+        for group in groups().values()
+        for name in group.model_fields
+    }
+    assert set(generate.settings_schema()["properties"]) == names - generate.HELD_BY_VALUES
+    assert names >= generate.HELD_BY_VALUES
+
+
+@pytest.mark.parametrize("values", ALL_VALUES)
+def test_lint(helm, values):
+    assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART), "-f", str(VALUES / f"{values}.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        ("kafka.bootstrapServer=kafka:9092", "additional properties 'bootstrapServer' not allowed"),
+        ("kafka.bootstrapServers=kafka", "/kafka/bootstrapServers"),
+        ("kafka.bootstrapServers=", "set kafka.bootstrapServers"),
+        ("mode=both", "/mode"),
+        ("settings.CONSUMER_CONCURENCY=3", "additional properties 'CONSUMER_CONCURENCY' not allowed"),
+        ("settings.CONSUMER_CONCURRENCY=0", "/settings/CONSUMER_CONCURRENCY"),
+        ("settings.CONSUMER_CONCURRENCY=many", "/settings/CONSUMER_CONCURRENCY"),
+        ("settings.KAFKA_BOOTSTRAP_SERVERS=kafka:9092", "additional properties 'KAFKA_BOOTSTRAP_SERVERS' not allowed"),
+        ("settings.KUBE_SCHEDULER_PROFILE=slurm", "/settings/KUBE_SCHEDULER_PROFILE"),
+        ("ingress.replicas=-1", "/ingress/replicas"),
+        ("projects.namespaceTemplate=fixed", "/projects/namespaceTemplate"),
+        ("projects.names={Team A}", "/projects/names/0"),
+        ("kafka.sasl.enabled=true", "kafka.sasl.enabled needs kafka.sasl.secret"),
+        ("expose.ingress.enabled=true", "expose.ingress needs a host"),
+        ("strimzi.topics=true", "need strimzi.cluster"),
+    ],
+)
+def test_a_faulty_value_is_refused_by_name(render, fault, complaint):
+    with pytest.raises(HelmError) as refused:
+        render("minimal", fault)
+    assert complaint in str(refused.value)
+
+
+def test_what_excludes_each_other_is_refused(render):
+    with pytest.raises(HelmError, match="choose one"):
+        render("operators", "topics.job=true")
+    with pytest.raises(HelmError, match="for trying the service out"):
+        render("one-role", "kafka.tls.enabled=true")

@@ -1,0 +1,133 @@
+"""The service's processes of one run: started, killed, stopped and woken up as the scenario has it."""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+from devstack.process import free_port
+from tests.faults.stack import Stack
+from tests.service_process import ServiceProcess
+
+SESSION_SECONDS = 3
+"""Session of the consumer group: short, so that a stall beyond it does not take long."""
+
+PARTITIONS = 4
+"""Partitions of every topic."""
+
+
+def settings(stack: Stack, run: str, kubeconfig: str) -> dict[str, str]:
+    """Return the settings of a service under attack: its own topics, group and namespaces, and short times."""
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": stack.proxied_bootstrap_servers,
+        "KAFKA_REQUEST_TIMEOUT_SECONDS": "4",
+        "KUBE_CONFIG_FILE": kubeconfig,
+        "KUBE_NAMESPACE_TEMPLATE": run + "-{project}",
+        "KUBE_REQUEST_TIMEOUT_SECONDS": "2",
+        "KUBE_RETRY_CAP_SECONDS": "1",
+        "TOPICS_SUBMISSIONS": f"submissions-{run}",
+        "TOPICS_OUTCOMES": f"outcomes-{run}",
+        "TOPICS_DEAD_LETTERS": f"dead-letters-{run}",
+        "TOPICS_PARTITIONS": str(PARTITIONS),
+        "CONSUMER_GROUP": f"group-{run}",
+        "CONSUMER_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
+        "CONSUMER_PROBE_INTERVAL_SECONDS": "0.3",
+        "CONSUMER_DRAIN_SECONDS": "5",
+        "HTTP_DRAIN_SECONDS": "5",
+        "HTTP_WAIT_SECONDS": "8",
+    }
+
+
+class Member:
+    """One place in the fleet, held by one process at a time."""
+
+    def __init__(self, role: str, environment: dict[str, str]) -> None:
+        self.role = role
+        self.environment = environment
+        self.process: ServiceProcess | None = None
+        self.log: list[dict[str, Any]] = []
+
+    def start(self) -> None:
+        """Start a process in this place; it may take a while to get ready."""
+        self.process = ServiceProcess(self.role, self.environment)
+
+    async def kill(self) -> None:
+        """End the process with SIGKILL."""
+        await self._end(signal.SIGKILL)
+
+    async def leave(self) -> None:
+        """Ask the process to end in good order."""
+        await self._end(signal.SIGTERM)
+
+    async def _end(self, number: int) -> None:
+        process, self.process = self.process, None
+        if process is not None:
+            process.process.send_signal(signal.SIGCONT)
+            code = await asyncio.to_thread(process.stop, number)
+            self.log += process.lines
+            # one that has not even begun has no handler of signals yet
+            if number == signal.SIGTERM and code not in (0, -signal.SIGTERM if not process.lines else 0):
+                raise AssertionError(f"{self.role} ended with {code}: {process.lines[-10:]}")
+
+    async def stall(self, seconds: float) -> None:
+        """Stop the process (SIGSTOP) for a time, as a frozen machine would, and let it go on."""
+        if self.process is None:
+            return
+        stalled = self.process.process
+        stalled.send_signal(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            stalled.send_signal(signal.SIGCONT)
+
+    @property
+    def last_words(self) -> str | None:
+        """What a process said that ended by itself; None while all is well."""
+        if self.process is None or self.process.process.poll() is None:
+            return None
+        return f"{self.role} ended with {self.process.process.returncode}: {self.process.lines[-10:]}"
+
+
+class Fleet:
+    """One ingress and some consumers."""
+
+    def __init__(self, environment: dict[str, str], consumers: int, *, static: bool) -> None:
+        self.environment = environment
+        self._port = free_port()
+        self.guests: list[Member] = []
+        self.ingress = Member("ingress", environment | {"HTTP_PORT": str(self._port)})
+        self.consumers = [
+            Member("consumer", environment | ({"CONSUMER_INSTANCE_ID": f"member-{number}"} if static else {}))
+            for number in range(consumers)
+        ]
+
+    @property
+    def members(self) -> list[Member]:
+        """All places, those of guests included, which come and go by themselves."""
+        return [self.ingress, *self.consumers, *self.guests]
+
+    @property
+    def url(self) -> str:
+        """Where to post."""
+        return f"http://127.0.0.1:{self._port}/api/job"
+
+    async def start(self) -> None:
+        """Start everything that is not running, and wait until it is ready."""
+        places = [self.ingress, *self.consumers]
+        for member in places:
+            if member.process is None:
+                member.start()
+        for member in places:
+            if member.process is not None:
+                await asyncio.to_thread(member.process.until_ready)
+
+    async def stop(self) -> None:
+        """End everything at once."""
+        await asyncio.gather(*(member.kill() for member in self.members))
+
+    def write_logs(self, folder: Path) -> None:
+        """Write what all processes have logged, one file a place; for after `stop`."""
+        for number, member in enumerate(self.members):
+            text = "".join(f"{json.dumps(line)}\n" for line in member.log)
+            (folder / f"{number}-{member.role}.log").write_text(text)

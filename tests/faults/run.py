@@ -1,0 +1,161 @@
+"""One run: servers are there; clients send, a scenario plays its faults, all comes to rest, the books are compared."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+from aiokafka.structs import ConsumerRecord
+
+from service.records import Record, read_submission
+from tests.faults.etcd import Etcd
+from tests.faults.faultplan import FaultPlan
+from tests.faults.fleet import Fleet, settings
+from tests.faults.kafka_proxy import KafkaProxy
+from tests.faults.kube_proxy import KubeProxy
+from tests.faults.ledger import Answer, Ledger, Verdict, jobs_per_submission, mark_of, verdict
+from tests.faults.load import PROJECTS, Clients, make_items
+from tests.faults.observer import JobWatch, Topics
+from tests.faults.scenarios import Scenario, World
+from tests.faults.stack import Stack, new_run_name
+
+SETTLE_SECONDS: Final = 90
+"""How long after the last fault everything has to be done."""
+COLLECT_SECONDS: Final = 10
+"""How long a short-lived Job may be held after its outcome."""
+
+
+@dataclass
+class Report:
+    """What a run was and what came of it."""
+
+    scenario: str
+    seed: int
+    submissions: int
+    acknowledged: int = 0
+    records: int = 0
+    outcomes: int = 0
+    jobs: int = 0
+    jobs_per_submission: float = 0.0
+    faults: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    verdict: Verdict = field(default_factory=Verdict)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the promises held."""
+        return self.verdict.holds
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report with the verdict's lists."""
+        return asdict(self) | {"holds": self.holds}
+
+
+async def run(
+    stack: Stack,
+    scenario: Scenario,
+    seed: int,
+    submissions: int,
+    folder: Path,
+    *,
+    load_seconds: float = 6,
+    logs: bool = False,
+) -> Report:
+    """Run a scenario once and report. The service's logs stay in `folder` when a promise was broken, or always."""
+    started = time.monotonic()
+    chance = random.Random(f"{scenario.name}-{seed}")
+    name = new_run_name(random.Random(f"{scenario.name}-{seed}-{time.time_ns()}"))
+    ledger, report = Ledger(), Report(scenario.name, seed, submissions)
+    items = make_items(name, seed, submissions, times=scenario.times)
+    ledger.entries = {item.mark: item.entry for item in items}
+    namespaces = [f"{name}-{project}" for project in PROJECTS]
+    for namespace in namespaces:
+        await asyncio.to_thread(stack.cluster.api.make_namespace, namespace)
+    kafka_plan, kube_plan = FaultPlan(chance.getrandbits(32)), FaultPlan(chance.getrandbits(32))
+    kube_proxy = KubeProxy(stack.kube_proxy_port, stack.cluster.api, kube_plan)
+    kubeconfig = folder / f"{name}.kubeconfig"
+    kubeconfig.write_text(kube_proxy.kubeconfig)
+    environment = settings(stack, name, str(kubeconfig))
+    fleet = Fleet(environment, consumers=2, static=chance.random() < 0.5)
+    topics = Topics(stack.kafka.bootstrap_servers, name)
+    kafka_proxy = KafkaProxy(stack.kafka.proxy_port, stack.kafka.back_door_port, kafka_plan)
+    clients = Clients(stack.kafka.bootstrap_servers, topics.submissions, lambda: fleet.url, chance)
+    world = World(stack, fleet, kafka_plan, kube_plan, chance)
+    async with kafka_proxy.running(), kube_proxy.running(), aiohttp.ClientSession() as session:
+        watch = JobWatch(Etcd(stack.etcd_port, session), stack.cluster.api, namespaces, ledger, seed)
+        async with watch.running():
+            try:
+                await fleet.start()
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(clients.send(items, load_seconds))
+                    tasks.create_task(scenario.play(world))
+                ledger.stuck += await topics.until_committed(environment["CONSUMER_GROUP"], SETTLE_SECONDS)
+                ledger.left = await watch.until_collected(COLLECT_SECONDS)
+                ledger.dependents = await watch.dependents()
+                if scenario.replays:
+                    await _replay(fleet, topics, watch, ledger)
+                ledger.died = [words for member in fleet.members if (words := member.last_words)]
+            finally:
+                await fleet.stop()
+            report.records = await _read_topics(topics, ledger)
+            await watch.wipe()
+    await topics.delete()
+    report.faults = dict(Counter(kafka_plan.played) + Counter(kube_plan.played) + world.played)
+    report.acknowledged = sum(entry.acknowledged for entry in ledger.entries.values())
+    report.jobs = sum(len(entry.jobs) for entry in ledger.entries.values())
+    report.outcomes = sum(len(entry.outcomes) for entry in ledger.entries.values())
+    report.jobs_per_submission = jobs_per_submission(ledger)
+    report.verdict = verdict(ledger)
+    report.seconds = round(time.monotonic() - started, 1)
+    if logs or not report.holds:
+        kept = folder / f"{scenario.name}-{seed}-{name}"
+        kept.mkdir()
+        fleet.write_logs(kept)
+    return report
+
+
+async def _replay(fleet: Fleet, topics: Topics, watch: JobWatch, ledger: Ledger) -> None:
+    """Have a new group read everything again, after all objects are gone."""
+    await fleet.stop()
+    await watch.wipe()
+    group = fleet.environment["CONSUMER_GROUP"] + "-again"
+    for member in fleet.members:
+        member.environment = member.environment | {"CONSUMER_GROUP": group}
+    await fleet.start()
+    ledger.stuck += await topics.until_committed(group, SETTLE_SECONDS)
+
+
+async def _read_topics(topics: Topics, ledger: Ledger) -> int:
+    """Enter outcomes and dead letters into the ledger; return the number of records on the submissions topic."""
+    submissions = await topics.read(topics.submissions)
+    marks = {_identity(record): mark_of(record.value) for record in submissions}
+    for record in await topics.read(topics.outcomes):
+        mark = marks.get((record.key or b"").decode())
+        if mark is None:
+            ledger.strays.append(f"{record.key!r} {record.value!r}")
+        else:
+            status = int(dict(record.headers)["status"])
+            ledger.entries[mark].outcomes.append(Answer(status, record.value))
+    ledger.dead_letters = [
+        f"{mark_of(record.value)}: {record.headers}" for record in await topics.read(topics.dead_letters)
+    ]
+    return len(submissions)
+
+
+def _identity(record: ConsumerRecord) -> str:
+    submission = read_submission(
+        Record(
+            record.topic,
+            record.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            tuple(record.headers),
+        )
+    )
+    return submission.id.key

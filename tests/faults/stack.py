@@ -1,0 +1,69 @@
+"""The servers that all runs share: a real broker with a door for the proxy, and a real API server with its etcd."""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.cluster import LocalCluster
+from devstack.kafka import LocalKafka
+from devstack.process import free_port
+
+
+class TwoDoorKafka(LocalKafka):
+    """A broker with a second listener, whose clients are told that it is at `proxy_port`.
+
+    The suite's own clients use the first one and are spared the faults of the proxy.
+    """
+
+    def __init__(self, data_dir: Path, say: Callable[[str], None]) -> None:
+        super().__init__(data_dir, say=say)
+        self.port = self._port
+        self.back_door_port = free_port()
+        self.proxy_port = free_port()
+
+    def _properties(self) -> str:
+        doors = {
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": f"PLAINTEXT://{self.bootstrap_servers},PROXIED://127.0.0.1:{self.back_door_port},"
+            f"CONTROLLER://127.0.0.1:{self._controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers},PROXIED://127.0.0.1:{self.proxy_port}",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "log.segment.delete.delay.ms": "1000",  # topics of runs gone by
+        }
+        # of a key that is given twice, Java's Properties keep the last
+        return super()._properties() + "".join(f"{key}={value}\n" for key, value in doors.items())
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What runs have in common; one run at a time."""
+
+    kafka: TwoDoorKafka
+    cluster: LocalCluster
+    folder: Path
+    kube_proxy_port: int
+
+    @property
+    def etcd_port(self) -> int:
+        """Where the store behind the API server listens."""
+        return self.cluster._etcd_port
+
+    @property
+    def proxied_bootstrap_servers(self) -> str:
+        """Where the service under attack finds its broker."""
+        return f"127.0.0.1:{self.kafka.proxy_port}"
+
+
+@contextlib.contextmanager
+def running(folder: Path, say: Callable[[str], None]) -> Iterator[Stack]:
+    """Run the servers, data and logs in `folder`. No controllers: the suite itself plays the collector of Jobs."""
+    kafka = TwoDoorKafka(folder / "kafka", say)
+    with kafka, LocalCluster(folder / "cluster", say=say) as cluster:
+        yield Stack(kafka, cluster, folder, free_port())
+
+
+def new_run_name(chance: random.Random) -> str:
+    """Return a name under which nothing exists yet: a part of topics, the group and namespaces."""
+    return "r" + "".join(chance.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=7))

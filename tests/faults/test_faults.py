@@ -1,0 +1,46 @@
+"""The short version of the fault suite: every kind of fault in a few small runs (`make faults` is the long one)."""
+
+import logging
+import secrets
+from pathlib import Path
+
+import pytest
+
+from tests.faults.ledger import Verdict
+from tests.faults.run import run
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.stack import Stack
+
+SUBMISSIONS = 100
+LOAD_SECONDS = 3
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence the complaints of the suite's own clients about servers that it has stopped."""
+    monkeypatch.setattr(logging.getLogger("aiokafka"), "disabled", True)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "kill-consumers",
+        "kill-ingress",
+        "stall",
+        "broker-restart",
+        "api-restart",
+        "churn",
+        "replay",
+        "three-times-lost-answers",
+        "kafka-proxy",
+        "kube-proxy",
+    ],
+)
+async def test_the_promises_hold(name: str, stack: Stack, tmp_path: Path) -> None:
+    seed = secrets.randbelow(2**31)
+    print(f"repeat with: python -m tests.faults --runs 1 --submissions {SUBMISSIONS} --scenario {name} --seed {seed}")
+    report = await run(stack, SCENARIOS[name], seed, SUBMISSIONS, tmp_path, load_seconds=LOAD_SECONDS)
+    assert report.verdict == Verdict(), f"logs: {tmp_path}"
+    assert report.acknowledged > SUBMISSIONS / 2
+    assert report.jobs_per_submission == 1.0
