@@ -7,7 +7,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-PAGES := settings errors
+PAGES := settings errors metrics
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
 .PHONY: help
@@ -43,8 +43,13 @@ bench: .venv/dev.stamp ## measure the service beside its servers, some 20 minute
 lint: .venv/dev.stamp ## ruff, mypy, import contract, generated pages
 	@echo '==> ruff' && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
 	@echo '==> mypy' && $(BIN)/mypy
-	@echo '==> import contract' && $(BIN)/lint-imports --no-cache | tail -4
+	@echo '==> import contract' && { contract=$$($(BIN)/lint-imports --no-cache) || { echo "$$contract"; exit 1; }; }
 	@echo '==> generated pages' && for page in $(PAGES); do $(BIN)/job-submission $$page | diff - docs/$$page.md || exit 1; done
+	@$(BIN)/python -m deploy.generate --check
+
+.PHONY: faults
+faults: .venv/dev.stamp ## the long fault suite: 200 runs of 1,000 submissions, with a report in build/ (hours)
+	@mkdir -p build && $(BIN)/python -m tests.faults --runs 200 --submissions 1000 --report build/faults.json
 
 .PHONY: mutants
 mutants: .venv/mutation.stamp ## mutation testing of names, the table of errors and the commit front
@@ -53,6 +58,7 @@ mutants: .venv/mutation.stamp ## mutation testing of names, the table of errors 
 .PHONY: docs
 docs: .venv/dev.stamp ## write the generated pages anew
 	@for page in $(PAGES); do $(BIN)/job-submission $$page > docs/$$page.md; done
+	@$(BIN)/python -m deploy.generate
 
 .PHONY: format
 format: .venv/dev.stamp ## format the code

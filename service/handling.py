@@ -62,6 +62,7 @@ class RecordHandler:
         self._topics = topics
         self._settings = settings
         self._metrics = metrics
+        self._kafka_away = False
         self._limit = DeadLetterLimit(settings.dead_letter_limit_percent)
         self._by_class = {digit: metrics.outcomes.labels(status=f"{digit}xx") for digit in (2, 4, 5)}
 
@@ -243,13 +244,21 @@ class RecordHandler:
     async def _write(self, record: NewRecord, turn: Turn) -> Position:
         return await self._until_kafka_answers(turn, lambda: self._producer.send(record))
 
-    @staticmethod
-    async def _until_kafka_answers(turn: Turn, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _until_kafka_answers(self, turn: Turn, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until Kafka answers: an outage delays a submission and never decides it."""
         while True:
             try:
-                return await ask()
+                answer = await ask()
             except BrokerUnavailable as error:
-                log.warning("kafka-unavailable", reason=str(error))
+                self._note_kafka(away=True, reason=str(error))
                 await turn.rest(KAFKA_RETRY_SECONDS)
                 await turn.guard()
+            else:
+                self._note_kafka(away=False)
+                return answer
+
+    def _note_kafka(self, *, away: bool, reason: str | None = None) -> None:
+        """Log the beginning and the end of an outage, not every try of every submission."""
+        if away != self._kafka_away:
+            self._kafka_away = away
+            log.warning("kafka-unavailable" if away else "kafka-back", reason=reason)

@@ -148,19 +148,27 @@ class Producer:
         return future
 
     async def _keep(self) -> None:
-        """Keep a working client, replacing one that has failed."""
+        """Keep a working client, replacing one that has failed, whatever it has failed of."""
         while True:
-            self._client = await until_connected(self._connect, "producer")
-            self._broken.clear()
-            self._connected.set()
-            while not self._broken.is_set() and not self._overdue():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(WATCH_SECONDS):
-                        await self._broken.wait()
-            client, self._client = self._client, None
-            log.warning("kafka-client-replaced", client="producer", in_progress=len(self._in_progress))
-            self._rebuilds.inc()
-            await _discard(client)
+            try:
+                await self._keep_one()
+            except Exception:  # noqa: BLE001 - without this task every record would fail for good, and in silence
+                log.exception("kafka-client-failed", client="producer")
+                await asyncio.sleep(WATCH_SECONDS)
+
+    async def _keep_one(self) -> None:
+        """Connect a client and return when it has failed and is closed."""
+        self._client = await until_connected(self._connect, "producer")
+        self._broken.clear()
+        self._connected.set()
+        while not self._broken.is_set() and not self._overdue():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await self._broken.wait()
+        client, self._client = self._client, None
+        log.warning("kafka-client-replaced", client="producer", in_progress=len(self._in_progress))
+        self._rebuilds.inc()
+        await _discard(client)
 
     def _overdue(self) -> bool:
         oldest = next(iter(self._in_progress.values()), None)

@@ -12,7 +12,7 @@ from service.outcomes import ApiAnswer
 Key = tuple[str, str, str]
 
 
-class Crash(Exception):
+class Crash(BaseException):  # nothing on the way may catch it
     """The process dies here."""
 
 

@@ -119,7 +119,7 @@ class World:
             try:
                 for record in self.topic[self.committed :]:
                     front.deliver(record.offset, record.timestamp)
-                    await self._until_ended(handler, record)
+                    await handler.handle(understand(record), Turn())
                     front.finish(record.offset)
                     if record.offset in collected:
                         self.collect()
@@ -130,12 +130,6 @@ class World:
                 self.collect()
             finally:
                 window.close()
-
-    async def _until_ended(self, handler: RecordHandler, record: Record) -> None:
-        try:
-            await handler.handle(understand(record), Turn())
-        except BaseException as error:
-            raise Crash from error
 
     def collect(self) -> None:
         """Delete the Jobs that may be gone by now: short-lived ones, and those whose outcome is known."""
