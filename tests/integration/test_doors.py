@@ -1,0 +1,80 @@
+"""Answers that hang on settings or on an outage: credentials, too many at once, Kafka gone and back."""
+
+import asyncio
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from devstack.kafka import LocalKafka
+from tests.service_process import ServiceProcess
+
+JOB = {"project": "team-a", "image": "quickstart"}
+
+
+async def post(url: str, job: Any = JOB, **headers: str) -> tuple[int, dict[str, str], dict[str, Any]]:
+    sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/api/job", data=json.dumps({"job": job}), headers=sent) as response,
+    ):
+        return response.status, dict(response.headers), await response.json()
+
+
+@pytest.fixture
+def guarded(environment: dict[str, str], tmp_path: Path) -> Any:
+    """Both roles, with a list of tokens; other topics, as the group would share its records."""
+    tokens = tmp_path / "tokens.json"
+    digest = hashlib.sha256(b"johns").hexdigest()
+    tokens.write_text(json.dumps({"tokens": [{"sha256": digest, "user": "john", "projects": ["team-a"]}]}))
+    apart = {name: f"{value}-guarded" for name, value in environment.items() if name.startswith(("TOPICS", "CONSUMER"))}
+    process = ServiceProcess("all", environment | apart | {"HTTP_TOKENS_FILE": str(tokens)}).until_ready()
+    yield process
+    assert process.stop() == 0
+
+
+async def test_tokens(guarded, api):
+    status, headers, _ = await post(guarded.url, RA_USER="john")
+    assert (status, "Bearer" in headers["WWW-Authenticate"]) == (401, True)
+    assert (await post(guarded.url, Authorization="Bearer wrong"))[0] == 401
+    assert (await post(guarded.url, Authorization="Bearer johns", RA_USER="mary"))[0] == 403
+    status, _, body = await post(guarded.url, JOB | {"project": "team-b"}, Authorization="Bearer johns")
+    assert (status, body["message"]) == (403, "user john is not allowed to submit to project team-b")
+    status, _, body = await post(guarded.url, Authorization="Bearer johns")
+    assert (status, list(body)) == (200, ["name"])
+    job = await api.job(body["name"])
+    assert job["metadata"]["annotations"]["job-submission.io/user"] == "john"
+
+
+async def test_too_many_in_progress(environment):
+    apart = {name: f"{value}-busy" for name, value in environment.items() if name.startswith(("TOPICS", "CONSUMER"))}
+    ingress = ServiceProcess("ingress", environment | apart | {"HTTP_MAX_IN_FLIGHT": "1", "HTTP_DRAIN_SECONDS": "1"})
+    ingress.until_ready()
+    try:
+        waiting = asyncio.create_task(post(ingress.url, RA_USER="john", Prefer="wait=5"))  # nobody consumes
+        await asyncio.sleep(0.5)
+        status, headers, body = await post(ingress.url, RA_USER="john")
+        assert (status, int(headers["Retry-After"]) > 0) == (429, True)
+        assert set(body) == {"status", "message"}
+        assert (await waiting)[0] == 202
+    finally:
+        assert await asyncio.to_thread(ingress.stop) == 0
+
+
+async def test_kafka_gone_and_back(kafka_build, tmp_path):
+    with LocalKafka(tmp_path) as kafka:
+        settings = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "KAFKA_REQUEST_TIMEOUT_SECONDS": "3"}
+        ingress = ServiceProcess("ingress", settings | {"HTTP_DRAIN_SECONDS": "1"}).until_ready()
+        try:
+            await asyncio.to_thread(kafka.stop)
+            status, headers, body = await post(ingress.url, RA_USER="john")
+            assert (status, int(headers["Retry-After"]) > 0, "Kafka" in body["message"]) == (503, True, True)
+            await asyncio.to_thread(kafka.start)
+            async with asyncio.timeout(60):
+                while (await post(ingress.url, RA_USER="john", Prefer="respond-async"))[0] != 202:
+                    await asyncio.sleep(0.2)
+        finally:
+            assert await asyncio.to_thread(ingress.stop) == 0
