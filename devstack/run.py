@@ -53,12 +53,15 @@ class Kubernetes:
 
 
 def terminate_as_interrupt() -> None:
-    """Let SIGTERM and a closed terminal (SIGHUP) end this process as Ctrl-C does, through its `finally`s."""
+    """Let SIGTERM and a closed terminal (SIGHUP) end this process as Ctrl-C does, through its `finally`s.
+
+    SIGINT too: a shell starts its background jobs with it ignored, and Python leaves it so.
+    """
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
 
 

@@ -22,8 +22,9 @@ print(child.pid, flush=True)
 time.sleep(600)
 """
 PARENT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
 from devstack.process import Process
 process = Process("stubborn", [sys.executable, "-c", sys.argv[1]], Path(sys.argv[2]))
 process.wait_until(lambda: process.output().endswith("\\n"))
