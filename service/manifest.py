@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from service.mounts import VolumeClaim
+from service.mounts import HOME, SHARED_MEMORY, VolumeClaim
 from service.naming import FINGERPRINT_ANNOTATION, SUBMISSION_ID_ANNOTATION, SubmissionId, claim_name
 from service.quantities import cpu_quantity
 from service.schedulers import marks
@@ -41,9 +41,6 @@ NODE_TYPE_LABEL: Final = "run.ai/type"
 
 GPU_RESOURCE: Final = "nvidia.com/gpu"
 """Whole GPUs, the extended resource of NVIDIA's device plugin."""
-
-HOME: Final = "/home/runai-home"
-"""Where `createHomeDir` mounts the temporary home."""
 
 RELEASE_PATCH: Final[dict[str, Any]] = {"metadata": {"$deleteFromPrimitiveList/finalizers": [HOLD_FINALIZER]}}
 """Strategic merge patch that takes `HOLD_FINALIZER` off a Job and leaves those of others; repeating it is harmless."""
@@ -232,7 +229,7 @@ def _volumes(submission: JobSubmission, job: str) -> tuple[list[dict[str, Any]],
     if submission.create_home_dir:
         entries.append(({"name": "home", "emptyDir": {}}, HOME, False))
     if submission.large_shm:
-        entries.append(({"name": "shm", "emptyDir": {"medium": "Memory"}}, "/dev/shm", False))  # noqa: S108 - the pod's
+        entries.append(({"name": "shm", "emptyDir": {"medium": "Memory"}}, SHARED_MEMORY, False))
     mounts = [
         _given(name=volume["name"], mountPath=path, readOnly=read_only or None) for volume, path, read_only in entries
     ]
