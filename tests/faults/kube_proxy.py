@@ -33,10 +33,9 @@ class KubeProxy:
         self._plan = plan
         self._tls = ssl.create_default_context(cafile=str(api.ca_file)) if api.ca_file else False
 
-    @property
-    def kubeconfig(self) -> str:
-        """A kubeconfig that leads here."""
-        return AdminApi(f"http://127.0.0.1:{self._port}", self._api.token, None).kubeconfig("proxy")
+    def kubeconfig(self, token: str) -> str:
+        """Return a kubeconfig that leads here and logs in with a token."""
+        return AdminApi(f"http://127.0.0.1:{self._port}", token, None).kubeconfig("proxy")
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ import aiohttp
 from aiokafka.structs import ConsumerRecord
 
 from service.records import Record, read_submission
+from tests.faults.account import account_token
 from tests.faults.etcd import Etcd
 from tests.faults.faultplan import FaultPlan
 from tests.faults.fleet import Fleet, settings
@@ -78,7 +79,8 @@ async def run(
     kafka_plan, kube_plan = FaultPlan(chance.getrandbits(32)), FaultPlan(chance.getrandbits(32))
     kube_proxy = KubeProxy(stack.kube_proxy_port, stack.cluster.api, kube_plan)
     kubeconfig = folder / f"{name}.kubeconfig"
-    kubeconfig.write_text(kube_proxy.kubeconfig)
+    token = await asyncio.to_thread(account_token, stack.cluster.api)
+    kubeconfig.write_text(kube_proxy.kubeconfig(token))
     environment = settings(stack, name, str(kubeconfig))
     fleet = Fleet(environment, consumers=2, static=chance.random() < 0.5)
     topics = Topics(stack.kafka.bootstrap_servers, name)
