@@ -6,14 +6,13 @@ record whose submission is already in progress steps aside until that one is fin
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.errors import UnreadableRecord
 from service.records import Record, Submission
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """A record, what it was understood to say, and the key under which records must not overlap."""
 
     record: Record

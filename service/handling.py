@@ -162,7 +162,7 @@ class RecordHandler:
         await turn.guard()
         new = outcome_record(outcome, self._topics.outcomes, record.partition, time.time())
         position = await self._write(new, turn)
-        self._window.remember(record.partition, outcome.key.encode(), position.offset)
+        self._window.remember(record.partition, [(outcome.key.encode(), position.offset)])
         await self._follow_up(submission, outcome, turn)
         seconds = time.time() - submission.received
         self._by_class[outcome.status // 100].inc()
@@ -226,8 +226,8 @@ class RecordHandler:
         kind, reason, topic = type(error).__name__, str(error), self._topics.dead_letters
         letter = dead_letter_record(record, kind, reason, topic, attempts)
         for left_out, smaller in (
-            ("the value is", replace(record, value=None)),
-            ("key, value and headers are", replace(record, key=None, value=None, headers=())),
+            ("the value is", record._replace(value=None)),
+            ("key, value and headers are", record._replace(key=None, value=None, headers=())),
         ):
             try:
                 await self._write(letter, turn)

@@ -68,6 +68,7 @@ class HttpIngress:
         self._requests = 0
         self._pending: dict[str, int] = {}
         self._received = metrics.received.labels(via="http")
+        self._responses: dict[int, Any] = {}
 
     def app(self) -> web.Application:
         """Return the application with its routes and error shape."""
@@ -109,13 +110,14 @@ class HttpIngress:
             default=self._settings.http.wait_seconds,
             longest=self._settings.http.max_wait_seconds,
         )
+        correlation_id = uuid4().hex
         submission = Submission(
-            id=http_submission_id(principal.user, job.project, key or str(uuid4())),
+            id=http_submission_id(principal.user, job.project, key or correlation_id),
             has_own_id=True,
             body=body,
             user=principal.user,
             content_type="application/json",
-            correlation_id=uuid4().hex,
+            correlation_id=correlation_id,
             traceparent=request.headers.get("traceparent"),
             received=time.time(),
         )
@@ -140,12 +142,11 @@ class HttpIngress:
         if not self._replies.ready:
             return _error(Rejection(503, "the service is starting or cannot reach Kafka: nothing was accepted"))
         assert submission.correlation_id is not None  # noqa: S101 - set above; tells mypy
-        with self._replies.expect(submission.correlation_id) as outcome:
+        with self._replies.expect(submission.correlation_id, wait) as answered:
             self._pending[submission.id.key] = self._pending.get(submission.id.key, 0) + 1
             try:
                 await self._producer.send(submission_record(submission, self._settings.topics.submissions))
-                if wait:
-                    await asyncio.wait((outcome,), timeout=wait)
+                outcome = await answered if wait else None
             except RecordTooLarge:
                 return _error(Rejection(413, "the submission is larger than Kafka takes"))
             except BrokerUnavailable as error:
@@ -155,9 +156,7 @@ class HttpIngress:
                 self._pending[submission.id.key] -= 1
                 if not self._pending[submission.id.key]:
                     del self._pending[submission.id.key]
-            if outcome.done() and not outcome.cancelled():
-                return _outcome_response(outcome.result())
-        return self._accepted(submission, job)
+        return self._accepted(submission, job) if outcome is None else _outcome_response(outcome)
 
     def _accepted(self, submission: Submission, job: JobSubmission) -> web.Response:
         body = {
@@ -212,8 +211,14 @@ class HttpIngress:
             log.exception("request-failed", path=request.path)
             response = _error(Rejection(500, "the service failed to handle the request; its log has the cause"))
         if request.path in SUBMIT_PATHS:
-            self._metrics.http_responses.labels(code=str(response.status)).inc()
+            self._count(response.status)
         return response
+
+    def _count(self, status: int) -> None:
+        counter = self._responses.get(status)
+        if counter is None:
+            counter = self._responses[status] = self._metrics.http_responses.labels(code=str(status))
+        counter.inc()
 
 
 def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:

@@ -5,6 +5,7 @@ Part of `validation`'s model. The paths of all of them have to differ, so each p
 
 import posixpath
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated, Final
 
 from pydantic import Field, PlainValidator, StrictBool, TypeAdapter, ValidationInfo
@@ -56,6 +57,7 @@ def mount_target(text: str) -> tuple[str, bool]:
     return mount_path(text), False
 
 
+@lru_cache(1024)
 def normalized(path: str) -> str:
     """Return the one spelling of an absolute path: what the container runtime mounts at, so what must be distinct."""
     return posixpath.normpath("/" + path.lstrip("/"))

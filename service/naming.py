@@ -9,7 +9,7 @@ import hashlib
 import re
 from base64 import b32encode
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -54,17 +54,29 @@ def _base32(octets: bytes) -> str:
     return b32encode(octets).decode("ascii").rstrip("=").lower()
 
 
-@dataclass(frozen=True)
+@lru_cache(4096)
+def _key(source: str, own_id: str) -> str:
+    # kept for the identities in progress: each is asked for its key several times, in several records
+    return _base32(digest(source, own_id))
+
+
+@lru_cache(1024)
+def _post_source(user: str | None, project: str) -> str:
+    scope = "/api/job" if user is None else f"/api/job/users/{quote(user, safe='', errors='surrogatepass')}"
+    return f"{scope}/projects/{quote(project, safe='', errors='surrogatepass')}"
+
+
+@dataclass(frozen=True, slots=True)
 class SubmissionId:
     """Who a submission is: the `source` and `id` of a CloudEvent, unique together (CloudEvents 1.0, "id")."""
 
     source: str
     id: str
 
-    @cached_property
+    @property
     def key(self) -> str:
         """The identity in 52 characters of `a-z2-7`: the Kafka key, the id in URLs, the annotation on a Job."""
-        return _base32(digest(self.source, self.id))
+        return _key(self.source, self.id)
 
 
 def is_submission_key(text: str) -> bool:
@@ -87,8 +99,7 @@ def coordinates_id(topic: str, partition: int, offset: int, timestamp: int) -> S
 
 def http_submission_id(user: str | None, project: str, key: str) -> SubmissionId:
     """Identify a POST by its `Idempotency-Key` (or a fresh UUID), which counts within one user and one project."""
-    scope = "/api/job" if user is None else f"/api/job/users/{quote(user, safe='', errors='surrogatepass')}"
-    return SubmissionId(f"{scope}/projects/{quote(project, safe='', errors='surrogatepass')}", key)
+    return SubmissionId(_post_source(user, project), key)
 
 
 def generated_name(prefix: str | None, submission_id: SubmissionId, attempt: int = 0) -> str:

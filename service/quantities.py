@@ -8,6 +8,7 @@ import math
 import re
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 INT32_MAX: Final = 2**31 - 1
@@ -58,6 +59,7 @@ def parse_duration(text: str) -> int:
     return seconds
 
 
+@lru_cache(1024)  # exact arithmetic is slow, and requests name the same few amounts
 def quantity_value(text: str) -> Fraction:
     """Return the exact bytes of an amount of memory, for comparing. Raises ValueError.
 

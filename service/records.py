@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -46,8 +46,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _STATUS = re.compile(rb"[1-5][0-9]{2}")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A record as read; `timestamp` in milliseconds since the epoch."""
 
     topic: str
@@ -59,8 +58,7 @@ class Record:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NewRecord:
+class NewRecord(NamedTuple):
     """A record to be produced; without a partition the key chooses it."""
 
     topic: str

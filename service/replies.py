@@ -23,7 +23,7 @@ class Replies:
         self._outcomes = outcomes
         self._window = window
         self.caught_up = False
-        self._waiting: dict[bytes, asyncio.Future[Outcome]] = {}
+        self._waiting: dict[bytes, asyncio.Future[Outcome | None]] = {}
         self._given_up = False
 
     @property
@@ -32,27 +32,27 @@ class Replies:
         return self._outcomes.ready
 
     @contextlib.contextmanager
-    def expect(self, correlation_id: str) -> Iterator[asyncio.Future[Outcome]]:
+    def expect(self, correlation_id: str, seconds: float) -> Iterator[asyncio.Future[Outcome | None]]:
         """Give a future of the outcome with this correlation id; leaving the block gives up the wait.
 
-        The future is cancelled when the waits of all are given up.
+        It is None when the outcome has not come within `seconds`, or the waits of all are given up.
         """
         key = correlation_id.encode()
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        if self._given_up:
-            future.cancel()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome | None] = loop.create_future()
+        timer = loop.call_later(0 if self._given_up else seconds, _give_up, future)
         self._waiting[key] = future
         try:
             yield future
         finally:
+            timer.cancel()
             del self._waiting[key]
-            future.cancel()
 
     def give_up(self) -> None:
         """End every wait, from now on."""
         self._given_up = True
         for future in self._waiting.values():
-            future.cancel()
+            _give_up(future)
 
     async def run(self) -> None:
         """Follow the outcomes until cancelled, and read those of the past beside it."""
@@ -72,9 +72,8 @@ class Replies:
                 await asyncio.sleep(1)
 
     def _arrived(self, records: list[Record]) -> None:
+        self._window.remember(records[0].partition, [(record.key, record.offset) for record in records])
         for record in records:
-            if record.key is not None:
-                self._window.remember(record.partition, record.key, record.offset)
             correlation_id = header(record.headers, "correlation-id")
             future = self._waiting.get(correlation_id) if correlation_id is not None else None
             if future is None or future.done():
@@ -83,3 +82,8 @@ class Replies:
                 future.set_result(read_outcome(record))
             except UnreadableRecord as error:
                 log.warning("outcome-unreadable", partition=record.partition, offset=record.offset, reason=str(error))
+
+
+def _give_up(future: asyncio.Future[Outcome | None]) -> None:
+    if not future.done():
+        future.set_result(None)

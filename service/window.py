@@ -9,6 +9,7 @@ read from Kafka when it is asked for and compared in full, so that a collision o
 import asyncio
 import sqlite3
 import time
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -52,19 +53,20 @@ class DuplicateWindow:
         self._db.execute(f"CREATE TABLE IF NOT EXISTS p{partition:d} (key INTEGER PRIMARY KEY, place INTEGER)")
         start = self._next.setdefault(partition, None)
         async for places in self._outcomes.scan(partition, since_ms=self._since_ms(), from_offset=start):
-            self._insert(
-                partition, [(_hash(key), at) for key, at in places if key is not None and len(key) == KEY_LENGTH]
-            )
+            self._insert(partition, places)
             self._next[partition] = places[-1][1] + 1
 
-    def remember(self, partition: int, key: bytes, offset: int) -> None:
-        """Note that the outcome of `key` stands at `offset`; a partition that was never loaded is left alone."""
-        if partition in self._next and len(key) == KEY_LENGTH:
-            self._insert(partition, [(_hash(key), offset)])
+    def remember(self, partition: int, outcomes: Sequence[tuple[bytes | None, int]]) -> None:
+        """Note keys of outcomes and their offsets, in order; a partition that was never loaded is left alone."""
+        if partition not in self._next:
+            return
+        self._insert(partition, outcomes)
+        for _, offset in outcomes:
             if self._next[partition] == offset:
                 self._next[partition] = offset + 1
 
-    def _insert(self, partition: int, places: list[tuple[int, int]]) -> None:
+    def _insert(self, partition: int, outcomes: Sequence[tuple[bytes | None, int]]) -> None:
+        places = [(_hash(key), offset) for key, offset in outcomes if key is not None and len(key) == KEY_LENGTH]
         table = f"p{partition:d}"
         self._db.executemany(
             f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET place = max(place, excluded.place)",  # noqa: S608 - the partition is a number

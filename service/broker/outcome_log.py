@@ -106,7 +106,7 @@ class OutcomeLog:
         return bool(self._positions)
 
     async def follow(self, on_records: Callable[[list[Record]], None]) -> None:
-        """Give every record written from now on to `on_records`, until cancelled.
+        """Give every record written from now on to `on_records`, those of one partition at a time, until cancelled.
 
         An outage delays records and loses none; partitions that are added later are read from their beginning.
         """

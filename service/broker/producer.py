@@ -9,8 +9,7 @@ record may or may not have been written, and nothing of it is written later on.
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -40,8 +39,7 @@ STOP_SECONDS = 5.0
 """How long a client may take to close."""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Where a record was written; `timestamp` in milliseconds since the epoch."""
 
     partition: int

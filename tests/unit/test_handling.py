@@ -76,9 +76,10 @@ class World:
     async def find(self, key: str, partition: int) -> Outcome | None:
         return self.done.get((key, partition))
 
-    def remember(self, partition: int, key: bytes, offset: int) -> None:
-        assert self.written[offset - 1].key == key
-        assert self.written[offset - 1].partition == partition
+    def remember(self, partition: int, outcomes: list[tuple[bytes, int]]) -> None:
+        for key, offset in outcomes:
+            assert self.written[offset - 1].key == key
+            assert self.written[offset - 1].partition == partition
 
     # the submitter
     async def submit(self, submission: Submission, **_: Any) -> Outcome:
@@ -221,7 +222,7 @@ async def test_a_crash_is_tried_again_with_its_count_then_buried_with_an_outcome
     for attempt in (1, 2):
         [again] = await world.handle(given)
         assert (again.topic, again.value, dict(again.headers)[ATTEMPT]) == ("in", BODY, attempt.to_bytes(4))
-        given = replace(given, offset=given.offset + 1, headers=again.headers)
+        given = given._replace(offset=given.offset + 1, headers=again.headers)
     letter, outcome = await world.handle(given)
     assert read_dead_letter(Record("dead", 0, 0, 0, letter.key, letter.value, letter.headers)).attempts == 3
     assert (letter.topic, outcome.status) == ("dead", 500)
@@ -305,7 +306,7 @@ async def test_crashes_count_as_dead_letters_and_not_as_outcomes_too(percent):
 )
 async def test_whatever_of_a_dead_letter_is_too_large_is_left_out(world, value, key, header):
     world.largest = 4000
-    given = replace(record(value=value, ce_id=b"\xff", x=header), key=key)
+    given = record(value=value, ce_id=b"\xff", x=header)._replace(key=key)
     [letter] = await world.handle(given)
     read = read_dead_letter(Record("dead", 0, 0, 0, letter.key, letter.value, letter.headers))
     assert (read.original.topic, read.original.partition, read.original.offset) == ("in", HOME, 7)

@@ -91,8 +91,8 @@ async def test_remembers_what_this_process_writes_and_keeps_the_newest(log, wind
     await window.load(0)
     first = log.append(0, written(outcome("a", correlation_id="1")))
     again = log.append(0, written(outcome("a", correlation_id="2")))
-    window.remember(0, outcome("a").key.encode(), again)
-    window.remember(0, outcome("a").key.encode(), first)
+    window.remember(0, [(outcome("a").key.encode(), again)])
+    window.remember(0, [(outcome("a").key.encode(), first)])
     assert await window.find(outcome("a").key, 0) == outcome("a", correlation_id="2")
     assert len(window) == 1
 
