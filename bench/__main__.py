@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import uvloop
 
-from bench import acceptance, create_path, fairness, latency, memory, scale, throughput
+from bench import acceptance, create_path, fairness, latency, memory, outage, scale, throughput
 from bench.figures import PARTS, PROMISES, Figure
 from bench.options import Options
 from bench.plot import write_svg
@@ -37,6 +37,7 @@ MEASUREMENTS: Final[tuple[tuple[frozenset[str], Measurement], ...]] = (
     (frozenset({"P8"}), memory.measure),
     (frozenset({"P9"}), scale.consumers),
     (frozenset({"P9"}), scale.window),
+    (frozenset({"RESUME"}), outage.resume),
     (frozenset({"START"}), memory.starts),
 )
 """Each gets servers of its own, fresh and empty, so that none suffers from what another has left behind."""

@@ -63,6 +63,14 @@ class BareClient:
         load.seconds = time.perf_counter() - started
         return load.expect(201)
 
+    async def try_create(self) -> bool:
+        """Create a Job; False where there is no API server, or one that cannot do it yet."""
+        try:
+            async with self._session.post(self._url, data=orjson.dumps(next(self._manifests))) as response:
+                return response.status == 201
+        except aiohttp.ClientError:
+            return False
+
     async def _create(self, load: Load, due: float) -> None:
         data = orjson.dumps(next(self._manifests))
         async with self._session.post(self._url, data=data) as response:

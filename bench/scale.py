@@ -84,11 +84,13 @@ async def _throttle(service: Service, offset: float) -> None:
 
 
 async def window(stack: Stack, options: Options) -> list[Figure]:
-    """Measure the CPU of a submission beside few and beside many remembered ones."""
+    """Measure a consumer with few remembered submissions beside one with many: CPU, memory, and the time to load."""
     count = options.scaled(2000)
     few, many = (max(100, round(number * options.scale)) for number in REMEMBERED)
     with canned_cluster(stack) as settings:
         async with remembering(stack, settings, few) as little, remembering(stack, settings, many) as much:
+            memory = (much.service.resident - little.service.resident) * 1024 * 1024 / (many - few)
+            seconds = much.service.start_seconds - little.service.start_seconds
             pairs = await in_turns(options.pairs, lambda: little.cpu_each(count), lambda: much.cpu_each(count))
     return [
         figure(
@@ -97,7 +99,9 @@ async def window(stack: Stack, options: Options) -> list[Figure]:
             few=[reference for reference, _ in pairs],
             many=[subject for _, subject in pairs],
             remembered=[few, many],
-        )
+        ),
+        figure("P9 memory", [memory]),
+        figure("P9 load", [seconds]),
     ]
 
 
@@ -107,15 +111,15 @@ class Remembering:
     def __init__(self, stack: Stack, topic: str, service: Service, outcomes: OutcomeCount) -> None:
         self._stack = stack
         self._topic = topic
-        self._service = service
+        self.service = service
         self._outcomes = outcomes
 
     async def cpu_each(self, count: int) -> float:
         """Return the CPU seconds of each of `count` more submissions."""
-        before, end = self._service.cpu, sum((await self._outcomes.now()).values()) + count
+        before, end = self.service.cpu, sum((await self._outcomes.now()).values()) + count
         await write(self._stack, self._topic, submissions(self._topic, count))
         await self._outcomes.watch(lambda ends: sum(ends.values()) >= end)
-        return (self._service.cpu - before) / count
+        return (self.service.cpu - before) / count
 
 
 @contextlib.asynccontextmanager

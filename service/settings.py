@@ -169,7 +169,7 @@ class ConsumerSettings(BaseSettings):
     submission_deadline_seconds: Annotated[float, Field(ge=0)] = Field(
         0, description="Give up on temporary failures of one submission after this long; 0 never gives up."
     )
-    probe_interval_seconds: Seconds = Field(1, description="How often an unreachable API server is asked again.")
+    probe_interval_seconds: Seconds = Field(0.5, description="How often an unreachable API server is asked again.")
     max_attempts: Positive = Field(
         3, description="Tries at a record whose handling crashes, before it is a dead letter."
     )

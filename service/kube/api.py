@@ -33,9 +33,15 @@ STRATEGIC_MERGE_PATCH: Final = "application/strategic-merge-patch+json"
 KEEP_ALIVE_SECONDS: Final = 60
 """How long an idle connection is kept, less than the 90 s after which an API server closes it."""
 
+BOOTSTRAP_CHECKS: Final = frozenset(
+    {"poststarthook/rbac/bootstrap-roles", "poststarthook/scheduling/bootstrap-system-priority-classes"}
+)
+"""What an API server looks after for a second or so after it can create Jobs: objects that were there before."""
+
 PROBE_SECONDS: Final = 2.0
 """How long an answer to a probe is waited for."""
 
+_FAILED_CHECK = re.compile(r"^\[-\](\S+)", re.MULTILINE)
 _WARNING = re.compile(r'299 [^ ]+ "((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(r"\\(.)")
 _FORBIDDEN_BY_ROLES: Final = re.compile(r'User "[^"]*" cannot ')
@@ -147,11 +153,18 @@ class KubeApi:
         return bool(answer.get("status", {}).get("allowed"))
 
     async def alive(self) -> bool:
-        """Tell whether an API server answers and knows this service, whatever it may do (403)."""
-        return await self._readiness() in (200, 403)
+        """Tell whether an API server answers and knows this service, whatever it may do (403).
 
-    async def _readiness(self) -> int | None:
-        """Return the status of the API server's `/readyz`; None without an answer."""
+        Where nothing but `BOOTSTRAP_CHECKS` keeps it from being ready it counts as alive: nobody's Job waits for those.
+        """
+        status, failed = await self._readiness()
+        return status in (200, 403) or (status == 500 and bool(failed) and failed <= BOOTSTRAP_CHECKS)
+
+    async def _readiness(self) -> tuple[int | None, frozenset[str]]:
+        """Return the status of the API server's `/readyz`, None without an answer, and the checks that have failed.
+
+        The checks are listed with a failure ("Kubernetes API health endpoints").
+        """
         try:
             async with self._session.get(
                 self._login.server + "/readyz",
@@ -160,14 +173,14 @@ class KubeApi:
                 allow_redirects=False,
                 server_hostname=self._login.tls_server_name,
             ) as response:
-                status = response.status
+                status, text = response.status, await response.text(errors="replace")
         except (aiohttp.ClientError, OSError):
             self._count("probe", "error")
-            return None
+            return None, frozenset()
         self._count("probe", str(status))
         if status == 401:
             self._login.distrust()
-        return status
+        return status, frozenset(_FAILED_CHECK.findall(text))
 
     async def _request(
         self, verb: str, method: str, url: URL, body: Any = None, content_type: str = "application/json"
@@ -182,7 +195,8 @@ class KubeApi:
         except ApiError as error:
             if not _FORBIDDEN_BY_ROLES.search(error.answer.message) or error.answer.status != 403:
                 raise
-        if await self._readiness() != 200:
+        status, _ = await self._readiness()
+        if status != 200:
             raise ApiUnreachable("starting", maybe_applied=False)
         return await self._ask(verb, method, url, body, content_type)
 

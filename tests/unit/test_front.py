@@ -1,7 +1,7 @@
 """The commit front: never past unfinished work, whatever order it ends in and whatever gaps offsets have."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.front import CommitFront
@@ -54,6 +54,7 @@ def test_finishing_twice_is_an_error():
 
 
 @given(st.data())
+@settings(max_examples=2000, deadline=None)
 def test_any_order_of_finishing_keeps_the_front_contiguous(data):
     offsets = sorted(data.draw(st.sets(st.integers(0, 10_000), min_size=1, max_size=40)))
     front = CommitFront()

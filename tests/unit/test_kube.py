@@ -208,6 +208,28 @@ async def test_who_counts_as_alive(tmp_path: Path, status: int, alive: bool) -> 
         assert await api.alive() is alive
 
 
+@pytest.mark.parametrize(
+    ("failed", "alive"),
+    [
+        (("poststarthook/rbac/bootstrap-roles",), True),
+        (("poststarthook/rbac/bootstrap-roles", "poststarthook/scheduling/bootstrap-system-priority-classes"), True),
+        (("etcd", "poststarthook/rbac/bootstrap-roles"), False),
+        (("informer-sync",), False),
+        ((), False),
+    ],
+)
+async def test_an_api_server_that_looks_after_its_own_objects_is_alive(
+    tmp_path: Path, failed: tuple[str, ...], alive: bool
+) -> None:
+    lines = ["[+]ping ok", *(f"[-]{name} failed: reason withheld" for name in failed), "readyz check failed"]
+
+    async def readyz(_: web.BaseRequest) -> web.Response:
+        return web.Response(text="\n".join(lines) + "\n", status=500)
+
+    async with answering(readyz) as server, client(tmp_path, server) as api:
+        assert await api.alive() is alive
+
+
 async def test_requests_are_counted_by_verb_and_code(tmp_path: Path) -> None:
     settings = KubeSettings(config_file=kubeconfig(tmp_path, "http://127.0.0.1:1", {"token": "t"}))
     metrics = Metrics()
