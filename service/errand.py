@@ -110,13 +110,17 @@ class Errand:
                 raise IdReused(self.name)
             if holder is None and rule.verdict is Verdict.EXISTS:
                 raise TemporaryFailure("vanished")  # deleted in between
-            if rule.refusal == 404:
+            if rule.refusal == 404 or (found is None and await self._is_nowhere(rule)):
                 raise SubmissionRejected(self._unknown_project(answer))
             if holder is None or rule.verdict is Verdict.PERMANENT:
                 raise SubmissionRejected(rejection_for(answer, f"the Job {self.name}"))
             if self._job.name or self._attempt + 1 == MAX_NAMES:
                 raise SubmissionRejected(Rejection(409, f"the name {self.name} is taken by another job"))
             self._take_name(self._attempt + 1)
+
+    async def _is_nowhere(self, rule: Rule) -> bool:
+        """Tell whether the service has no rights in the namespace because there is none: rights are looked at first."""
+        return rule.name == "forbidden" and await self._api.has_namespace(self._namespace) is False
 
     def _unknown_project(self, answer: ApiAnswer) -> Rejection:
         message = f"the project {self._job.project} is unknown: there is no namespace {self._namespace}"

@@ -21,6 +21,7 @@ from service.outcomes import ApiAnswer
 from service.settings import KubeSettings
 
 GROUPS: Final = {
+    "namespaces": "",
     "jobs": "batch",
     "persistentvolumeclaims": "",
     "services": "",
@@ -122,6 +123,19 @@ class KubeApi:
                 return None
             raise
         return answer
+
+    async def has_namespace(self, name: str) -> bool | None:
+        """Tell whether a namespace exists; None where the service may not know. Raises ApiError, ApiUnreachable."""
+        url = URL(f"{self._login.server}/api/v1/namespaces/{quote(name, safe='')}", encoded=True)
+        try:
+            await self._request("get", "GET", url)
+        except ApiError as error:
+            if error.answer.status == 404 and error.answer.reason == "NotFound":
+                return False
+            if error.answer.status == 403:
+                return None
+            raise
+        return True
 
     async def delete(self, resource: str, namespace: str, name: str, uid: str) -> None:
         """Delete the object of this name if its uid is `uid`; what it owns is collected in the background.

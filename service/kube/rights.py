@@ -1,6 +1,6 @@
-"""What the service has to be allowed to do in the namespaces of the projects, and whether it is.
+"""What the service has to be allowed to do, and whether it is.
 
-The chart's Roles grant exactly this. Checked at start where the projects are known (`KUBE_PROJECTS`), so that a missing
+The chart grants exactly this. Checked at start where the projects are known (`KUBE_PROJECTS`), so that a missing
 right is found before the first submission that needs it.
 """
 
@@ -9,13 +9,16 @@ from typing import Final
 
 from service.kube.api import KubeApi
 
-RIGHTS: Final = {
+RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     "jobs": ("create", "get", "patch", "delete"),
     "persistentvolumeclaims": ("create", "get"),
     "services": ("create", "get"),
     "ingresses": ("create", "get"),
 }
-"""Verbs by resource."""
+"""Verbs by resource, in the namespaces of the projects."""
+
+CLUSTER_RIGHTS: Final[dict[str, tuple[str, ...]]] = {"namespaces": ("get",)}
+"""Verbs by resource in the whole cluster: to tell a project that is unknown (404) from one that is forbidden (403)."""
 
 
 async def missing_rights(api: KubeApi, namespaces: Iterable[str]) -> list[str]:
@@ -23,10 +26,13 @@ async def missing_rights(api: KubeApi, namespaces: Iterable[str]) -> list[str]:
 
     Raises ApiError, ApiUnreachable.
     """
+    places: list[tuple[str, str | None, dict[str, tuple[str, ...]]]]
+    places = [(f"in namespace {namespace}", namespace, RIGHTS) for namespace in sorted(namespaces)]
+    places.append(("in the cluster", None, CLUSTER_RIGHTS))
     return [
-        f"may not {verb} {resource} in namespace {namespace}"
-        for namespace in sorted(namespaces)
-        for resource, verbs in RIGHTS.items()
+        f"may not {verb} {resource} {where}"
+        for where, namespace, rights in places
+        for resource, verbs in rights.items()
         for verb in verbs
         if not await api.can_i(verb, resource, namespace)
     ]

@@ -18,6 +18,7 @@ def submit_all(run: Run) -> None:
     assert run.post(everything, Idempotency_Key="everything")[0] == 200
     assert run.post(basis | {"project": "team-b", "ttlAfterFinish": "1m"})[0] == 200
     assert run.post(basis | {"project": "team-b", "gpu": 1.5})[0] == 400
+    assert run.post(basis | {"project": "nobody"})[0] == 404
     # the Job is made, its Service refused for good, the Job taken back
     impossible = {"ports": [{"container": 80, "external": 80}], "serviceType": "nodeport"}
     assert run.post(basis | impossible)[0] == 400

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from service.broker.topics import wanted_configs
-from service.kube.rights import RIGHTS
+from service.kube.rights import CLUSTER_RIGHTS, RIGHTS
 from service.settings import TopicSettings, read_settings
 from tests.chart.helm import CHART
 
@@ -21,6 +21,8 @@ def pod(rendered, which):
 
 def test_the_least_makes_this_and_nothing_else(render):
     assert sorted(render("minimal")) == [
+        ("ClusterRole", "jobs-x-job-submission"),
+        ("ClusterRoleBinding", "jobs-x-job-submission"),
         ("ConfigMap", "x-job-submission-settings"),
         INGRESS,
         ("NetworkPolicy", "x-job-submission-consumer"),
@@ -143,12 +145,17 @@ def test_a_change_of_the_settings_is_a_rollout(render):
 
 
 def test_the_rights_are_those_that_the_code_names(render):
-    roles = [each for (kind, _), each in render("everything").items() if kind == "Role"]
-    wide = [each for (kind, _), each in render("one-role").items() if kind == "ClusterRole"]
-    assert len(wide) == 1
-    for role in (*roles, *wide):
-        granted = {resource: tuple(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]}
-        assert granted == RIGHTS
+    def granted(values: str) -> list[tuple[str, dict[str, tuple[str, ...]]]]:
+        return [
+            (kind, {resource: tuple(rule["verbs"]) for rule in each["rules"] for resource in rule["resources"]})
+            for (kind, _), each in render(values).items()
+            if kind in ("Role", "ClusterRole")
+        ]
+
+    by_project = granted("everything")
+    assert {kind for kind, _ in by_project} == {"Role", "ClusterRole"}
+    assert all(rights == {"Role": RIGHTS, "ClusterRole": CLUSTER_RIGHTS}[kind] for kind, rights in by_project)
+    assert granted("one-role") == [("ClusterRole", CLUSTER_RIGHTS | RIGHTS)]
 
 
 def test_each_project_has_its_role_and_the_ingress_has_none(render):

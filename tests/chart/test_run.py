@@ -52,6 +52,9 @@ def test_the_rights_granted_are_the_rights_used(run):
             granted |= {
                 (f"runai-{project}", resource, verb) for resource in rule["resources"] for verb in rule["verbs"]
             }
+    wide = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{NAMESPACE}-{NAME}"
+    for rule in apiserver.request(run.cluster.api, "GET", wide)[0]["rules"]:
+        granted |= {("runai-nobody", resource, verb) for resource in rule["resources"] for verb in rule["verbs"]}
     used, beside = run.used_rights()
     assert used == granted
     # what every authenticated user may: Kubernetes' own roles system:basic-user and system:public-info-viewer

@@ -131,6 +131,9 @@ class ApiContract:
             assert found is not None
             assert [each["uid"] for each in found["metadata"]["ownerReferences"]] == [owner.uid]
 
+    async def test_a_namespace_is_there_or_not(self, api: KubeApi) -> None:
+        assert (await api.has_namespace(NAMESPACE), await api.has_namespace(unique("nowhere"))) == (True, False)
+
     async def test_nothing_is_none(self, api: KubeApi) -> None:
         assert await api.read("jobs", NAMESPACE, unique("job")) is None
 

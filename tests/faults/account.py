@@ -8,7 +8,7 @@ from typing import Final
 
 from devstack.api import AdminApi
 from service.kube.api import GROUPS
-from service.kube.rights import RIGHTS
+from service.kube.rights import CLUSTER_RIGHTS, RIGHTS
 
 NAME: Final = "job-submission"
 NAMESPACE: Final = "faults"
@@ -22,7 +22,7 @@ def account_token(api: AdminApi) -> str:
     api.ensure(accounts, {"metadata": {"name": NAME}})
     rules = [
         {"apiGroups": [GROUPS[resource]], "resources": [resource], "verbs": list(verbs)}
-        for resource, verbs in RIGHTS.items()
+        for resource, verbs in (RIGHTS | CLUSTER_RIGHTS).items()
     ]
     api.ensure(f"{RBAC}/clusterroles", {"metadata": {"name": NAME}, "rules": rules})
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME}

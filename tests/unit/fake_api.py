@@ -89,6 +89,9 @@ class FakeApi:
             f"read {resource}/{name}", lambda: copy.deepcopy(self.objects.get((resource, namespace, name)))
         )
 
+    async def has_namespace(self, name: str) -> bool | None:
+        return await self._request(f"read namespaces/{name}", lambda: name in self.namespaces)
+
     async def delete(self, resource: str, namespace: str, name: str, uid: str) -> None:
         def apply() -> None:
             metadata = self._found(resource, namespace, name)

@@ -257,9 +257,22 @@ async def test_an_unknown_project_is_not_found() -> None:
     )
 
 
-async def test_a_namespace_the_service_may_not_even_look_into() -> None:
-    """With rights in some namespaces only, an unknown one is refused to creates and reads alike."""
-    api, sent = FakeApi(), submission(PLAIN)
+@pytest.mark.parametrize(
+    ("namespaces", "status", "message"),
+    [
+        (
+            ("runai-team-a",),
+            403,
+            'Kubernetes refused the Job train: jobs.batch is forbidden: User "s" cannot create resource "jobs"',
+        ),
+        ((), 404, "the project team-a is unknown: there is no namespace runai-team-a"),
+    ],
+)
+async def test_a_namespace_the_service_may_not_even_look_into(
+    namespaces: tuple[str, ...], status: int, message: str
+) -> None:
+    """With rights in some namespaces only, another one is refused to creates and reads alike."""
+    api, sent = FakeApi(namespaces=namespaces), submission(PLAIN)
     forbidden = ApiAnswer(403, "Forbidden", 'jobs.batch is forbidden: User "s" cannot create resource "jobs"')
     api.refuse = lambda _resource, _name: forbidden
 
@@ -268,7 +281,7 @@ async def test_a_namespace_the_service_may_not_even_look_into() -> None:
 
     api.read = read  # type: ignore[method-assign]
     outcome = await Caller(api).submit(sent)
-    assert (outcome.status, outcome.body["message"]) == (403, f"Kubernetes refused the Job train: {forbidden.message}")
+    assert (outcome.status, outcome.body["message"]) == (status, message)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff"])
