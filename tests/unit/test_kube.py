@@ -121,7 +121,11 @@ async def test_a_request_is_what_the_api_server_expects(tmp_path: Path) -> None:
         (
             "POST",
             "/apis/batch/v1/namespaces/ns/jobs?fieldValidation=Strict&timeout=9000ms",
-            {"Authorization": "Bearer t", "Content-Type": "application/json", "Accept": "application/json"},
+            {
+                "Authorization": "Bearer t",
+                "Content-Type": "application/json",
+                "Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
+            },
             {"metadata": {"name": "a"}},
         )
     ]
