@@ -1,7 +1,8 @@
 """The servers on the other side of a comparison, each a process: `python -m bench.small_servers KIND PORT`.
 
-`bare` is what P5 divides by: aiohttp reading a body and answering 202. `canned` plays an API server that costs next to
-nothing and keeps nothing, for the figures about the service alone: memory over many submissions, and scale.
+`bare` is what P5 divides by: aiohttp as its tutorial has it, on the standard event loop, reading a body and answering
+202. `canned` plays an API server that costs next to nothing and keeps nothing, for the figures about the service alone:
+memory over many submissions, and scale.
 """
 
 import argparse
@@ -66,7 +67,10 @@ def main() -> None:
     parser.add_argument("kind", choices=("bare", "canned"))
     parser.add_argument("port", type=int)
     options = parser.parse_args()
-    uvloop.run({"bare": _bare, "canned": _canned}[options.kind](options.port))
+    if options.kind == "bare":
+        asyncio.run(_bare(options.port))
+    else:
+        uvloop.run(_canned(options.port))
 
 
 if __name__ == "__main__":

@@ -198,7 +198,7 @@ class _HeaderReader:
         values = self._values.get(name)
         if values is None:
             return None, None
-        if any(value != values[0] for value in values):
+        if len(values) > 1 and any(value != values[0] for value in values):
             return None, "must be given once, not with several values"
         if not 0 < len(values[0]) <= limit:
             return None, f"must be of 1 to {limit} bytes, not {len(values[0])}"
