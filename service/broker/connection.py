@@ -1,4 +1,4 @@
-"""From the settings to the arguments of any Kafka client, and the pauses between tries to connect."""
+"""From the settings to the arguments of any Kafka client, its connections, and the pauses between tries to connect."""
 
 import asyncio
 import itertools
@@ -6,7 +6,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from aiokafka.errors import KafkaError
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from service.broker.errors import BrokerUnavailable
 from service.logs import log
@@ -18,6 +19,24 @@ METADATA_MAX_AGE_MS = 30_000
 """How soon new partitions and moved leaders are noticed without an error that tells of them."""
 RETRY_SECONDS = (0.2, 2.0)
 """First and longest pause between two tries to connect."""
+
+
+_send = AIOKafkaConnection.send
+
+
+def _send_or_fail(connection: AIOKafkaConnection, *request: Any, **options: Any) -> Any:
+    """Send a request, or raise KafkaConnectionError, which aiokafka expects and mends, where the connection is lost.
+
+    uvloop raises RuntimeError for a write to it, which ends whichever task of aiokafka's meets it (aiokafka #1038).
+    """
+    try:
+        return _send(connection, *request, **options)
+    except RuntimeError as error:
+        connection.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(describe(error)) from error
+
+
+AIOKafkaConnection.send = _send_or_fail  # clients make their connections themselves, of this one class
 
 
 def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
