@@ -57,8 +57,7 @@ class Stack:
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Stack]:
     """Run the servers with their data and logs in `folder`."""
-    kafka_server = LocalKafka(folder / "kafka", say=_quiet, optimised=True)
-    with kafka_server as kafka, LocalCluster(folder / "cluster", say=_quiet) as cluster:
+    with LocalKafka(folder / "kafka", say=_quiet) as kafka, LocalCluster(folder / "cluster", say=_quiet) as cluster:
         cluster.api.make_namespace(NAMESPACE)
         yield Stack(kafka, cluster, folder)
 

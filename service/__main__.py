@@ -5,6 +5,7 @@ options.
 """
 
 import argparse
+import gc
 import sys
 
 import uvloop
@@ -61,6 +62,15 @@ def parser() -> argparse.ArgumentParser:
     return command
 
 
+def _spare_the_collector() -> None:
+    """Have cyclic garbage looked for more seldom: with 700 objects between two looks it is a tenth of the CPU.
+
+    What has been made so far stays for good and is not looked through again (gc.freeze).
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 done, 1 failed, 2 faulty arguments or settings."""
     options = parser().parse_args(arguments)
@@ -78,6 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
         return uvloop.run(dead_letters(settings, options.action, [] if options.places == ["all"] else options.places))
     if options.command == "topics":
         return 0 if uvloop.run(check_topics(settings)) else 1
+    _spare_the_collector()
     ingress, consumer = options.command in ("ingress", "all"), options.command in ("consumer", "all")
     try:
         uvloop.run(serve(settings, ingress=ingress, consumer=consumer))

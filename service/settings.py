@@ -50,7 +50,7 @@ class KafkaSettings(BaseSettings):
         15, description="How long one request to a broker, or the delivery of one record, may take."
     )
     linger_ms: Annotated[int, Field(ge=0, le=1000)] = Field(
-        2, description="How long a record waits for company in its batch."
+        0, description="How long a record waits for company in its batch, besides for the request before it."
     )
 
 
@@ -158,7 +158,7 @@ class ConsumerSettings(BaseSettings):
     instance_id: str | None = Field(
         None, description="`group.instance.id` (static membership): a restart within the session keeps the partitions."
     )
-    concurrency: Positive = Field(32, description="Submissions in progress at once, over all partitions.")
+    concurrency: Positive = Field(64, description="Submissions in progress at once, over all partitions.")
     queue_per_partition: Positive = Field(
         256, description="Records of one partition fetched ahead; above it the partition pauses."
     )
