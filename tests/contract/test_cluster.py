@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -73,13 +73,19 @@ class TestCluster(ApiContract):
 
     async def test_a_quota_is_checked_before_existence(self, api: KubeApi, server: "ClusterServer") -> None:
         namespace = self.other_namespace(server)
-        quota: dict[str, Any] = {"metadata": {"name": "q"}, "spec": {"hard": {"count/jobs.batch": "1"}}}
-        server.api.request("POST", f"/api/v1/namespaces/{namespace}/resourcequotas", quota)
         submitter = Submitter(api, KubeSettings(), ConsumerSettings(), Metrics())
         project = namespace.removeprefix("runai-")
         first, second = (submission({"project": project, "name": name}) for name in ("a", "b"))
         outcome = await submitter.submit(first, guard=held, pause=asyncio.sleep)
         assert outcome.status == 200
+        # the quota comes after the controllers have seen the Job: one that has not would count none, and allow another
+        while not ((await api.read("jobs", namespace, "a")) or {}).get("status", {}).get("startTime"):
+            await asyncio.sleep(0.05)
+        quotas = f"/api/v1/namespaces/{namespace}/resourcequotas"
+        count = "count/jobs.batch"
+        server.api.request("POST", quotas, {"metadata": {"name": "q"}, "spec": {"hard": {count: "1"}}})
+        while server.api.request("GET", f"{quotas}/q").get("status", {}).get("used") != {count: "1"}:
+            await asyncio.sleep(0.05)
         assert await refused(api.create("jobs", namespace, job("a"))) == "quota-exceeded"
         assert await submitter.submit(first, guard=held, pause=no_pause) == outcome
         assert (await submitter.submit(second, guard=held, pause=no_pause)).status == 429
