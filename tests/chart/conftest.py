@@ -1,39 +1,60 @@
 """The chart under test: rendered by the real helm, installed on a real control plane, its service run from it."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
 
+from devstack import crds
 from devstack.controlplane import control_plane
 from devstack.process import ServerError
 from devstack.prometheus import prometheus
 from tests.chart.helm import CHART, VALUES, Helm
+from tests.servers import ClusterServer
 
-_PROMETHEUS = pytest.StashKey[ServerError | None]()
+_NEEDED: dict[str, Callable[[], Any]] = {"prometheus_build": prometheus, "operator_crds": crds.operator_crds}
+_FAILURES = pytest.StashKey[dict[str, ServerError | None]]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build Prometheus before the first test that needs it: a build outlasts any test's time limit."""
-    wanted = any("prometheus_build" in getattr(item, "fixturenames", ()) for item in session.items)
-    if not wanted or session.config.option.collectonly or _PROMETHEUS in session.config.stash:
+    """Build and fetch before the first test what a test needs: that outlasts any test's time limit."""
+    failures = session.config.stash.setdefault(_FAILURES, {})
+    if session.config.option.collectonly:
         return
-    failure = None
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     with session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        try:
-            prometheus()
-        except ServerError as error:
-            failure = error
-    session.config.stash[_PROMETHEUS] = failure
+        for fixture in sorted(wanted & _NEEDED.keys() - failures.keys()):
+            failures[fixture] = None
+            try:
+                _NEEDED[fixture]()
+            except ServerError as error:
+                failures[fixture] = error  # the tests that need it fail with it, the others run
+
+
+def _is_there(request: pytest.FixtureRequest) -> None:
+    failure = request.config.stash[_FAILURES][str(request.fixturename)]
+    if failure:
+        raise failure
 
 
 @pytest.fixture(scope="session")
 def prometheus_build(request: pytest.FixtureRequest) -> None:
     """For tests with promtool or a Prometheus: they are built."""
-    failure = request.config.stash[_PROMETHEUS]
-    if failure:
-        raise failure
+    _is_there(request)
+
+
+@pytest.fixture(scope="session")
+def operator_crds(request: pytest.FixtureRequest, cluster_server: ClusterServer) -> None:
+    """For tests with objects of operators: the shared API server knows their kinds."""
+    _is_there(request)
+    files = crds.operator_crds()
+    crds.install(cluster_server.api, files)
+    deadline = time.monotonic() + 30
+    while not crds.are_served(cluster_server.api, files):
+        assert time.monotonic() < deadline, "the API server does not establish the operators' CRDs"
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

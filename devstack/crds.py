@@ -1,0 +1,63 @@
+"""The CRDs of the operators whose objects the chart makes, for tests alone: out of their own Go modules, in the cache.
+
+Strimzi's are not among them: its project publishes its CRDs in no package, and not the generator that makes them.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from devstack import golang
+from devstack.api import AdminApi
+from devstack.cache import cached
+
+_MODULES = Path(__file__).with_name("operator_crds")
+_FILES = {
+    "github.com/kedacore/keda/v2": (
+        "config/crd/bases/keda.sh_scaledobjects.yaml",
+        "config/crd/bases/keda.sh_triggerauthentications.yaml",
+    ),
+    "github.com/prometheus-operator/prometheus-operator": (
+        "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+        "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+    ),
+    "sigs.k8s.io/gateway-api": ("config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",),
+}
+
+
+def operator_crds(say: Callable[[str], None] = print) -> list[Path]:
+    """The files of the CRDs; fetches their modules if they are missing. go.sum vouches for each.
+
+    Raises:
+        ServerError: no Go toolchain could be had, or a module could not be fetched or is not the one of go.sum.
+    """
+
+    def fetch(folder: Path) -> None:
+        go = golang.toolchain(_MODULES / "go.mod", say)
+        say("fetching the CRDs of KEDA, the Prometheus operator and the Gateway API (10 MB, once)")
+        golang.output([go, "mod", "download", *_FILES], _MODULES)
+        for module, files in _FILES.items():
+            source = Path(golang.output([go, "list", "-m", "-f", "{{.Dir}}", module], _MODULES))
+            for file in files:
+                (folder / Path(file).name).write_bytes((source / file).read_bytes())
+
+    names = "\n".join(file for files in _FILES.values() for file in files)
+    return sorted(cached(golang.folder_name("operator-crds", _MODULES, names), fetch).glob("*.yaml"))
+
+
+def install(api: AdminApi, crds: list[Path]) -> None:
+    """Make the CRDs; those that are there already, of whatever version, stay as they are."""
+    for file in crds:
+        api.ensure("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", yaml.safe_load(file.read_text()))
+
+
+def are_served(api: AdminApi, crds: list[Path]) -> bool:
+    """Whether the API server has established all of them: before that it knows nothing of their kinds."""
+    for file in crds:
+        name = yaml.safe_load(file.read_text())["metadata"]["name"]
+        crd = api.request("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+        conditions = {each["type"]: each["status"] for each in crd.get("status", {}).get("conditions", ())}
+        if conditions.get("Established") != "True":
+            return False
+    return True
