@@ -107,6 +107,15 @@ def test_one_install_with_an_embedded_kafka_is_all(release, cluster_server):
     helm("uninstall", "try", "--namespace", namespace)
 
 
+@pytest.mark.parametrize("name", ["r" * 53, "dotted.release"])
+def test_whatever_the_release_is_called_its_pods_start(release, name):
+    """A Service's name is a label of at most 63 characters, and so is a StatefulSet's name with a revision's hash."""
+    helm, namespace, _ = release
+    sets = ["--set", "kafka.bootstrapServers=kafka:9092", "--set", "consumer.replicas=1", "--set", "ingress.replicas=1"]
+    helm("install", name, str(CHART), "--namespace", namespace, *sets, "--wait", "--timeout", "30s")
+    helm("uninstall", name, "--namespace", namespace)
+
+
 def replicas(api, namespace):
     path = f"/apis/apps/v1/namespaces/{namespace}/statefulsets/jobs-job-submission-consumer"
     return apiserver.request(api, "GET", path)[0]["spec"]["replicas"]

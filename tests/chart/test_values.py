@@ -78,6 +78,7 @@ def test_lint(helm, values):
         ("settings.CONSUMER_CONCURRENCY=many", "/settings/CONSUMER_CONCURRENCY"),
         ("settings.KAFKA_BOOTSTRAP_SERVERS=kafka:9092", "additional properties 'KAFKA_BOOTSTRAP_SERVERS' not allowed"),
         ("settings.KUBE_SCHEDULER_PROFILE=slurm", "/settings/KUBE_SCHEDULER_PROFILE"),
+        ("fullnameOverride=jobs.example", "/fullnameOverride"),
         ("ingress.replicas=-1", "/ingress/replicas"),
         ("projects.namespaceTemplate=fixed", "/projects/namespaceTemplate"),
         ("projects.names={Team A}", "/projects/names/0"),

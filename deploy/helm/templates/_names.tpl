@@ -1,11 +1,12 @@
+{{/* 43 characters: a pod of the StatefulSet has a label of its name, "-consumer" and a revision's hash. No dots, which a Service may not have. */}}
 {{- define "job-submission.fullname" -}}
+{{- $name := .Release.Name -}}
 {{- if .Values.fullnameOverride -}}
-{{ .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
-{{- else if contains .Chart.Name .Release.Name -}}
-{{ .Release.Name | trunc 50 | trimSuffix "-" }}
-{{- else -}}
-{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}
+{{- $name = .Values.fullnameOverride -}}
+{{- else if not (contains .Chart.Name $name) -}}
+{{- $name = printf "%s-%s" $name .Chart.Name -}}
 {{- end -}}
+{{ $name | replace "." "-" | trunc 43 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "job-submission.labels" -}}
