@@ -223,6 +223,31 @@ def test_keda_scales_the_consumer_on_the_groups_lag(render):
     assert "replicas" not in rendered[CONSUMER]["spec"]
 
 
+def test_keda_logs_in_as_the_service_does(render):
+    """A user given by name is in no Secret: Strimzi's has the password alone."""
+    operators = render("operators")["TriggerAuthentication", CONSUMER[1]]["spec"]
+    assert operators == {
+        "configMapTargetRef": [{"parameter": "username", "name": SETTINGS[1], "key": "KAFKA_SASL_USERNAME"}],
+        "secretTargetRef": [
+            {"parameter": "password", "name": "x-job-submission", "key": "password"},
+            {"parameter": "ca", "name": "kafka-cluster-ca-cert", "key": "ca.crt"},
+        ],
+    }
+    everything = render("everything", "consumer.keda.enabled=true")["TriggerAuthentication", CONSUMER[1]]["spec"]
+    assert everything == {
+        "secretTargetRef": [
+            {"parameter": "username", "name": "kafka-login", "key": "username"},
+            {"parameter": "password", "name": "kafka-login", "key": "password"},
+            {"parameter": "ca", "name": "kafka-ca", "key": "ca.crt"},
+            {"parameter": "cert", "name": "kafka-client", "key": "tls.crt"},
+            {"parameter": "key", "name": "kafka-client", "key": "tls.key"},
+        ]
+    }
+    trusted_by_the_image = render("minimal", "consumer.keda.enabled=true", "kafka.tls.enabled=true")
+    assert "authenticationRef" not in trusted_by_the_image["ScaledObject", CONSUMER[1]]["spec"]["triggers"][0]
+    assert not [kind for kind, _ in trusted_by_the_image if kind == "TriggerAuthentication"]
+
+
 def test_the_alerts_are_in_the_rule_as_they_were_tested(render):
     rule = render("operators")["PrometheusRule", "x-job-submission"]
     assert rule["spec"] == yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())

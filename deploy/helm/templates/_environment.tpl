@@ -70,3 +70,29 @@
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* What KEDA logs in to Kafka with: the parts of a TriggerAuthentication's spec; empty where nothing is needed. */}}
+{{- define "job-submission.kedaLogin" -}}
+{{- $sasl := .Values.kafka.sasl -}}
+{{- $tls := .Values.kafka.tls -}}
+{{- if and $sasl.enabled $sasl.username }}
+configMapTargetRef:
+  - {parameter: username, name: {{ include "job-submission.fullname" . }}-settings, key: KAFKA_SASL_USERNAME}
+{{- end }}
+{{- if or $sasl.enabled (and $tls.enabled (or $tls.caSecret $tls.clientSecret)) }}
+secretTargetRef:
+  {{- if and $sasl.enabled (not $sasl.username) }}
+  - {parameter: username, name: {{ $sasl.secret | quote }}, key: {{ $sasl.usernameKey | quote }}}
+  {{- end }}
+  {{- if $sasl.enabled }}
+  - {parameter: password, name: {{ $sasl.secret | quote }}, key: {{ $sasl.passwordKey | quote }}}
+  {{- end }}
+  {{- if and $tls.enabled $tls.caSecret }}
+  - {parameter: ca, name: {{ $tls.caSecret | quote }}, key: {{ $tls.caKey | quote }}}
+  {{- end }}
+  {{- if and $tls.enabled $tls.clientSecret }}
+  - {parameter: cert, name: {{ $tls.clientSecret | quote }}, key: {{ $tls.certKey | quote }}}
+  - {parameter: key, name: {{ $tls.clientSecret | quote }}, key: {{ $tls.keyKey | quote }}}
+  {{- end }}
+{{- end }}
+{{- end }}
