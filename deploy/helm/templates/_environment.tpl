@@ -42,11 +42,11 @@
 {{- if .enabled -}}
 - name: KAFKA_SASL_PASSWORD
   valueFrom:
-    secretKeyRef: {name: {{ required "kafka.sasl.enabled needs kafka.sasl.secret" .secret }}, key: {{ .passwordKey }}}
+    secretKeyRef: {name: {{ required "kafka.sasl.enabled needs kafka.sasl.secret" .secret | quote }}, key: {{ .passwordKey | quote }}}
 {{- if not .username }}
 - name: KAFKA_SASL_USERNAME
   valueFrom:
-    secretKeyRef: {name: {{ .secret }}, key: {{ .usernameKey }}}
+    secretKeyRef: {name: {{ .secret | quote }}, key: {{ .usernameKey | quote }}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -64,7 +64,7 @@
 {{- range $name, $secret := $secrets }}
 {{- if eq $part "volumes" }}
 - name: {{ $name }}
-  secret: {secretName: {{ $secret }}, defaultMode: 0440}
+  secret: {secretName: {{ $secret | quote }}, defaultMode: 0440}
 {{- else }}
 - {name: {{ $name }}, mountPath: /etc/{{ $name }}, readOnly: true}
 {{- end }}

@@ -19,7 +19,7 @@ app.kubernetes.io/part-of: job-submission
 
 {{- define "job-submission.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* The component whose pods answer HTTP. */}}

@@ -42,7 +42,7 @@ spec:
   imagePullSecrets: {{ toYaml . | nindent 4 }}
   {{- end }}
   {{- with .values.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ . | quote }}
   {{- end }}
   {{- with .values.nodeSelector }}
   nodeSelector: {{ toYaml . | nindent 4 }}
@@ -70,7 +70,7 @@ spec:
   securityContext: {{- include "job-submission.podSecurity" $root | nindent 4 }}
   containers:
     - name: job-submission
-      image: {{ include "job-submission.image" $root }}
+      image: {{ include "job-submission.image" $root | quote }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       args: [{{ .role }}]
       envFrom:
