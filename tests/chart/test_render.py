@@ -201,6 +201,35 @@ def test_strimzi_makes_the_topics_as_the_service_would(render):
     assert rendered[SETTINGS]["data"]["TOPICS_CREATE"] == "false"
 
 
+def test_a_topic_that_no_object_may_be_called_after_is_named_in_its_object(render):
+    topics = {name: each for (kind, name), each in render("odd").items() if kind == "KafkaTopic"}
+    assert {name: each["spec"].get("topicName") for name, each in topics.items()} == {
+        "1e3": None,
+        "null": None,
+        "dead-letters": "Dead_Letters",
+    }
+    assert {
+        (each["metadata"]["namespace"], each["metadata"]["labels"]["strimzi.io/cluster"]) for each in topics.values()
+    } == {("9", "8")}
+
+
+def test_strimzis_user_may_do_what_the_service_does_and_no_more(render):
+    def granted(values, *sets):
+        user = render(values, *sets)["KafkaUser", "x-job-submission"]["spec"]["authorization"]
+        return {(acl["resource"]["type"], acl["resource"]["name"]): acl["operations"] for acl in user["acls"]}
+
+    own = ["Describe", "DescribeConfigs", "Read", "Write"]
+    topics = ["job-submissions", "job-outcomes", "job-submissions-dead-letters"]
+    group = {("group", "job-submission"): ["Describe", "Read"]}
+    assert granted("operators") == {("topic", name): own for name in topics} | group
+    makes_topics = ("strimzi.user=true", "strimzi.cluster=kafka")
+    assert granted("minimal", *makes_topics) == {("topic", name): ["Create", *own] for name in topics} | group
+    assert granted("minimal", *makes_topics, "settings.TOPICS_CREATE=false") == granted("operators")
+    assert granted("minimal", *makes_topics, "topics.job=true") == granted("minimal", *makes_topics)
+    replies = {("topic", name): ["Describe", "Write"] for name in ("0", "yes")}
+    assert granted("odd").items() >= replies.items()
+
+
 def test_keda_scales_the_consumer_on_the_groups_lag(render):
     rendered = render("operators", "settings.CONSUMER_GROUP=mine", "settings.TOPICS_SUBMISSIONS=theirs")
     scaled = rendered["ScaledObject", "x-job-submission-consumer"]["spec"]
