@@ -187,6 +187,38 @@ def test_network_policies_open_what_is_used(render):
     assert ports(render("minimal")["NetworkPolicy", "x-job-submission-ingress"]["spec"]["egress"]) == [[53, 53], [9092]]
 
 
+def test_nobody_named_is_nobody_let_in(render):
+    """An empty `from` would let in everybody."""
+    rendered = render("odd")
+    assert rendered["NetworkPolicy", CONSUMER[1]]["spec"]["ingress"] is None
+    (rule,) = rendered["NetworkPolicy", INGRESS[1]]["spec"]["ingress"]
+    assert rule["from"] == [{"podSelector": rendered["NetworkPolicy", "x-job-submission-test"]["spec"]["podSelector"]}]
+
+
+def test_the_jobs_of_the_hooks_may_reach_what_they_need(render):
+    """Under a policy that denies everything too, and whoever the clients are."""
+    rendered = render("everything")
+    test, topics = (rendered["NetworkPolicy", f"x-job-submission-{job}"] for job in ("test", "topics"))
+    for job, policy in (("test", test), ("topics", topics)):
+        pods = rendered["Job", f"x-job-submission-{job}"]["spec"]["template"]["metadata"]["labels"]
+        assert policy["spec"]["podSelector"]["matchLabels"].items() <= pods.items()
+        assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+        assert "ingress" not in policy["spec"]
+    served = rendered["NetworkPolicy", INGRESS[1]]["spec"]
+    assert {"podSelector": test["spec"]["podSelector"]} in served["ingress"][0]["from"]
+    assert test["spec"]["egress"][1] == {
+        "to": [{"podSelector": served["podSelector"]}],
+        "ports": [{"port": 8080, "protocol": "TCP"}],
+    }
+    assert [[port["port"] for port in rule["ports"]] for rule in topics["spec"]["egress"]] == [
+        [53, 53],
+        [9093, 9094, 9095],
+    ]
+    # a hook is run before the objects of its release are there
+    assert topics["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    assert int(topics["metadata"]["annotations"]["helm.sh/hook-weight"]) < 0
+
+
 def test_strimzi_makes_the_topics_as_the_service_would(render):
     rendered = render("operators")
     topics = {name: each["spec"] for (kind, name), each in rendered.items() if kind == "KafkaTopic"}

@@ -65,6 +65,11 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{ .root.Values.projects.namespaceTemplate | replace "{project}" .project }}
 {{- end }}
 
+{{/* The project that `helm test` submits to; empty: no test. */}}
+{{- define "job-submission.testProject" -}}
+{{ .Values.tests.project | default (first .Values.projects.names) | default "" }}
+{{- end }}
+
 {{/* Seconds from SIGTERM to SIGKILL: a pod's last second of service, its drain, and room to close its connections. */}}
 {{- define "job-submission.ingressGrace" -}}
 {{ add .Values.ingress.preStopSeconds (int (ceil (.Values.settings.HTTP_DRAIN_SECONDS | default 20))) 15 }}
