@@ -219,6 +219,19 @@ def test_the_jobs_of_the_hooks_may_reach_what_they_need(render):
     assert int(topics["metadata"]["annotations"]["helm.sh/hook-weight"]) < 0
 
 
+def test_the_jobs_of_the_hooks_go_where_the_service_may_go(render):
+    """Else they wait without end on a cluster whose other nodes are tainted or of another processor."""
+    rendered = render("everything")
+    service = pod(rendered, INGRESS)
+    for job in ("test", "topics"):
+        spec = pod(rendered, ("Job", f"x-job-submission-{job}"))
+        for key in ("nodeSelector", "tolerations", "imagePullSecrets"):
+            assert spec[key] == service[key]
+    both = render("one-role", "consumer.nodeSelector.pool=both", "imagePullSecrets[0].name=registry")
+    assert pod(both, ("Job", "x-job-submission-test"))["nodeSelector"] == {"pool": "both"}
+    assert pod(both, ("StatefulSet", "x-job-submission-kafka"))["imagePullSecrets"] == [{"name": "registry"}]
+
+
 def test_strimzi_makes_the_topics_as_the_service_would(render):
     rendered = render("operators")
     topics = {name: each["spec"] for (kind, name), each in rendered.items() if kind == "KafkaTopic"}

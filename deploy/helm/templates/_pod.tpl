@@ -15,6 +15,24 @@ seccompProfile:
   type: RuntimeDefault
 {{- end }}
 
+{{/* Where a pod's image comes from and which nodes it may go to: a dict of `root` and a role's `values`. */}}
+{{- define "job-submission.placement" -}}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.nodeSelector }}
+nodeSelector: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The same of a hook's Job: as the pods that answer HTTP. */}}
+{{- define "job-submission.jobPlacement" -}}
+{{ include "job-submission.placement" (dict "root" . "values" (ternary .Values.consumer .Values.ingress (eq .Values.mode "all"))) }}
+{{- end }}
+
 {{/* The pod template of one role: a dict of `root`, `role`, the role's `values`, `grace` and `account`. */}}
 {{- define "job-submission.pod" -}}
 {{- $root := .root -}}
@@ -38,17 +56,11 @@ spec:
   automountServiceAccountToken: {{ ne .role "ingress" }}
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ .grace }}
-  {{- with $root.Values.imagePullSecrets }}
-  imagePullSecrets: {{ toYaml . | nindent 4 }}
+  {{- with include "job-submission.placement" (dict "root" $root "values" .values) | trim }}
+  {{- . | nindent 2 }}
   {{- end }}
   {{- with .values.priorityClassName }}
   priorityClassName: {{ . | quote }}
-  {{- end }}
-  {{- with .values.nodeSelector }}
-  nodeSelector: {{ toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .values.tolerations }}
-  tolerations: {{ toYaml . | nindent 4 }}
   {{- end }}
   {{- with .values.topologySpreadConstraints }}
   topologySpreadConstraints: {{ toYaml . | nindent 4 }}
