@@ -107,6 +107,24 @@ def test_one_install_with_an_embedded_kafka_is_all(release, cluster_server):
     helm("uninstall", "try", "--namespace", namespace)
 
 
+def test_the_topics_hook_leaves_nothing_behind(release, cluster_server):
+    helm, namespace, _ = release
+    sets = ["--set", "kafka.bootstrapServers=kafka:9092", "--set", "topics.job=true"]
+    # kwok completes the Job's pod without running it: its command is run in test_hook.py
+    helm("install", "hook", str(CHART), "--namespace", namespace, *sets, "--timeout", "60s")
+
+    def names(path):
+        items = apiserver.request(cluster_server.api, "GET", path)[0]["items"]
+        return {each["metadata"]["name"] for each in items if each["metadata"]["name"].startswith("hook-")}
+
+    assert names(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies") == {
+        "hook-job-submission-consumer",
+        "hook-job-submission-ingress",
+    }
+    assert names(f"/apis/batch/v1/namespaces/{namespace}/jobs") == set()
+    helm("uninstall", "hook", "--namespace", namespace)
+
+
 @pytest.mark.parametrize("name", ["r" * 53, "dotted.release"])
 def test_whatever_the_release_is_called_its_pods_start(release, name):
     """A Service's name is a label of at most 63 characters, and so is a StatefulSet's name with a revision's hash."""
