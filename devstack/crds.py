@@ -1,6 +1,6 @@
 """The CRDs of the operators whose objects the chart makes, for tests alone: out of their own Go modules, in the cache.
 
-Strimzi's are not among them: its project publishes its CRDs in no package, and not the generator that makes them.
+Strimzi's are not among them: its project publishes its CRDs in no package, nor the generator that makes them.
 """
 
 from collections.abc import Callable

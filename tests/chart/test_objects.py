@@ -5,10 +5,10 @@ import uuid
 
 import pytest
 
-from tests.chart import apiserver
+from tests.chart import apiserver, strimzi
 
 KINDS_OF_OPERATORS = {"HTTPRoute", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
-KINDS_OF_STRIMZI = {"KafkaTopic", "KafkaUser"}  # their CRDs are in no package: see docs/install.md
+KINDS_OF_STRIMZI = {"KafkaTopic", "KafkaUser"}
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 
 
@@ -27,10 +27,9 @@ def namespaces(cluster_server):
 
 @pytest.mark.parametrize("values", ["minimal", "everything", "one-role", "operators", "odd"])
 def test_the_api_server_takes_every_object(cluster_server, operator_crds, namespaces, render, values):
-    checked, unchecked = set(), set()
+    checked = set()
     for each in render(values, "tests.project=team-a").values():
         if each["kind"] in KINDS_OF_STRIMZI:
-            unchecked.add(each["kind"])
             continue
         if each["kind"] == "Namespace":
             each["metadata"]["name"] += "-new"
@@ -54,7 +53,6 @@ def test_the_api_server_takes_every_object(cluster_server, operator_crds, namesp
     assert checked >= {"ConfigMap", "Service", "StatefulSet", "Pod", "NetworkPolicy", "PodDisruptionBudget", "Job"}
     of_operators = {"operators": KINDS_OF_OPERATORS, "odd": {"ScaledObject", "TriggerAuthentication"}}
     assert checked & KINDS_OF_OPERATORS == of_operators.get(values, set())
-    assert unchecked == (KINDS_OF_STRIMZI if values in of_operators else set())
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS_OF_OPERATORS))
@@ -67,3 +65,26 @@ def test_the_check_finds_an_unknown_field_of_an_operators_object(
         apiserver.check(cluster_server.api, each, namespaces[0])
     with refused.value as answer:
         assert 'unknown field \\"spec.unknown\\"' in answer.read().decode()
+
+
+@pytest.mark.parametrize("values", ["operators", "odd"])
+def test_strimzis_own_library_understands_its_objects(strimzi_api, render, values):
+    objects = [each for (kind, _), each in render(values).items() if kind in KINDS_OF_STRIMZI]
+    assert {each["kind"] for each in objects} == KINDS_OF_STRIMZI
+    assert {each["apiVersion"] for each in objects} == {"kafka.strimzi.io/v1"}
+    assert strimzi.not_understood(objects) == []
+
+
+def test_what_strimzis_library_does_not_understand_is_found(strimzi_api, render):
+    user = render("operators")["KafkaUser", "x-job-submission"]
+    user["spec"]["unknown"] = True
+    user["spec"]["authorization"]["acls"][0]["resource"]["pattern"] = "literal"
+    user["spec"]["authorization"]["acls"][1]["operations"][0] = "Reed"
+    assert sorted(strimzi.not_understood([user])) == [
+        "x-job-submission.spec.authorization.acls.0.resource.pattern",
+        "x-job-submission.spec.authorization.acls.1.operations.0",
+        "x-job-submission.spec.unknown",
+    ]
+    user["spec"]["authentication"]["type"] = "none"
+    with pytest.raises(ValueError, match="Could not resolve type id 'none'"):
+        strimzi.not_understood([user])
