@@ -1,0 +1,63 @@
+"""Who may talk to whom, and where the Jobs of the hooks may run."""
+
+from tests.chart.rendered import CONSUMER, INGRESS, pod
+
+
+def test_network_policies_open_what_is_used(render):
+    rendered = render("everything")
+    consumer = rendered["NetworkPolicy", "x-job-submission-consumer"]["spec"]
+    ingress = rendered["NetworkPolicy", "x-job-submission-ingress"]["spec"]
+
+    def ports(rules):
+        return [[port["port"] for port in rule["ports"]] for rule in rules]
+
+    assert ports(consumer["ingress"]) == [["metrics"]]
+    assert ports(ingress["ingress"]) == [["http"], ["metrics"]]
+    assert ports(consumer["egress"]) == [[53, 53], [9093, 9094, 9095], [443, 6443]]
+    assert ports(ingress["egress"]) == [[53, 53], [9093, 9094, 9095]]
+    assert ports(render("minimal")["NetworkPolicy", "x-job-submission-ingress"]["spec"]["egress"]) == [[53, 53], [9092]]
+
+
+def test_nobody_named_is_nobody_let_in(render):
+    """An empty `from` would let in everybody."""
+    rendered = render("odd")
+    assert rendered["NetworkPolicy", CONSUMER[1]]["spec"]["ingress"] is None
+    (rule,) = rendered["NetworkPolicy", INGRESS[1]]["spec"]["ingress"]
+    assert rule["from"] == [{"podSelector": rendered["NetworkPolicy", "x-job-submission-test"]["spec"]["podSelector"]}]
+
+
+def test_the_jobs_of_the_hooks_may_reach_what_they_need(render):
+    """Under a policy that denies everything too, and whoever the clients are."""
+    rendered = render("everything")
+    test, topics = (rendered["NetworkPolicy", f"x-job-submission-{job}"] for job in ("test", "topics"))
+    for job, policy in (("test", test), ("topics", topics)):
+        pods = rendered["Job", f"x-job-submission-{job}"]["spec"]["template"]["metadata"]["labels"]
+        assert policy["spec"]["podSelector"]["matchLabels"].items() <= pods.items()
+        assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+        assert "ingress" not in policy["spec"]
+    served = rendered["NetworkPolicy", INGRESS[1]]["spec"]
+    assert {"podSelector": test["spec"]["podSelector"]} in served["ingress"][0]["from"]
+    assert test["spec"]["egress"][1] == {
+        "to": [{"podSelector": served["podSelector"]}],
+        "ports": [{"port": 8080, "protocol": "TCP"}],
+    }
+    assert [[port["port"] for port in rule["ports"]] for rule in topics["spec"]["egress"]] == [
+        [53, 53],
+        [9093, 9094, 9095],
+    ]
+    # a hook is run before the objects of its release are there
+    assert topics["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    assert int(topics["metadata"]["annotations"]["helm.sh/hook-weight"]) < 0
+
+
+def test_the_jobs_of_the_hooks_go_where_the_service_may_go(render):
+    """Else they wait without end on a cluster whose other nodes are tainted or of another processor."""
+    rendered = render("everything")
+    service = pod(rendered, INGRESS)
+    for job in ("test", "topics"):
+        spec = pod(rendered, ("Job", f"x-job-submission-{job}"))
+        for key in ("nodeSelector", "tolerations", "imagePullSecrets"):
+            assert spec[key] == service[key]
+    both = render("one-role", "consumer.nodeSelector.pool=both", "imagePullSecrets[0].name=registry")
+    assert pod(both, ("Job", "x-job-submission-test"))["nodeSelector"] == {"pool": "both"}
+    assert pod(both, ("StatefulSet", "x-job-submission-kafka"))["imagePullSecrets"] == [{"name": "registry"}]
