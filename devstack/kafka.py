@@ -3,7 +3,7 @@
 import os
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -72,19 +72,39 @@ class LocalKafka:
         data_dir: the folder of its data, configuration and log; made if it is missing.
         port: the port to listen on, by default a free one. It stays the same over restarts.
         say: where progress is reported.
+        listeners: further listeners by name, with their security protocol; each gets a port, see `address`.
+        settings: further lines of its `server.properties`, or others in place of those it has.
+        scram: passwords of users that may log in with SCRAM, made when the storage is formatted.
     """
 
-    def __init__(self, data_dir: Path, port: int | None = None, say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int | None = None,
+        say: Callable[[str], None] = print,
+        *,
+        listeners: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        scram: Mapping[str, str] | None = None,
+    ) -> None:
         self._dir = data_dir
         self._port = port or free_port()
         self._controller_port = free_port()
         self._say = say
+        self._protocols = dict(listeners or {})
+        self._addresses = {name: f"127.0.0.1:{free_port()}" for name in self._protocols}
+        self._settings = dict(settings or {})
+        self._scram = dict(scram or {})
         self._process: Process | None = None
 
     @property
     def bootstrap_servers(self) -> str:
         """What clients take as `bootstrap.servers`."""
         return f"127.0.0.1:{self._port}"
+
+    def address(self, listener: str) -> str:
+        """What clients of one of the further listeners take as `bootstrap.servers`."""
+        return self._addresses[listener]
 
     @property
     def log(self) -> Path:
@@ -141,6 +161,9 @@ class LocalKafka:
 
     def _format(self, java: list[str], config: Path) -> None:
         command = [*java, "kafka.tools.StorageTool", "format", "-t", uuid.uuid4().hex[:22], "-c", str(config)]
+        for user, password in self._scram.items():
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+                command += ["--add-scram", f"{mechanism}=[name={user},password={password}]"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ServerError(f"Kafka's storage could not be formatted: {done.stdout}{done.stderr}")
@@ -152,4 +175,9 @@ class LocalKafka:
             controller=f"127.0.0.1:{self._controller_port}",
             log_dir=str(self._dir / "data"),
         )
+        for name, protocol in self._protocols.items():
+            settings["listener.security.protocol.map"] += f",{name}:{protocol}"
+            for key in ("listeners", "advertised.listeners"):
+                settings[key] += f",{name}://{self._addresses[name]}"
+        settings |= self._settings
         return "".join(f"{key}={value}\n" for key, value in settings.items())

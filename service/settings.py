@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.validation import Profile
@@ -40,11 +40,11 @@ class KafkaSettings(BaseSettings):
     )
     sasl_username: str | None = Field(None, description="User, with a `SASL_` protocol.")
     sasl_password: SecretStr | None = Field(None, description="Password, with a `SASL_` protocol.")
-    ssl_ca_file: Path | None = Field(
+    ssl_ca_file: FilePath | None = Field(
         None, description="PEM file of the authority that signed the brokers' certificates."
     )
-    ssl_cert_file: Path | None = Field(None, description="PEM file of the client certificate, for mutual TLS.")
-    ssl_key_file: Path | None = Field(None, description="PEM file of the client certificate's key.")
+    ssl_cert_file: FilePath | None = Field(None, description="PEM file of the client certificate, for mutual TLS.")
+    ssl_key_file: FilePath | None = Field(None, description="PEM file of the client certificate's key.")
     client_id: str = Field("job-submission", description="Name shown in the brokers' logs and quotas.")
     request_timeout_seconds: Seconds = Field(
         15, description="How long one request to a broker, or the delivery of one record, may take."
@@ -52,6 +52,23 @@ class KafkaSettings(BaseSettings):
     linger_ms: Annotated[int, Field(ge=0, le=1000)] = Field(
         0, description="How long a record waits for company in its batch, besides for the request before it."
     )
+
+    @field_validator("sasl_username", "sasl_password")
+    @classmethod
+    def _given_for_a_login(cls, value: str | SecretStr | None, info: ValidationInfo) -> str | SecretStr | None:
+        protocol = info.data.get("security_protocol", "")
+        if protocol.startswith("SASL") and not (value and len(value)):
+            msg = f"is needed for the protocol {protocol}"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("ssl_key_file")
+    @classmethod
+    def _with_its_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        if key and not info.data.get("ssl_cert_file"):
+            msg = "needs KAFKA_SSL_CERT_FILE beside it"
+            raise ValueError(msg)
+        return key
 
 
 class TopicSettings(BaseSettings):
@@ -235,7 +252,8 @@ def read_settings() -> Settings:
         except ValidationError as error:
             prefix = group.model_config.get("env_prefix", "")
             faults += [
-                f"{prefix}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()
+                f"{prefix}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+                for fault in error.errors()
             ]
     if faults:
         raise FaultySettings(faults)

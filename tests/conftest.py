@@ -9,6 +9,7 @@ import pytest
 from devstack.process import ServerError
 from devstack.standin import LocalStandIn
 from tests import servers
+from tests.secured_kafka import SecuredKafka
 from tests.servers import Source
 
 _SHARED = {"kafka_server": "kafka", "cluster_server": "kubernetes"}
@@ -70,6 +71,13 @@ def cluster_server(
 def kafka_build(request: pytest.FixtureRequest) -> None:
     """For tests with a `LocalKafka` of their own: its jars are there."""
     _source(request)
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(kafka_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """A broker with TLS, logins and access control lists, which all tests share."""
+    with SecuredKafka(tmp_path_factory.mktemp("secured-kafka")) as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")

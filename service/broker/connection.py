@@ -4,8 +4,10 @@ import asyncio
 import itertools
 import ssl
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
@@ -36,13 +38,44 @@ def _send_or_fail(connection: AIOKafkaConnection, *request: Any, **options: Any)
         raise KafkaConnectionError(describe(error)) from error
 
 
-AIOKafkaConnection.send = _send_or_fail  # clients make their connections themselves, of this one class
+_connect = AIOKafkaConnection.connect
+_bootstrap = AIOKafkaClient.bootstrap
+_failures: ContextVar[dict[str, str]] = ContextVar("failures")
+"""Why the last try to connect to a broker failed, by its address."""
+
+
+async def _connect_and_note(connection: AIOKafkaConnection) -> Any:
+    """Connect and log in, and note why that failed for `_bootstrap_or_say_why`."""
+    try:
+        return await _connect(connection)
+    except (OSError, KafkaError) as error:
+        _failures.get({})[f"{connection.host}:{connection.port}"] = _reason(error)
+        raise
+
+
+async def _bootstrap_or_say_why(client: AIOKafkaClient) -> None:
+    """Find the brokers; the KafkaConnectionError where none answers says why, which aiokafka's own does not."""
+    failures: dict[str, str] = {}
+    token = _failures.set(failures)
+    try:
+        await _bootstrap(client)
+    except KafkaConnectionError as error:
+        reasons = [f"{broker}: {reason}" for broker, reason in failures.items()]
+        raise KafkaConnectionError("; ".join(reasons) or f"no answer: {_FITS}") from error
+    finally:
+        _failures.reset(token)
+
+
+# clients make their connections themselves, of this one class
+AIOKafkaConnection.send = _send_or_fail
+AIOKafkaConnection.connect = _connect_and_note
+AIOKafkaClient.bootstrap = _bootstrap_or_say_why
 
 
 def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
     """Return the arguments that all of aiokafka's clients share.
 
-    Raises OSError or ssl.SSLError where a certificate file cannot be read.
+    Raises BrokerUnavailable where a certificate file cannot be used: it may be about to be replaced.
     """
     arguments: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
@@ -52,16 +85,30 @@ def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
         "security_protocol": settings.security_protocol,
     }
     if settings.security_protocol.endswith("SSL"):
-        context = ssl.create_default_context(cafile=settings.ssl_ca_file)
-        if settings.ssl_cert_file is not None:
-            context.load_cert_chain(settings.ssl_cert_file, settings.ssl_key_file)
-        arguments["ssl_context"] = context
+        arguments["ssl_context"] = _tls(settings)
     if settings.security_protocol.startswith("SASL"):
         password = settings.sasl_password
         arguments["sasl_mechanism"] = settings.sasl_mechanism
         arguments["sasl_plain_username"] = settings.sasl_username
         arguments["sasl_plain_password"] = None if password is None else password.get_secret_value()
     return arguments
+
+
+def _tls(settings: KafkaSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ssl_ca_file)
+    except OSError as error:
+        msg = f"KAFKA_SSL_CA_FILE {settings.ssl_ca_file}: {describe(error)}"
+        raise BrokerUnavailable(msg) from error
+    if settings.ssl_cert_file is not None:
+        try:
+            # no passphrase, or OpenSSL would ask the terminal for one
+            context.load_cert_chain(settings.ssl_cert_file, settings.ssl_key_file, password="")
+        except OSError as error:
+            files = f"KAFKA_SSL_CERT_FILE {settings.ssl_cert_file}, KAFKA_SSL_KEY_FILE {settings.ssl_key_file}"
+            msg = f"{files}: {describe(error)}"
+            raise BrokerUnavailable(msg) from error
+    return context
 
 
 async def until_connected(connect: Callable[[], Awaitable[T]], client: str) -> T:
@@ -73,11 +120,22 @@ async def until_connected(connect: Callable[[], Awaitable[T]], client: str) -> T
     for tries in itertools.count(1):
         try:
             return await connect()
-        except (KafkaError, BrokerUnavailable, TimeoutError, OSError) as error:
+        except (KafkaError, BrokerUnavailable, OSError) as error:
             log.warning("kafka-unreachable", client=client, tries=tries, reason=describe(error))
         await asyncio.sleep(pause)
         pause = min(pause * 2, longest)
     raise AssertionError  # the loop above has no end
+
+
+_FITS = "does KAFKA_SECURITY_PROTOCOL fit this port?"
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a broker could not be connected to; of a connection that it closed aiokafka says just that."""
+    cause = error.__cause__ or error
+    if isinstance(cause, EOFError | ConnectionResetError):
+        return f"the broker closed the connection; if it always does, {_FITS}"
+    return describe(cause)
 
 
 def describe(error: BaseException) -> str:

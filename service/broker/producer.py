@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
     KafkaError,
     MessageSizeTooLargeError,
     ProducerClosed,
@@ -186,6 +187,11 @@ class Producer:
                 await client.start()
                 # a client that has not asked for any topic yet learns of all there are
                 await client.client.force_metadata_update()
+        except ClusterAuthorizationFailedError as error:
+            await _discard(client)
+            # how brokers refuse an idempotent producer, which may be one as soon as it may write to any topic
+            msg = "Kafka's ACLs do not let this user write to any topic"
+            raise BrokerUnavailable(msg) from error
         except BaseException:
             await _discard(client)
             raise

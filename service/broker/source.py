@@ -306,7 +306,7 @@ class SubmissionSource:
         """Put a new client in the place of `client`, if the brokers answer it: in an outage the old one is as good."""
         try:
             successor = await self._connect()
-        except (KafkaError, TimeoutError, OSError) as error:
+        except (KafkaError, BrokerUnavailable, OSError) as error:
             log.warning("kafka-unreachable", client="submissions", reason=describe(error))
             await asyncio.sleep(1)
             return

@@ -81,11 +81,12 @@ class Topics:
         finally:
             await admin.close()
         if not complaints:
-            complaints = [
-                Complaint("fault", f"topic {name} is missing, and creating topics is switched off")
-                for name in self._names()
-                if name not in found
-            ]
+            why = (
+                "was created and cannot be seen: Kafka's ACLs do not let this user describe it"
+                if self._settings.create
+                else "is missing, or this user may not describe it, and creating topics is switched off"
+            )
+            complaints = [Complaint("fault", f"topic {name} {why}") for name in self._names() if name not in found]
         return complaints + complaints_about(self._settings, found)
 
     def _names(self) -> tuple[str, str, str]:

@@ -48,6 +48,38 @@ def test_all_faulty_settings_at_once(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("given", "faults"),
+    [
+        (
+            {"SECURITY_PROTOCOL": "SASL_SSL"},
+            [f"KAFKA_SASL_{name}: is needed for the protocol SASL_SSL" for name in ("USERNAME", "PASSWORD")],
+        ),
+        (
+            {"SECURITY_PROTOCOL": "SASL_PLAINTEXT", "SASL_USERNAME": "john", "SASL_PASSWORD": ""},
+            ["KAFKA_SASL_PASSWORD: is needed for the protocol SASL_PLAINTEXT"],
+        ),
+        (
+            {"SECURITY_PROTOCOL": "SSL", "SSL_CA_FILE": "/nowhere/ca.crt"},
+            ["KAFKA_SSL_CA_FILE: Path does not point to a file"],
+        ),
+        (
+            {"SECURITY_PROTOCOL": "SSL", "SSL_KEY_FILE": __file__},
+            ["KAFKA_SSL_KEY_FILE: needs KAFKA_SSL_CERT_FILE beside it"],
+        ),
+        ({"SECURITY_PROTOCOL": "SASL_SSL", "SASL_USERNAME": "john", "SASL_PASSWORD": "x"}, []),
+    ],
+)
+def test_half_a_login_or_certificate_is_a_faulty_setting(given, faults, monkeypatch, capsys):
+    for name, value in given.items():
+        monkeypatch.setenv(f"KAFKA_{name}", value)
+    if not faults:
+        assert read_settings()
+        return
+    assert main(["topics"]) == 2
+    assert capsys.readouterr().err == "".join(f"job-submission: {fault}\n" for fault in faults)
+
+
+@pytest.mark.parametrize(
     ("template", "good"),
     [
         ("runai-{project}", True),
