@@ -103,6 +103,7 @@ class LogReader:
             coordinator = await client.coordinator_lookup(CoordinationType.GROUP, group)
             request = OffsetFetchRequest(group, [(self._topic, [partition])])
             response = await client.send(coordinator, request, group=ConnectionGroup.COORDINATION)
+            _check(response.error_code)  # of the group as a whole: then there are no topics in it
             _, offset, _, error = response.topics[0][1][0]
             _check(error)
             return None if offset < 0 else int(offset)

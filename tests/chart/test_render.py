@@ -29,7 +29,7 @@ def test_the_least_makes_this_and_nothing_else(render):
     ]
 
 
-def test_settings_are_strings_and_the_service_takes_them(render, monkeypatch):
+def test_settings_are_strings_and_the_service_takes_them(render, monkeypatch, tmp_path):
     data = render("everything")[SETTINGS]["data"]
     assert data == {
         "CONSUMER_CONCURRENCY": "64",
@@ -48,8 +48,11 @@ def test_settings_are_strings_and_the_service_takes_them(render, monkeypatch):
         "TOPICS_CREATE": "false",
         "TOPICS_REPLY_ALLOWED": "mine,yours",
     }
-    for name, value in data.items():
-        monkeypatch.setenv(name, value)
+    mounted = tmp_path / "mounted"
+    mounted.touch()
+    secret = {"KAFKA_SASL_USERNAME": "john", "KAFKA_SASL_PASSWORD": "x"}
+    for name, value in {**data, **secret}.items():
+        monkeypatch.setenv(name, str(mounted) if value.startswith("/etc/kafka-") else value)
     settings = read_settings()
     assert settings.consumer.concurrency == 64
     assert settings.kube.projects == {"team-a", "team-b"}

@@ -1,12 +1,14 @@
 """The broker goes away, hangs and comes back: nothing is lost, nobody waits for ever, nobody has to be restarted."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from devstack.kafka import LocalKafka
-from service.broker import BrokerUnavailable, OutcomeLog, Producer, SubmissionSource, Topics
+from service.broker import Backlog, BrokerUnavailable, OutcomeLog, Producer, SubmissionSource, Topics
 from service.metrics import Metrics
 from service.records import NewRecord, Record
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
@@ -171,3 +173,17 @@ async def test_who_cannot_reach_the_group_knows_that_its_partitions_may_be_gone(
     finally:
         broker.resume()
         await source.stop()
+
+
+async def test_the_first_question_about_a_group_waits_until_the_broker_has_loaded_it(
+    kafka_build: None, names: TopicSettings, tmp_path: Path
+) -> None:
+    """A broker that is still loading its groups answers for all of a group at once, which once was an IndexError."""
+    with LocalKafka(tmp_path, settings={"offsets.topic.num.partitions": "300"}) as slow:
+        kafka = KafkaSettings(bootstrap_servers=slow.bootstrap_servers)
+        await Topics(kafka, names).ensure()
+        async with contextlib.AsyncExitStack() as stack:
+            for number in range(20):
+                backlog = Backlog(kafka, names, f"group-{number}")
+                stack.push_async_callback(backlog.stop)
+                assert not await backlog.holds(b"key")
