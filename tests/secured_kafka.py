@@ -1,7 +1,8 @@
 """A broker as a managed Kafka offers it: TLS, logins, client certificates and access control lists.
 
 Its plain listener, which `LocalKafka` always has, is the administrator's door here: whoever comes in through it is a
-superuser, and so is USER. LIMITED may do what it has been granted and nothing else, and NOBODY nothing at all.
+superuser, and so is USER. LIMITED and LATE may do what they have been granted and nothing
+else, and NOBODY nothing at all.
 """
 
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from service.settings import KafkaSettings, TopicSettings
 
 USER, PASSWORD = "the-service", "its-secret"
 LIMITED, LIMITED_PASSWORD = "limited", "anothers-secret"
-NOBODY = "nobody"
+LATE, NOBODY = "late", "nobody"
 LISTENERS = {"LOGIN": "SASL_SSL", "CLEARLOGIN": "SASL_PLAINTEXT", "ENCRYPTED": "SSL", "MUTUAL": "SSL"}
 
 TOPIC, GROUP, CLUSTER = 2, 3, 4
@@ -58,7 +59,7 @@ class SecuredKafka:
             folder / "broker",
             listeners=LISTENERS,
             settings=_properties(store, self.certificates.authority) | (settings or {}),
-            scram={USER: PASSWORD, LIMITED: LIMITED_PASSWORD, NOBODY: PASSWORD},
+            scram={USER: PASSWORD, LIMITED: LIMITED_PASSWORD, LATE: PASSWORD, NOBODY: PASSWORD},
         )
 
     def __enter__(self) -> "SecuredKafka":
@@ -99,13 +100,13 @@ class SecuredKafka:
         given: dict[str, Any] = {name.removeprefix("KAFKA_").lower(): value for name, value in variables.items()}
         return KafkaSettings(**given)
 
-    async def grant(self, rights: Iterable[tuple[int, str, int]]) -> None:
-        """Allow LIMITED these operations: type and name of the resource, operation."""
+    async def grant(self, rights: Iterable[tuple[int, str, int]], user: str = LIMITED) -> None:
+        """Allow a user these operations: type and name of the resource, operation."""
         client = AIOKafkaClient(bootstrap_servers=self._broker.bootstrap_servers)
         await client.bootstrap()
         try:
             for resource, name, operation in rights:
-                request = CreateAclsRequest(resource, name, LITERAL, f"User:{LIMITED}", "*", operation, ALLOW)
+                request = CreateAclsRequest(resource, name, LITERAL, f"User:{user}", "*", operation, ALLOW)
                 response = await client.send(client.get_random_node(), request)
                 assert [code for code, _ in response.creation_responses] == [0]
         finally:

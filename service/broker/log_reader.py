@@ -15,6 +15,7 @@ from aiokafka.errors import (
     LeaderNotAvailableError,
     OffsetOutOfRangeError,
     StaleMetadata,
+    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
     for_code,
 )
@@ -57,6 +58,7 @@ class LogReader:
         """Return the number of partitions; raises BrokerUnavailable."""
 
         async def ask(client: AIOKafkaClient) -> int:
+            self._check_right(client)
             partitions = client.cluster.partitions_for_topic(self._topic)
             if not partitions:
                 raise UnknownTopicOrPartitionError(self._topic)
@@ -134,7 +136,13 @@ class LogReader:
             if position == before:
                 return
 
+    def _check_right(self, client: AIOKafkaClient) -> None:
+        """Raise where the topic may not be described, which only looks as if it were not there."""
+        if self._topic in client.cluster.unauthorized_topics:
+            raise TopicAuthorizationFailedError(self._topic)
+
     def _leader(self, client: AIOKafkaClient, partition: int) -> int:
+        self._check_right(client)
         leader = client.cluster.leader_for_partition(TopicPartition(self._topic, partition))
         if leader is None:
             raise StaleMetadata(self._topic, partition)

@@ -48,11 +48,6 @@ class KafkaContainer:
         lines = (self._final / "server.properties").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines if line)
 
-    @property
-    def log(self) -> str:
-        """What the broker has logged."""
-        return self._log.read_text()
-
     def start(self) -> str:
         """Start the container, and return what setting up said, once the broker serves."""
         (self._final / "server.properties").unlink(missing_ok=True)  # as `configure` does

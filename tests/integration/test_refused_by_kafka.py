@@ -6,6 +6,12 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from tests.secured_kafka import PASSWORD, SecuredKafka
 from tests.service_process import ServiceProcess
@@ -35,13 +41,16 @@ def refused(environment: dict[str, str]) -> str:
 
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Files of an authority that the broker does not know: `ca`, `certificate`, `key`, and `junk`."""
+    """Files of an authority that the broker does not know: `ca`, `certificate`, `key`; `locked`, that key; `junk`."""
     folder = tmp_path_factory.mktemp("stranger")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca")
     client = authority.issue_cert("client.invalid")
     client.cert_chain_pems[0].write_to_path(folder / "certificate")
     client.private_key_pem.write_to_path(folder / "key")
+    key = load_pem_private_key(client.private_key_pem.bytes(), password=None)
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(WRONG.encode()))
+    (folder / "locked").write_bytes(locked)
     (folder / "junk").write_text("no certificate")
     return folder.joinpath
 
@@ -79,13 +88,12 @@ def test_a_client_certificate_that_nobody_trusts(secured_kafka: SecuredKafka, st
     assert "alert certificate unknown" in refused(variables)
 
 
-def test_files_that_hold_no_certificate_or_another_s_key(
-    secured_kafka: SecuredKafka, stranger: Callable[[str], Path]
-) -> None:
+def test_files_that_cannot_be_used(secured_kafka: SecuredKafka, stranger: Callable[[str], Path]) -> None:
     told = refused(secured_kafka.variables("ENCRYPTED", ssl_ca_file=stranger("junk")))
     assert told.startswith(f"KAFKA_SSL_CA_FILE {stranger('junk')}: ")
-    told = refused(secured_kafka.variables("MUTUAL", ssl_key_file=stranger("key")))
-    assert f"KAFKA_SSL_KEY_FILE {stranger('key')}: " in told
+    for not_its_key in ("key", "locked"):
+        told = refused(secured_kafka.variables("MUTUAL", ssl_key_file=stranger(not_its_key)))
+        assert f"KAFKA_SSL_KEY_FILE {stranger(not_its_key)}: " in told
 
 
 @pytest.mark.parametrize(("listener", "protocol"), [("ENCRYPTED", "PLAINTEXT"), ("CLEARLOGIN", "SASL_SSL")])

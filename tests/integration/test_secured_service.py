@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import aiohttp
 import pytest
@@ -13,11 +13,12 @@ from service.broker import Topics
 from service.broker.connection import client_arguments
 from service.settings import TopicSettings
 from tests.integration.conftest import Api
-from tests.secured_kafka import LIMITED, LIMITED_PASSWORD, SecuredKafka, documented_rights
+from tests.secured_kafka import GROUP, LATE, LIMITED, LIMITED_PASSWORD, PASSWORD, SecuredKafka, documented_rights
 from tests.servers import ClusterServer
 from tests.service_process import ServiceProcess
 
 JOB = {"job": {"project": "team-a", "image": "busybox"}}
+WRITE_NOWHERE = "Kafka's ACLs do not let this user write to any topic"
 LOGIN = ("LOGIN", "SCRAM-SHA-512")
 
 
@@ -26,31 +27,37 @@ async def names(secured_kafka: SecuredKafka) -> TopicSettings:
     run = uuid.uuid4().hex[:8]
     names = TopicSettings(submissions=f"s-{run}", outcomes=f"o-{run}", dead_letters=f"d-{run}")
     await Topics(secured_kafka.settings(*LOGIN), names).ensure()
-    await secured_kafka.grant(documented_rights(names, f"g-{run}"))
     return names
 
 
 @pytest.fixture
-def limited_service(
+def start(
     secured_kafka: SecuredKafka, names: TopicSettings, cluster_server: ClusterServer, api: Api
-) -> Iterator[ServiceProcess]:
-    """Both roles, logged in as a user with no right too many."""
-    variables = secured_kafka.variables(*LOGIN, sasl_username=LIMITED, sasl_password=LIMITED_PASSWORD)
+) -> Iterator[Callable[[str, str], ServiceProcess]]:
+    """Start both roles, logged in as a user who may do what has been granted."""
+    processes = []
     topics = {f"TOPICS_{name.upper()}": getattr(names, name) for name in ("submissions", "outcomes", "dead_letters")}
-    rest = {"CONSUMER_GROUP": names.submissions.replace("s-", "g-"), "TOPICS_CREATE": "false"}
-    process = ServiceProcess("all", variables | topics | rest | {"KUBE_CONFIG_FILE": str(cluster_server.kubeconfig)})
-    try:
-        yield process.until_ready()
-    finally:
+    rest = {"CONSUMER_GROUP": names.submissions, "TOPICS_CREATE": "false"}
+    rest["KUBE_CONFIG_FILE"] = str(cluster_server.kubeconfig)
+
+    def started(user: str, password: str) -> ServiceProcess:
+        variables = secured_kafka.variables(*LOGIN, sasl_username=user, sasl_password=password)
+        processes.append(ServiceProcess("all", variables | topics | rest))
+        return processes[-1]
+
+    yield started
+    for process in processes:
         assert process.stop() == 0
-        assert LIMITED_PASSWORD not in str(process.lines)
+        assert not any(password in str(process.lines) for password in (PASSWORD, LIMITED_PASSWORD))
 
 
 async def test_a_post_and_a_record_of_a_stranger_become_jobs(
-    secured_kafka: SecuredKafka, names: TopicSettings, limited_service: ServiceProcess, api: Api
+    secured_kafka: SecuredKafka, names: TopicSettings, start: Callable[[str, str], ServiceProcess], api: Api
 ) -> None:
+    await secured_kafka.grant(documented_rights(names, names.submissions))
+    service = start(LIMITED, LIMITED_PASSWORD).until_ready()
     async with aiohttp.ClientSession() as http:
-        answer = await http.post(f"{limited_service.url}/api/job", json=JOB, headers={"RA-USER": "john"})
+        answer = await http.post(f"{service.url}/api/job", json=JOB, headers={"RA-USER": "john"})
         assert answer.status == 200
         posted = (await answer.json())["name"]
 
@@ -67,5 +74,24 @@ async def test_a_post_and_a_record_of_a_stranger_become_jobs(
     assert len(made) == 2
     for name in made:
         assert (await api.job(name))["metadata"]["name"] == name
-    refusals = [line for line in limited_service.lines if line["level"] in ("warning", "error")]
-    assert refusals == []
+    assert [line for line in service.lines if "uthoriz" in str(line) or line.get("severity") == "fault"] == []
+
+
+async def test_rights_that_are_granted_later_need_no_restart(
+    secured_kafka: SecuredKafka, names: TopicSettings, start: Callable[[str, str], ServiceProcess]
+) -> None:
+    service = start(LATE, PASSWORD)
+    await asyncio.to_thread(service.wait_for, "kafka-unreachable", client="producer", reason=WRITE_NOWHERE)
+    rights = documented_rights(names, names.submissions)
+    without = [right for right in rights if right[0] != GROUP and right[1] != names.outcomes]
+    await secured_kafka.grant(without, LATE)
+    refused = f"[Error 30] GroupAuthorizationFailedError: {names.submissions}"
+    await asyncio.to_thread(service.wait_for, "kafka-client-replaced", client="submissions", reason=refused)
+    refused = f"[Error 29] TopicAuthorizationFailedError: {names.outcomes}"
+    await asyncio.to_thread(service.wait_for, "kafka-unreachable", client="outcomes", reason=refused, tries=3)
+    said = [line["action"] for line in service.lines].count(f"Topic {names.outcomes} is not authorized for this client")
+    assert said <= 6  # a line or two a try, not one every 50 ms
+
+    await secured_kafka.grant(rights, LATE)
+
+    await asyncio.to_thread(service.until_ready)
