@@ -1,6 +1,7 @@
 # The service as an image: Python, the locked dependencies, the package. For linux/amd64 and linux/arm64.
 #   docker build -t job-submission:0.1.0 .
-# Runs as user 65532 on a read-only root file system, without a shell, and fetches nothing.
+# Runs as user 65532 on a read-only root file system, needs no shell, holds no installer and fetches nothing.
+# For a release: --build-arg PYTHON=python@sha256:... --build-arg REVISION=$(git rev-parse HEAD)
 ARG PYTHON=python:3.13-slim-bookworm
 
 FROM ${PYTHON} AS build
@@ -14,22 +15,30 @@ RUN python -m pip install --no-compile --only-binary :all: --require-hashes --pr
  && find /install/lib/python3*/site-packages/kubernetes \( -path '*/client/models/*.py' -o -path '*/client/api/*.py' \) ! -name __init__.py -delete
 COPY pyproject.toml README.md LICENSE ./
 COPY service service
-# bytecode by the sources' hashes, not their times
+# bytecode by the sources' hashes, not their times; one time for all files, so that two builds have the same ones
 RUN python -m pip install --no-compile --no-deps --no-build-isolation --no-index --prefix /install . \
- && python -m compileall -q --invalidation-mode unchecked-hash /install/lib
+ && python -m compileall -q --invalidation-mode unchecked-hash /install/lib \
+ && find /install -exec touch --no-dereference --date=@0 {} +
 
 FROM ${PYTHON}
-LABEL org.opencontainers.image.title="job-submission" \
-      org.opencontainers.image.description="Hands training jobs to a GPU cluster, once and surely" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="0.1.0"
+# nothing that could install something
+RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/ensurepip /usr/local/lib/python3*/site-packages/pip*
 COPY --from=build /install /usr/local
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # a release of a dependency that needs what was left out fails here
 RUN ["python", "-m", "service", "--version"]
 USER 65532:65532
 EXPOSE 8080 9090
+# of either role, wherever METRICS_HOST and METRICS_PORT have put it; no proxy is asked
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s \
-  CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9090/healthz', timeout=4)"]
+  CMD ["python", "-I", "-S", "-c", "import http.client, os, sys; env = os.environ.get; at = http.client.HTTPConnection(env('METRICS_HOST') or '127.0.0.1', int(env('METRICS_PORT') or 9090), timeout=4); at.request('GET', '/healthz'); sys.exit(at.getresponse().status != 200)"]
 ENTRYPOINT ["python", "-m", "service"]
 CMD ["all"]
+ARG PYTHON
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="job-submission" \
+      org.opencontainers.image.description="Hands training jobs to a GPU cluster, once and surely" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${PYTHON}"

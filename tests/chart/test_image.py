@@ -1,4 +1,4 @@
-"""The image, built and run, wherever a Docker engine answers and has, or can get, the Dockerfile's base image.
+"""The image, built and run, wherever a Docker engine of this machine has, or can get, the Dockerfile's base image.
 
 Both roles run in it as in their pods (read-only root, no capabilities, the service account's files), on the host's
 network, against the Kafka and the API server of the tests.
@@ -8,6 +8,7 @@ import contextlib
 import gc
 import json
 import re
+import socket
 import time
 import urllib.request
 import uuid
@@ -22,11 +23,12 @@ from tests.chart.helm import CHART
 
 ROOT = Path(__file__).parents[2]
 CURL = re.compile(r"--data-raw '(.*?)'", re.DOTALL)
+pytestmark = pytest.mark.timeout(900)  # the base image and the dependencies may have to come through a slow line
 
 
 @pytest.fixture(scope="module")
 def engine():
-    """A client of a Docker engine that answers and knows the base image; else the tests are left out, visibly."""
+    """A client of a Docker engine that can run the base image here; without one the tests are left out, visibly."""
     import docker  # noqa: PLC0415 - it takes 0.3 s, and most sessions do without
 
     with warnings.catch_warnings():
@@ -40,13 +42,28 @@ def engine():
                 client.images.get(base)
             except docker.errors.ImageNotFound:
                 client.images.pull(base)
+            reason = _no_way_here(client, base)
         except (docker.errors.DockerException, OSError) as error:
             reason = str(error)
         gc.collect()
     if reason:
-        pytest.skip(f"LEFT OUT: the image was not built, as no Docker engine answers with its base image: {reason}")
+        pytest.skip(f"LEFT OUT: the image was not built, as no Docker engine runs its base image here: {reason}")
     with contextlib.closing(client):
         yield client
+
+
+def _no_way_here(client, base):
+    """Why a container on the network of its host does not reach this machine's servers; nothing if it does."""
+    import docker  # noqa: PLC0415 - as above
+
+    with socket.create_server(("127.0.0.1", 0)) as here:
+        call = f"import socket; socket.create_connection(('127.0.0.1', {here.getsockname()[1]}), 5)"
+        command = ["python", "-c", call]
+        try:
+            client.containers.run(base, command, network_mode="host", remove=True)
+        except docker.errors.ContainerError:
+            return "a container on its host's network does not reach this machine (remote, or in a virtual machine)"
+    return ""
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +81,16 @@ def test_the_image_says_what_it_is(image):
     assert config["User"] == "65532:65532"
     assert (config["Entrypoint"], config["Cmd"]) == (["python", "-m", "service"], ["all"])
     assert set(config["ExposedPorts"]) == {"8080/tcp", "9090/tcp"}
-    assert config["Healthcheck"]["Test"][0] == "CMD"
+    assert config["Healthcheck"]["Test"][0] == "CMD"  # without a shell
     version = config["Labels"]["org.opencontainers.image.version"]
     assert f'appVersion: "{version}"' in chart
     print(f"\nimage: {image.attrs['Size'] / 1e6:.0f} MB with its base")
+
+
+@pytest.mark.parametrize("installer", ["pip", "ensurepip", "setuptools"])
+def test_no_installer_is_left_in_the_image(engine, image, installer):
+    ask = f"import importlib.util as u; print(u.find_spec({installer!r}))"
+    assert engine.containers.run(image, ["-c", ask], entrypoint="python", remove=True, network_mode="none") == b"None\n"
 
 
 @pytest.fixture
@@ -133,6 +156,9 @@ def test_the_documents_curl_in_the_image(start, helm, kafka_server, cluster_serv
         assert made["spec"]["template"]["spec"]["containers"][0]["image"] == "gcr.io/run-ai-demo/quickstart"
 
         for container in (ingress, consumer):
+            # its port is not the one of the defaults
+            assert container.exec_run(check := container.attrs["Config"]["Healthcheck"]["Test"][1:]).exit_code == 0
+            assert container.exec_run(check, environment={"METRICS_PORT": str(free_port())}).exit_code == 1
             container.stop(timeout=45)
             container.reload()
             assert container.attrs["State"]["ExitCode"] == 0, container.logs().decode()[-3000:]
