@@ -5,6 +5,7 @@ import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ class AdminApi:
         Raises:
             urllib.error.HTTPError: the server answered a status of 400 or above.
         """
+        return self.exchange(method, path, body)[0]
+
+    def exchange(self, method: str, path: str, body: Any = None) -> tuple[Any, Message]:
+        """One request as of `request`; the decoded answer and its headers."""
         request = urllib.request.Request(  # noqa: S310 - the address is our own
             self.url + path,
             data=None if body is None else json.dumps(body).encode(),
@@ -50,7 +55,7 @@ class AdminApi:
             handlers.append(urllib.request.HTTPSHandler(context=context))
         with urllib.request.build_opener(*handlers).open(request, timeout=10) as answer:
             text = answer.read()
-            return json.loads(text) if "json" in answer.headers.get("Content-Type", "") else None
+            return json.loads(text) if "json" in answer.headers.get("Content-Type", "") else None, answer.headers
 
     def is_ready(self) -> bool:
         """Whether the server answers its `/readyz` with 200."""
@@ -80,6 +85,10 @@ class AdminApi:
         cluster = {"server": self.url}
         if self.ca_file:
             cluster["certificate-authority"] = str(self.ca_file.resolve())
+        user = {"token": self.token}
+        if self.client_certificate:
+            certificate, key = (str(file.resolve()) for file in self.client_certificate)
+            user = {"client-certificate": certificate, "client-key": key}
         return json.dumps(
             {
                 "apiVersion": "v1",
@@ -87,7 +96,7 @@ class AdminApi:
                 "current-context": name,
                 "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
                 "clusters": [{"name": name, "cluster": cluster}],
-                "users": [{"name": name, "user": {"token": self.token}}],
+                "users": [{"name": name, "user": user}],
             },
             indent=2,
         )

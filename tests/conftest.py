@@ -1,8 +1,11 @@
 """The servers of a test session, started once and only where a test asks for them."""
 
+import contextlib
+import functools
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -10,43 +13,46 @@ from devstack.process import ServerError
 from devstack.standin import LocalStandIn
 from tests import servers
 from tests.secured_kafka import SecuredKafka
-from tests.servers import Source
 
 _SHARED = {"kafka_server": "kafka", "cluster_server": "kubernetes"}
 _LOCAL = {"kafka_build": "kafka", "cluster_build": "kubernetes"}
-_SOURCES = pytest.StashKey[dict[str, Source | ServerError]]()
+_PREPARED = pytest.StashKey[dict[str, servers.Opener | ServerError | None]]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Choose and prepare the servers before the first test: a build outlasts any test's time limit."""
-    sources = session.config.stash.setdefault(_SOURCES, {})
+    """Choose and prepare the servers before the first test: a build, or a pull, outlasts any test's time limit."""
+    prepared = session.config.stash.setdefault(_PREPARED, {})
     if session.config.option.collectonly:
         return
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    containers = contextlib.ExitStack()
+    session.config.add_cleanup(containers.close)
     with session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         for fixture in sorted(wanted & {*_SHARED, *_LOCAL}):
             try:
                 if fixture in _LOCAL:
-                    server, source = _LOCAL[fixture], Source.LOCAL
+                    prepared[fixture] = servers.build(_LOCAL[fixture], _say)
                 else:
-                    server = _SHARED[fixture]
-                    source = servers.choose(server, os.environ, servers.docker_has)
-                    _say(f"{server} of the tests: {source.value}")
-                servers.prepare(server, source, _say)
-                sources[fixture] = source
+                    prepared[fixture] = _prepare(_SHARED[fixture], containers)
             except ServerError as error:
-                sources[fixture] = error  # the tests that need this server fail with it, the others run
+                prepared[fixture] = error  # the tests that need this server fail with it, the others run
+
+
+def _prepare(server: str, containers: contextlib.ExitStack) -> servers.Opener:
+    source = servers.choose(server, os.environ, functools.partial(servers.docker_has, say=_say))
+    _say(f"{server} of the tests: {source.value}")
+    return servers.prepare(server, source, os.environ, containers, _say)
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _source(request: pytest.FixtureRequest) -> Source:
-    source = request.config.stash[_SOURCES][str(request.fixturename)]
-    if isinstance(source, ServerError):
-        raise source
-    return source
+def _prepared(request: pytest.FixtureRequest) -> Any:
+    prepared = request.config.stash[_PREPARED][str(request.fixturename)]
+    if isinstance(prepared, ServerError):
+        raise prepared
+    return prepared
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +60,7 @@ def kafka_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[servers.KafkaServer]:
     """A Kafka broker that all tests share: `bootstrap_servers`."""
-    with servers.kafka(_source(request), os.environ, tmp_path_factory.mktemp("kafka")) as server:
+    with _prepared(request)(tmp_path_factory.mktemp("kafka")) as server:
         yield server
 
 
@@ -63,14 +69,14 @@ def cluster_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[servers.ClusterServer]:
     """A Kubernetes cluster with GPU nodes that all tests share: `kubeconfig`, and `api`, an administrator's way in."""
-    with servers.cluster(_source(request), os.environ, tmp_path_factory.mktemp("cluster")) as server:
+    with _prepared(request)(tmp_path_factory.mktemp("cluster")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def kafka_build(request: pytest.FixtureRequest) -> None:
     """For tests with a `LocalKafka` of their own: its jars are there."""
-    _source(request)
+    _prepared(request)
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +89,7 @@ def secured_kafka(kafka_build: None, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="session")
 def cluster_build(request: pytest.FixtureRequest) -> None:
     """For tests with a `LocalCluster` of their own: its programs are built."""
-    _source(request)
+    _prepared(request)
 
 
 @pytest.fixture(scope="session")

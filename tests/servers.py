@@ -6,10 +6,11 @@ that cannot be had is an error of every test that needs it, never a skip.
 
 import contextlib
 import enum
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import kubernetes
 
@@ -40,17 +41,11 @@ def choose(server: str, environment: Mapping[str, str], docker_has: Callable[[st
     return Source.DOCKER if docker_has(image) else Source.LOCAL
 
 
-def docker_has(image: str) -> bool:
-    """Whether a Docker engine answers at once and has, or can get, the image."""
-    from tests import containers  # noqa: PLC0415 - the Docker client takes 0.3 s, and most sessions need none
+def docker_has(image: str, say: Say) -> bool:
+    """Whether a Docker engine on this machine answers at once and has, or can get, the image; `say` hears why not."""
+    from tests import docker_engine  # noqa: PLC0415 - the Docker client takes 0.3 s, and most sessions need none
 
-    return containers.docker_has(image)
-
-
-def prepare(server: str, source: Source, say: Say) -> None:
-    """Fetch or build what a local server needs, however long it takes: no test's time limit runs yet."""
-    if source is Source.LOCAL:
-        (kafka_jars if server == "kafka" else control_plane)(say)
+    return docker_engine.docker_has(image, say)
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ class GivenCluster:
 
 
 class KafkaServer(Protocol):
-    """What every Kafka of the tests offers (one in Docker or local also kill, restart, pause and the like)."""
+    """What every Kafka of the tests offers."""
 
     @property
     def bootstrap_servers(self) -> str: ...
@@ -81,34 +76,42 @@ class ClusterServer(Protocol):
     def api(self) -> AdminApi: ...
 
 
-@contextlib.contextmanager
-def kafka(source: Source, environment: Mapping[str, str], data_dir: Path) -> Iterator[KafkaServer]:
-    match source:
-        case Source.GIVEN:
-            yield GivenKafka(environment[GIVEN["kafka"]])
-        case Source.DOCKER:
-            from tests import containers  # noqa: PLC0415 - as above
-
-            with containers.kafka() as server:
-                yield server
-        case Source.LOCAL:
-            with LocalKafka(data_dir) as local:
-                yield local
+Opener = Callable[[Path], contextlib.AbstractContextManager[Any]]
 
 
-@contextlib.contextmanager
-def cluster(source: Source, environment: Mapping[str, str], data_dir: Path) -> Iterator[ClusterServer]:
-    match source:
-        case Source.GIVEN:
-            yield _given_cluster(Path(environment[GIVEN["kubernetes"]]))
-        case Source.DOCKER:
-            from tests import containers  # noqa: PLC0415 - as above
+def prepare(
+    server: str, source: Source, environment: Mapping[str, str], containers: contextlib.ExitStack, say: Say
+) -> Opener:
+    """Fetch, build or start what a server needs, however long it takes: no test's time limit runs yet.
 
-            with containers.cluster(data_dir) as server:
-                yield server
-        case Source.LOCAL:
-            with LocalCluster(data_dir, controllers=True) as local:
-                yield local
+    Returns:
+        What opens the server, given a folder for its data. A container runs until `containers` is closed; one that
+        does not start is no failure: the local build takes its place.
+
+    Raises:
+        ServerError: the server cannot be had.
+    """
+    if source is Source.GIVEN:
+        given = environment[GIVEN[server]]
+        there = GivenKafka(given) if server == "kafka" else _given_cluster(Path(given))
+        return lambda _: contextlib.nullcontext(there)
+    if source is Source.DOCKER:
+        from tests.containers import start  # noqa: PLC0415 - as above
+
+        if container := start(server, containers, say):
+            return lambda _: contextlib.nullcontext(container)
+        say(f"{server} of the tests: {Source.LOCAL.value}")
+    build(server, say)
+    return LocalKafka if server == "kafka" else functools.partial(LocalCluster, controllers=True)
+
+
+def build(server: str, say: Say) -> None:
+    """Fetch or build what a local server needs.
+
+    Raises:
+        ServerError: that failed.
+    """
+    (kafka_jars if server == "kafka" else control_plane)(say)
 
 
 def _given_cluster(kubeconfig: Path) -> GivenCluster:

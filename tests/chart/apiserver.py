@@ -1,8 +1,5 @@
 """Requests of the tests to a real API server, with the warnings it answers."""
 
-import json
-import ssl
-import urllib.request
 from functools import cache
 from typing import Any
 
@@ -11,17 +8,8 @@ from devstack.api import AdminApi
 
 def request(api: AdminApi, method: str, path: str, body: Any = None) -> tuple[Any, list[str]]:
     """One request of an administrator: the answer and the warnings with it; raises HTTPError."""
-    sent = urllib.request.Request(
-        api.url + path,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json", "Authorization": f"Bearer {api.token}"},
-        method=method,
-    )
-    handlers: list[Any] = [urllib.request.ProxyHandler({})]
-    if api.ca_file:
-        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(api.ca_file))))
-    with urllib.request.build_opener(*handlers).open(sent, timeout=20) as answer:
-        return json.load(answer), answer.headers.get_all("Warning") or []
+    answer, headers = api.exchange(method, path, body)
+    return answer, headers.get_all("Warning") or []
 
 
 @cache

@@ -69,7 +69,7 @@ def _no_way_here(client, base):
 @pytest.fixture(scope="module")
 def image(engine):
     built, _ = engine.images.build(
-        path=str(ROOT), tag=f"job-submission:test-{uuid.uuid4().hex[:6]}", network_mode="host"
+        path=str(ROOT), tag=f"job-submission:test-{uuid.uuid4().hex[:6]}", network_mode="host", rm=True
     )
     yield built
     engine.images.remove(built.id, force=True)
