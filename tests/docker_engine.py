@@ -83,7 +83,7 @@ def ensure_reaper(say: Say) -> None:
 def _ensure_image(engine: Any, image: str, say: Say) -> None:
     try:
         engine.images.get(image)
-    except docker.errors.ImageNotFound:
+    except docker.errors.NotFound:
         _pull(engine, image, say)
 
 

@@ -5,14 +5,12 @@ network, against the Kafka and the API server of the tests.
 """
 
 import contextlib
-import gc
 import json
 import re
 import socket
 import time
 import urllib.request
 import uuid
-import warnings
 from pathlib import Path
 
 import pytest
@@ -29,41 +27,33 @@ pytestmark = pytest.mark.timeout(900)  # the base image and the dependencies may
 @pytest.fixture(scope="module")
 def engine():
     """A client of a Docker engine that can run the base image here; without one the tests are left out, visibly."""
-    import docker  # noqa: PLC0415 - it takes 0.3 s, and most sessions do without
+    from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415 - it takes 0.3 s, for most sessions in vain
 
-    with warnings.catch_warnings():
-        # without an engine the Docker client leaves its socket to the garbage collector: let that happen here
-        warnings.simplefilter("ignore", ResourceWarning)
-        client, reason = None, ""
-        try:
-            client = docker.from_env(timeout=300)
-            base = re.search(r"^ARG PYTHON=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[1]
-            try:
-                client.images.get(base)
-            except docker.errors.ImageNotFound:
-                client.images.pull(base)
-            reason = _no_way_here(client, base)
-        except (docker.errors.DockerException, OSError) as error:
-            reason = str(error)
-        gc.collect()
-    if reason:
-        pytest.skip(f"LEFT OUT: the image was not built, as no Docker engine runs its base image here: {reason}")
+    from tests.docker_engine import docker_has, quiet  # noqa: PLC0415 - as above
+
+    base = re.search(r"^ARG PYTHON=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[1]
+    said = ["no Docker engine answers"]
+    if not docker_has(base, said.append):
+        pytest.skip(f"LEFT OUT: the image was not built: {said[-1]}")
+    with quiet():
+        client = DockerClient(timeout=300).client
     with contextlib.closing(client):
+        if not _reaches_this_machine(client, base):
+            # in a virtual machine, or rootless
+            pytest.skip("LEFT OUT: the image was not built: containers on the host's network do not reach this machine")
         yield client
 
 
-def _no_way_here(client, base):
-    """Why a container on the network of its host does not reach this machine's servers; nothing if it does."""
+def _reaches_this_machine(client, base):
     import docker  # noqa: PLC0415 - as above
 
     with socket.create_server(("127.0.0.1", 0)) as here:
         call = f"import socket; socket.create_connection(('127.0.0.1', {here.getsockname()[1]}), 5)"
-        command = ["python", "-c", call]
         try:
-            client.containers.run(base, command, network_mode="host", remove=True)
+            client.containers.run(base, ["python", "-c", call], network_mode="host", remove=True)
         except docker.errors.ContainerError:
-            return "a container on its host's network does not reach this machine (remote, or in a virtual machine)"
-    return ""
+            return False
+    return True
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,12 @@
 """Where the tests get their servers: the order, and the everyday variables that are never looked at."""
 
-import gc
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from devstack.process import ServerError
-from tests.servers import CLUSTER_IMAGE, GIVEN, KAFKA_IMAGE, Source, choose, cluster, docker_has
+from tests.servers import CLUSTER_IMAGE, GIVEN, KAFKA_IMAGE, Source, choose, prepare
 
 EVERYDAY = {"KAFKA_BOOTSTRAP_SERVERS": "production:9092", "KUBECONFIG": "/home/me/.kube/config", "KUBE_CONTEXT": "prod"}
 
@@ -36,16 +36,7 @@ def test_docker_is_not_asked_where_a_server_is_given() -> None:
     assert choose("kafka", {"TEST_KAFKA_BOOTSTRAP_SERVERS": "h:1"}, ask) is Source.GIVEN
 
 
-def test_no_docker_engine_is_no_docker_and_leaves_no_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody-listens")
-    assert docker_has(KAFKA_IMAGE) is False
-    gc.collect()  # a socket left open would be a warning now, and warnings are errors
-
-
 def test_a_given_kubeconfig_that_is_missing_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "kubeconfig"
-    with (
-        pytest.raises(ServerError, match=f"{GIVEN['kubernetes']}={missing}: "),
-        cluster(Source.GIVEN, {GIVEN["kubernetes"]: str(missing)}, tmp_path),
-    ):
-        pass
+    with contextlib.ExitStack() as stack, pytest.raises(ServerError, match=f"{GIVEN['kubernetes']}={missing}: "):
+        prepare("kubernetes", Source.GIVEN, {GIVEN["kubernetes"]: str(missing)}, stack, print)
