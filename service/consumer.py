@@ -48,9 +48,9 @@ class Consumer:
         self._handler = handler
         self._settings = settings
         self._metrics = metrics
-        self._in_flight = metrics.in_flight.labels(role="consumer")
         self._received = metrics.received.labels(via="topic")
         self._assignments: dict[int, Assignment] = {}
+        metrics.in_flight.labels(role="consumer").set_function(self._count_in_flight)
         self._committed: dict[int, int] = {}
         self._queue = FairQueue()
         self._wake = asyncio.Event()
@@ -196,7 +196,6 @@ class Consumer:
             task.add_done_callback(assignment.tasks.discard)
 
     async def _handle(self, assignment: Assignment, front: CommitFront, work: Work) -> None:
-        self._in_flight.inc()
         turn = Turn(self._slots, self._source, assignment)
         try:
             await self._handler.handle(work, turn)
@@ -214,7 +213,6 @@ class Consumer:
             if front is assignment.front:
                 self._queue.put(work.record.partition, [work])
         finally:
-            self._in_flight.dec()
             turn.end()
             self._queue.finish(work)
             self._wake.set()
@@ -247,6 +245,9 @@ class Consumer:
                 self._committed.update(positions)
         except BrokerUnavailable as error:
             log.warning("commit-failed", reason=str(error))
+
+    def _count_in_flight(self) -> float:
+        return sum(len(assignment.tasks) for assignment in self._assignments.values())
 
     def _observe(self) -> None:
         self._metrics.lag.clear()  # of the partitions that are others' now

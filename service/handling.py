@@ -87,7 +87,9 @@ class RecordHandler:
 
     async def _carry_out(self, record: Record, submission: Submission, turn: Turn) -> None:
         tried = delivery_attempts(record)
-        known = await self._until_kafka_answers(turn, lambda: self._window.find(submission.id.key, record.partition))
+        key, known = submission.id.key, None
+        if self._window.may_know(key, record.partition):
+            known = await self._until_kafka_answers(turn, lambda: self._window.find(key, record.partition))
         if known is not None and known.status == 500 and tried:
             known = None  # a dead letter that is replayed
         if known is not None:

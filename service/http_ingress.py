@@ -64,8 +64,8 @@ class HttpIngress:
         self._backlog = backlog
         self._metrics = metrics
         self._tokens = tokens
-        self._in_flight = metrics.in_flight.labels(role="ingress")
         self._requests = 0
+        metrics.in_flight.labels(role="ingress").set_function(lambda: self._requests)
         self._pending: dict[str, int] = {}
         self._received = metrics.received.labels(via="http")
         self._responses: dict[int, Any] = {}
@@ -86,12 +86,10 @@ class HttpIngress:
         """Answer `POST /api/job` (the document's URL; later editions' `/api/v1/job` and `/api/v1/jobs` alike)."""
         started = time.perf_counter()
         self._requests += 1
-        self._in_flight.inc()
         try:
             response = await self._submit(request)
         finally:
             self._requests -= 1
-            self._in_flight.dec()
         self._metrics.http_seconds.observe(time.perf_counter() - started)
         return response
 

@@ -76,6 +76,7 @@ def quantity_value(text: str) -> Fraction:
     return Fraction(number + suffix)  # with an exponent
 
 
+@lru_cache(1024)
 def memory_quantity(text: str) -> str:
     """Return an amount of memory or storage as Kubernetes takes it: `3GB` becomes `3G`, its own are kept as written.
 
@@ -89,6 +90,7 @@ def memory_quantity(text: str) -> str:
     return text.removesuffix("B")
 
 
+@lru_cache(1024)
 def cpu_quantity(cores: float) -> str:
     """Return a number of cores as a Kubernetes quantity: 2 is `2`, 0.5 is `500m`.
 

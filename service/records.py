@@ -137,7 +137,7 @@ def is_traceparent(text: str) -> bool:
 
 def _encoded(pairs: Iterable[tuple[str, str | None]]) -> Headers:
     # HTTP servers hand over bytes that are no UTF-8 as surrogate escapes: they travel on as the bytes they were
-    return tuple((name, value.encode("utf-8", "surrogateescape")) for name, value in pairs if value is not None)
+    return tuple([(name, value.encode("utf-8", "surrogateescape")) for name, value in pairs if value is not None])
 
 
 def _rfc3339(seconds: float) -> str:
@@ -170,9 +170,9 @@ class _HeaderReader:
 
     def __init__(self, headers: Headers) -> None:
         self.faults: list[Fault] = []
-        self._values: dict[str, list[bytes]] = {}
-        for name, value in headers:
-            self._values.setdefault(name, []).append(value)
+        self._values = dict(headers)
+        repeats = len(self._values) < len(headers)
+        self._ambiguous = {name for name, value in headers if value != self._values[name]} if repeats else frozenset()
 
     def identity(self, name: str, limit: int) -> str | None:
         """Return an attribute that identifies the submission; raises UnreadableRecord where nobody could tell which."""
@@ -183,7 +183,7 @@ class _HeaderReader:
 
     def text(self, name: str) -> str | None:
         """Return the value of a header, or None where it is absent, empty (Kafka's null) or broken."""
-        if not any(self._values.get(name, ())):
+        if not self._values.get(name) and name not in self._ambiguous:
             return None
         text, complaint = self._text(name, MAX_HEADER_BYTES)
         if complaint is not None:
@@ -195,15 +195,15 @@ class _HeaderReader:
         self.faults.append(Fault(f"headers.{name}", complaint))
 
     def _text(self, name: str, limit: int) -> tuple[str | None, str | None]:
-        values = self._values.get(name)
-        if values is None:
+        value = self._values.get(name)
+        if value is None:
             return None, None
-        if len(values) > 1 and any(value != values[0] for value in values):
+        if name in self._ambiguous:
             return None, "must be given once, not with several values"
-        if not 0 < len(values[0]) <= limit:
-            return None, f"must be of 1 to {limit} bytes, not {len(values[0])}"
+        if not 0 < len(value) <= limit:
+            return None, f"must be of 1 to {limit} bytes, not {len(value)}"
         try:
-            text = values[0].decode()
+            text = value.decode()
         except UnicodeDecodeError:
             return None, "must be UTF-8 text"
         if _CONTROL.search(text):

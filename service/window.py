@@ -95,6 +95,10 @@ class DuplicateWindow:
             except BrokerUnavailable as error:
                 log.warning("outcomes-unreadable", reason=str(error))
 
+    def may_know(self, key: str, partition: int) -> bool:
+        """Tell at once whether it is worth asking `find` for an outcome in `partition`; mostly it is not."""
+        return self._place(key, partition) is not None
+
     async def find(self, key: str, partition: int | None = None) -> Outcome | None:
         """Return the outcome of the submission with this key, or None; without `partition` all loaded ones are asked.
 

@@ -1,9 +1,28 @@
-"""Which partition a key belongs to, the same as for every Kafka client (murmur2, the Java client's default)."""
+"""Which partition a key belongs to, the same as for every Kafka client (murmur2, the Java client's default).
 
-from aiokafka.partitioner import murmur2
+aiokafka's own murmur2 goes byte by byte and takes twice as long, for each record written and each one read.
+"""
+
+import struct
+
+_SEED = 0x9747B28C
+_MULTIPLIER = 0x5BD1E995
+_32_BITS = 0xFFFFFFFF
+
+
+def murmur2(data: bytes) -> int:
+    """Return the 32 bits of the hash (Apache Kafka, `org.apache.kafka.common.utils.Utils.murmur2`)."""
+    whole = len(data) & ~3
+    hashed = _SEED ^ len(data)
+    for (word,) in struct.iter_unpack("<I", data[:whole]):
+        mixed = word * _MULTIPLIER & _32_BITS
+        hashed = hashed * _MULTIPLIER & _32_BITS ^ (mixed ^ mixed >> 24) * _MULTIPLIER & _32_BITS
+    if whole < len(data):
+        hashed = (hashed ^ int.from_bytes(data[whole:], "little")) * _MULTIPLIER & _32_BITS
+    hashed = (hashed ^ hashed >> 13) * _MULTIPLIER & _32_BITS
+    return hashed ^ hashed >> 15
 
 
 def home_partition(key: bytes, partitions: int) -> int:
     """Return the partition of `key` in a topic of that many partitions."""
-    hashed: int = murmur2(key)
-    return (hashed & 0x7FFFFFFF) % partitions
+    return (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -134,7 +134,7 @@ class Producer:
         value = b"" if record.key is None and record.value is None else record.value  # aiokafka refuses two nulls
         try:
             future: asyncio.Future[Any] = await client.send(
-                record.topic, value, record.key, record.partition, headers=list(record.headers)
+                record.topic, value, record.key, self._partition(record), headers=list(record.headers)
             )
         except AssertionError as error:  # how aiokafka says that the topic has no such partition
             msg = f"topic {record.topic} has no partition {record.partition}"
@@ -145,6 +145,12 @@ class Producer:
                 self._broken.set()
             raise _translated(error, maybe_written=False) from error
         return future
+
+    def _partition(self, record: NewRecord) -> int | None:
+        """Return the partition for a record; None, where key or topic are unknown, leaves it to aiokafka."""
+        if record.partition is None and record.key is not None and record.topic in self._partitions:
+            return self.home_partition(record.topic, record.key)
+        return record.partition
 
     async def _keep(self) -> None:
         """Keep a working client, replacing one that has failed, whatever it has failed of."""

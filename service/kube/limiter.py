@@ -52,6 +52,8 @@ class Limiter:
     async def enter(self) -> float:
         """Take a place, waiting for one; return the time on the event loop's clock at which it was given."""
         loop = asyncio.get_running_loop()
+        if not self._waiting and self._is_free(loop.time()):
+            return self._take(loop.time())
         turn: asyncio.Future[None] = loop.create_future()
         self._waiting.append(turn)
         self._admit()
@@ -87,14 +89,20 @@ class Limiter:
             if self._waiting[0].done():  # cancelled
                 self._waiting.popleft()
                 continue
-            now = loop.time()
-            if now < self._not_before:
+            if loop.time() < self._not_before:
                 if self._timer is None:
                     self._timer = loop.call_at(self._not_before, self._time_has_come)
                 return
-            self._not_before = max(now, self._not_before) + self._spacing
-            self._in_progress += 1
+            self._take(loop.time())
             self._waiting.popleft().set_result(None)
+
+    def _is_free(self, now: float) -> bool:
+        return self._in_progress < int(self.limit) and now >= self._not_before
+
+    def _take(self, now: float) -> float:
+        self._not_before = max(now, self._not_before) + self._spacing
+        self._in_progress += 1
+        return now
 
     def _time_has_come(self) -> None:
         self._timer = None

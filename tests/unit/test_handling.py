@@ -73,6 +73,9 @@ class World:
         return HOME
 
     # the window
+    def may_know(self, key: str, partition: int) -> bool:
+        return (key, partition) in self.done
+
     async def find(self, key: str, partition: int) -> Outcome | None:
         return self.done.get((key, partition))
 

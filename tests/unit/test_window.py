@@ -75,6 +75,7 @@ async def test_finds_what_was_written_before(log, window):
     assert await window.find(outcome("b").key) == outcome("b")
     assert await window.find(outcome("z").key, 0) is None
     assert await window.find(outcome("b").key, 1) is None
+    assert [window.may_know(outcome("b").key, partition) for partition in (0, 1, 2)] == [True, False, False]
     assert len(window) == 3
 
 

@@ -8,7 +8,6 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import OutOfOrderSequenceNumber
 
 from service.broker import BrokerUnavailable, OutcomeLog, Producer, RecordTooLarge
-from service.broker.partitioning import home_partition
 from service.metrics import Metrics
 from service.records import NewRecord, Record
 from service.settings import KafkaSettings, TopicSettings
@@ -21,22 +20,6 @@ def outcome(names: TopicSettings, key: bytes, value: bytes = b"{}", partition: i
 
 def rebuilds(metrics: Metrics) -> float | None:
     return metrics.registry.get_sample_value("job_submission_kafka_client_rebuilds_total", {"client": "producer"})
-
-
-@pytest.mark.parametrize(
-    ("key", "hashed"),
-    [
-        (b"21", -973932308),
-        (b"foobar", -790332482),
-        (b"a-little-bit-long-string", -985981536),
-        (b"a-little-bit-longer-string", -1486304829),
-        (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
-        (b"abc", 479470107),
-    ],
-)
-def test_the_hash_is_the_one_of_the_java_client(key: bytes, hashed: int) -> None:
-    """The values of Kafka's own UtilsTest.testMurmur2; Java clears the sign before it takes the remainder."""
-    assert home_partition(key, 2**31) == hashed % 2**31
 
 
 async def test_a_record_arrives_byte_for_byte(
