@@ -41,12 +41,8 @@ def digest(*parts: str | bytes) -> bytes:
     The lengths keep ("a", "bc") and ("ab", "c") apart. A string counts as its UTF-8 bytes; any string has a digest,
     lone surrogates included.
     """
-    sha = hashlib.sha256()
-    for part in parts:
-        octets = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        sha.update(len(octets).to_bytes(8))
-        sha.update(octets)
-    return sha.digest()
+    octets = [part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part for part in parts]
+    return hashlib.sha256(b"".join([len(part).to_bytes(8) + part for part in octets])).digest()
 
 
 def _base32(octets: bytes) -> str:
