@@ -4,6 +4,7 @@ Python and JSON leave doors open that this closes: names given twice, nesting wi
 through can be written back as JSON, always, which is what the fingerprint of a request relies on.
 """
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -12,12 +13,13 @@ from typing import Any, Final
 
 import orjson
 
-from service.errors import Fault, InvalidSubmission
+from service.errors import MAX_FAULTS, Fault, InvalidSubmission
 
 MAX_DEPTH: Final = 64
 """Deepest nesting of objects and arrays; a documented request has 4."""
 
 _LONGEST_NAME = 80  # of a stranger's name within a path, in characters
+_LONGEST_PATH = 300
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Location = tuple[str | int, ...]
@@ -36,12 +38,12 @@ def field_path(location: Sequence[str | int]) -> str:
         if isinstance(part, str) and _PLAIN_NAME.fullmatch(part) and len(part) <= _LONGEST_NAME:
             path += f".{part}" if path else part
         else:
-            path += f"[{_clipped(str(part))}]"
-    return path
+            path += f"[{_clipped(str(part), _LONGEST_NAME)}]"
+    return _clipped(path, _LONGEST_PATH)
 
 
-def _clipped(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."
+def _clipped(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def read_document(body: bytes) -> dict[str, Any]:
@@ -65,9 +67,10 @@ def read_document(body: bytes) -> dict[str, Any]:
         raise _refused('The body must be a JSON object such as {"job": {"project": "team-a", "image": "python"}}')
     if text.count("[") + text.count("{") > MAX_DEPTH and _too_deep(document):
         raise _refused(f"The body must nest its objects and arrays at most {MAX_DEPTH} levels deep")
-    faults = [] if _names_differ(text, document) else _repeated_names(text)
-    if "\\u0000" in text:
-        faults += _nul_characters(document)
+    # no more than are shown are looked for: some thousand with long paths would be an answer of megabytes
+    faults = list(itertools.islice(_ambiguities(text, document), MAX_FAULTS + 1))
+    if len(faults) > MAX_FAULTS:
+        faults[MAX_FAULTS] = Fault("", f"The body has more faults than these {MAX_FAULTS}")
     if faults:
         raise InvalidSubmission(tuple(faults))
     return document
@@ -93,7 +96,14 @@ def _names_differ(text: str, document: dict[str, Any]) -> bool:
     return "\\u" not in text and text.count(":") == orjson.dumps(document).count(b":")
 
 
-def _repeated_names(text: str) -> list[Fault]:
+def _ambiguities(text: str, document: dict[str, Any]) -> Iterator[Fault]:
+    if not _names_differ(text, document):
+        yield from _repeated_names(text)
+    if "\\u0000" in text:
+        yield from _nul_characters(document)
+
+
+def _repeated_names(text: str) -> Iterator[Fault]:
     """Read again, with the standard library: orjson keeps the last of equal names and says nothing."""
     found: list[_Ambiguous] = []
 
@@ -108,22 +118,16 @@ def _repeated_names(text: str) -> list[Fault]:
 
     # integers as floats: int() refuses thousands of digits, and the values do not matter here
     document = json.JSONDecoder(object_pairs_hook=members, parse_int=float).decode(text)
-    if not found:
-        return []
-    return [
-        Fault(field_path((*location, name)), "is given more than once; give it once")
-        for location, value in _values(document)
-        if isinstance(value, _Ambiguous)
-        for name in value.repeated
-    ]
+    for location, value in _values(document) if found else ():
+        if isinstance(value, _Ambiguous):
+            for name in value.repeated:
+                yield Fault(field_path((*location, name)), "is given more than once; give it once")
 
 
-def _nul_characters(document: dict[str, Any]) -> list[Fault]:
-    return [
-        Fault(field_path(location), "must have no NUL character (\\u0000)")
-        for location, value in _values(document)
-        if "\0" in (value if isinstance(value, str) else "") + str(location[-1] if location else "")
-    ]
+def _nul_characters(document: dict[str, Any]) -> Iterator[Fault]:
+    for location, value in _values(document):
+        if "\0" in (value if isinstance(value, str) else "") + str(location[-1] if location else ""):
+            yield Fault(field_path(location), "must have no NUL character (\\u0000)")
 
 
 def _values(value: Any, location: Location = ()) -> Iterator[tuple[Location, Any]]:

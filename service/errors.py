@@ -6,7 +6,10 @@ cannot be understood at all becomes a dead letter.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+MAX_FAULTS: Final = 100
+"""Most faults that one answer lists."""
 
 
 @dataclass(frozen=True, slots=True)

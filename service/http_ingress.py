@@ -16,7 +16,7 @@ from aiohttp import web
 from service.broker import Backlog, BrokerUnavailable, Producer, RecordTooLarge
 from service.credentials import Principal, TokenList, authenticate
 from service.documents import read_document
-from service.errors import Rejection, SubmissionRejected
+from service.errors import Fault, InvalidSubmission, Rejection, SubmissionRejected
 from service.logs import escape, log
 from service.metrics import Metrics
 from service.naming import http_submission_id, is_submission_key, job_name
@@ -66,7 +66,7 @@ class HttpIngress:
         self._tokens = tokens
         self._requests = 0
         metrics.in_flight.labels(role="ingress").set_function(lambda: self._requests)
-        self._pending: dict[str, int] = {}
+        self._pending: dict[str, list[str]] = {}
         self._received = metrics.received.labels(via="http")
         self._responses: dict[int, Any] = {}
 
@@ -99,10 +99,12 @@ class HttpIngress:
         principal = self._authenticate(request)
         if request.content_type != "application/json":
             return _error(Rejection(415, "the body must be JSON: send Content-Type: application/json"))
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            return _error(Rejection(415, "the body must be sent as it is, without Content-Encoding"))
         body = await self._body(request)
         job = validate(read_document(body), profile=self._settings.kube.scheduler_profile)
         principal.require(job.project)
-        key = read_idempotency_key(request.headers.get("Idempotency-Key"))
+        key = read_idempotency_key(_only(request, "Idempotency-Key"))
         wait = read_prefer(
             ",".join(request.headers.getall("Prefer", ())),
             default=self._settings.http.wait_seconds,
@@ -123,7 +125,7 @@ class HttpIngress:
         return await self._produce_and_wait(submission, job, wait)
 
     def _authenticate(self, request: web.Request) -> Principal:
-        return authenticate(request.headers.get("RA-USER"), request.headers.get("Authorization"), self._tokens())
+        return authenticate(_only(request, "RA-USER"), _only(request, "Authorization"), self._tokens())
 
     async def _body(self, request: web.Request) -> bytes:
         if request.content.is_eof():
@@ -135,13 +137,16 @@ class HttpIngress:
             raise SubmissionRejected(
                 Rejection(408, f"the body did not arrive within {self._settings.http.read_timeout_seconds:g} s")
             ) from None
+        except ConnectionError:  # nobody is left to read this answer
+            raise SubmissionRejected(Rejection(400, "the client hung up before the whole body had arrived")) from None
 
     async def _produce_and_wait(self, submission: Submission, job: JobSubmission, wait: float) -> web.Response:
         if not self._replies.ready:
             return _error(Rejection(503, "the service is starting or cannot reach Kafka: nothing was accepted"))
         assert submission.correlation_id is not None  # noqa: S101 - set above; tells mypy
         with self._replies.expect(submission.correlation_id, wait) as answered:
-            self._pending[submission.id.key] = self._pending.get(submission.id.key, 0) + 1
+            pending = self._pending.setdefault(submission.id.key, [])
+            pending.append(str(submission.user))
             try:
                 await self._producer.send(submission_record(submission, self._settings.topics.submissions))
                 outcome = await answered if wait else None
@@ -151,8 +156,8 @@ class HttpIngress:
                 log.warning("submission-not-accepted", submission=submission.id.key, reason=str(error))
                 return _error(Rejection(503, MAYBE_ACCEPTED if error.maybe_written else NOT_ACCEPTED))
             finally:
-                self._pending[submission.id.key] -= 1
-                if not self._pending[submission.id.key]:
+                pending.pop()  # users of one id are one user
+                if not pending:
                     del self._pending[submission.id.key]
         return self._accepted(submission, job) if outcome is None else _outcome_response(outcome)
 
@@ -175,7 +180,7 @@ class HttpIngress:
             return _unknown(key)
         try:
             outcome = await self._window.find(key)
-            if outcome is None and (key in self._pending or await self._backlog.holds(key.encode())):
+            if outcome is None and await self._is_pending(key, principal):
                 return _json(202, {"status": 202, "message": "the outcome is not known yet"}, {"Retry-After": "1"})
             outcome = outcome or await self._just_finished(key)
         except BrokerUnavailable as error:
@@ -185,6 +190,12 @@ class HttpIngress:
         if outcome is None or (principal.projects is not None and outcome.user != principal.user):
             return _unknown(key)
         return _outcome_response(outcome, status=200)
+
+    async def _is_pending(self, key: str, principal: Principal) -> bool:
+        """Tell whether a submission waits for its outcome; with tokens, whether one of this user's own does."""
+        user = None if principal.projects is None else principal.user
+        waiting = self._pending.get(key, ())
+        return (bool(waiting) if user is None else user in waiting) or await self._backlog.holds(key.encode(), user)
 
     async def _just_finished(self, key: str) -> Outcome | None:
         """Look once more: between the two questions the outcome may have come and the backlog been committed."""
@@ -219,6 +230,14 @@ class HttpIngress:
         counter.inc()
 
 
+def _only(request: web.Request, name: str) -> str | None:
+    """Return the value of a header that can be there once: of two values nobody could tell which one counts."""
+    values = request.headers.getall(name, ())
+    if len(set(values)) > 1:
+        raise InvalidSubmission((Fault(name, "must be given once, not with several values"),))
+    return values[0] if values else None
+
+
 def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:
     return web.Response(body=orjson.dumps(body), status=status, content_type="application/json", headers=headers)
 
@@ -235,7 +254,7 @@ def _error(rejection: Rejection) -> web.Response:
 def _unknown(key: str) -> web.Response:
     return _error(
         Rejection(
-            404, f"no submission with the id {escape(key[:100])!r} is known; they are remembered for a limited time"
+            404, f'no submission with the id "{escape(key[:100])}" is known; they are remembered for a limited time'
         )
     )
 

@@ -43,7 +43,7 @@ _JSON_TYPE = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json", re.IGNOREC
 _STRUCTURED = re.compile(r"application/cloudevents", re.IGNORECASE)  # the envelope would be taken for the body
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
-_STATUS = re.compile(rb"[1-5][0-9]{2}")
+_STATUS = re.compile(rb"[245][0-9]{2}")  # of outcomes: done, or refused
 
 
 class Record(NamedTuple):

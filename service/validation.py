@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 
 from service import parameters as rules
 from service.documents import Location, field_path
-from service.errors import Fault, InvalidSubmission
+from service.errors import MAX_FAULTS, Fault, InvalidSubmission
 from service.mounts import (
     HOME,
     SHARED_MEMORY,
@@ -40,9 +40,6 @@ Profile = Literal["kubernetes", "runai", "kai", "kueue"]
 
 GPU_SHARING: Final[frozenset[Profile]] = frozenset({"runai", "kai"})
 """The profiles under which a job can have a fraction of a GPU."""
-
-MAX_FAULTS: Final = 100
-"""Most faults that one answer lists."""
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 ServiceType = Literal["nodeport", "loadbalancer", "ingress", "portforward"]

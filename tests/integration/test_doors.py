@@ -49,6 +49,30 @@ async def test_tokens(guarded, api):
     assert job["metadata"]["annotations"]["job-submission.io/user"] == "john"
 
 
+async def test_a_pending_submission_is_its_users_alone(environment, tmp_path):
+    tokens = tmp_path / "tokens.json"
+    entries = [
+        {"sha256": hashlib.sha256(user.encode()).hexdigest(), "user": user, "projects": ["team-a"]}
+        for user in ("john", "mary")
+    ]
+    tokens.write_text(json.dumps({"tokens": entries}))
+    apart = {name: f"{value}-alone" for name, value in environment.items() if name.startswith(("TOPICS", "CONSUMER"))}
+    settings = apart | {"HTTP_TOKENS_FILE": str(tokens), "HTTP_DRAIN_SECONDS": "1"}
+    ingress = ServiceProcess("ingress", environment | settings).until_ready()
+    try:
+        _, headers, _ = await post(ingress.url, Authorization="Bearer john", Prefer="respond-async")  # nobody consumes
+        async with aiohttp.ClientSession() as session:
+
+            async def status(user: str) -> int:
+                sent = {"Authorization": f"Bearer {user}"}
+                async with session.get(ingress.url + headers["Location"], headers=sent) as response:
+                    return response.status
+
+            assert [await status(user) for user in ("john", "mary")] == [202, 404]
+    finally:
+        assert await asyncio.to_thread(ingress.stop) == 0
+
+
 async def test_too_many_in_progress(environment):
     apart = {name: f"{value}-busy" for name, value in environment.items() if name.startswith(("TOPICS", "CONSUMER"))}
     ingress = ServiceProcess("ingress", environment | apart | {"HTTP_MAX_IN_FLIGHT": "1", "HTTP_DRAIN_SECONDS": "1"})

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.documents import MAX_DEPTH, field_path, read_document
-from service.errors import Fault, InvalidSubmission
+from service.errors import MAX_FAULTS, Fault, InvalidSubmission
 
 JSON = st.recursive(
     st.none()
@@ -169,3 +169,20 @@ def test_any_bytes_are_a_document_or_refused(body: bytes):
 )
 def test_a_path(location: tuple[str | int, ...], path: str):
     assert field_path(location) == path
+
+
+def test_a_long_path_is_cut():
+    assert field_path(["#" * 80] * 60) == (f"[{'#' * 80}]" * 4)[:297] + "..."
+
+
+@pytest.mark.parametrize("element", ['"\\u0000"', '{"":0,"":0}'])
+def test_the_faults_of_one_body_make_no_answer_of_megabytes(element: str):
+    """Found by attack: 64 KiB of faults, each deep within names as long as are shown, were an answer of 33 MB."""
+    body = f"[{','.join([element] * 5000)}]"
+    for _ in range(MAX_DEPTH - 3):
+        body = f'{{"{"#" * 80}":{body}}}'
+    with pytest.raises(InvalidSubmission) as refused:
+        read_document(body.encode())
+    assert len(refused.value.faults) == MAX_FAULTS + 1
+    assert refused.value.faults[-1] == Fault("", "The body has more faults than these 100")
+    assert len(orjson.dumps(refused.value.rejection.body())) < 64 * 1024

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.documents import read_document
-from service.errors import Fault, InvalidSubmission
+from service.errors import MAX_FAULTS, Fault, InvalidSubmission
 from service.mounts import HostVolume, VolumeClaim
-from service.validation import MAX_FAULTS, PARAMETERS, JobSubmission, Port, Profile, validate
+from service.validation import PARAMETERS, JobSubmission, Port, Profile, validate
 
 BASE: dict[str, Any] = {"project": "team-a", "image": "busybox"}
 
