@@ -57,16 +57,17 @@ def main() -> int:
     logs.configure(LogSettings(level="error"))
     options = Options(arguments.pairs, arguments.scale)
     started, figures = time.monotonic(), list[Figure]()
+    order = [promise.name for promise in PROMISES]
+    arguments.out.mkdir(parents=True, exist_ok=True)
     for parts, measure in MEASUREMENTS:
         if parts & only:
             name = f"{measure.__module__}.{measure.__name__}"
             _say(f"{time.monotonic() - started:5.0f} s  {' and '.join(sorted(parts))}: {name}")
-            figures += uvloop.run(_measured(measure, options))
-    order = [promise.name for promise in PROMISES]
-    figures = sorted((f for f in figures if f.promise.part in only), key=lambda f: order.index(f.promise.name))
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    write_json(arguments.out / "bench.json", _about(options, time.monotonic() - started), figures)
-    write_svg(arguments.out / "bench.svg", figures)
+            figures += [figure for figure in uvloop.run(_measured(measure, options)) if figure.promise.part in only]
+            figures.sort(key=lambda figure: order.index(figure.promise.name))
+            # after each part, so that a later one that fails takes nothing with it
+            write_json(arguments.out / "bench.json", _about(options, time.monotonic() - started), figures)
+            write_svg(arguments.out / "bench.svg", figures)
     print(table(figures))
     print(f"\nin full: {arguments.out / 'bench.json'}, {arguments.out / 'bench.svg'}")
     return int(any(each.verdict == "MISSED" for each in figures))

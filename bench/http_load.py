@@ -45,6 +45,7 @@ class _Connection(asyncio.Protocol):
     """One kept connection; one request at a time."""
 
     def __init__(self) -> None:
+        self.closed = False
         self._buffer = b""
         self._answer: asyncio.Future[int] | None = None
         self._transport: asyncio.Transport | None = None
@@ -64,6 +65,7 @@ class _Connection(asyncio.Protocol):
             self._answer.set_result(int(head[9:12]))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(exc or ConnectionResetError("the server has closed the connection"))
 
@@ -132,6 +134,9 @@ class HttpLoad:
         return load
 
     async def _send(self, data: bytes, load: Load, due: float) -> None:
+        while self._idle and self._idle[-1].closed:  # the server has closed what was idle for long
+            self._idle.pop()
+            self._open -= 1
         connection = self._idle.pop() if self._idle else await self._connect()
         load.statuses[await connection.request(data)] += 1
         load.latencies.append(time.perf_counter() - due)

@@ -28,6 +28,8 @@ FETCH_SECONDS = 0.5
 """How long one fetch waits for records."""
 RETRY_SECONDS = 1.0
 """Pause after a failure that nobody can foresee."""
+MAX_HELD = 8
+"""Times `queue_per_partition` that a partition may hold of records begun and not done, which rest between tries."""
 REMEMBERED_EVERY = 15
 """Number of commits between two counts of the duplicate window."""
 
@@ -166,10 +168,23 @@ class Consumer:
                         self._begin_anew(assignment)
                     assignment.front.deliver(record.offset, record.timestamp)
                     self._queue.put(partition, [understand(record)])
-                if len(assignment.front) >= self._settings.queue_per_partition and not assignment.paused:
-                    assignment.paused = True
-                    self._source.pause([partition])
+                self._regulate(assignment)
             self._wake.set()
+
+    def _regulate(self, assignment: Assignment) -> None:
+        """Pause a partition that has enough to do, and resume it when half of that is done.
+
+        What counts is what waits for its turn: records that rest between two tries, such as those of a project whose
+        webhook is down, must not keep the others away. They have a bound of their own, for the memory they take.
+        """
+        most = self._settings.queue_per_partition
+        load = max(self._queue.waiting(assignment.partition) / most, len(assignment.front) / (most * MAX_HELD))
+        if load >= 1 and not assignment.paused:
+            assignment.paused = True
+            self._source.pause([assignment.partition])
+        elif load <= 1 / 2 and assignment.paused and assignment.loading is None and not assignment.revoked:
+            assignment.paused = False
+            self._source.resume([assignment.partition])
 
     def _begin_anew(self, assignment: Assignment) -> None:
         """Take up again a partition whose offsets have gone back: cut by the brokers, or of a topic made anew.
@@ -191,6 +206,7 @@ class Consumer:
                 self._slots.release()
                 continue
             assignment = self._assignments[work.record.partition]
+            self._regulate(assignment)
             task = asyncio.create_task(self._handle(assignment, assignment.front, work))
             assignment.tasks.add(task)
             task.add_done_callback(assignment.tasks.discard)
@@ -200,9 +216,7 @@ class Consumer:
         try:
             await self._handler.handle(work, turn)
             front.finish(work.record.offset)
-            if assignment.paused and len(assignment.front) <= self._settings.queue_per_partition // 2:
-                assignment.paused = False
-                self._source.resume([assignment.partition])
+            self._regulate(assignment)
         except LeaseLost:
             log.info("submission-handed-back", partition=work.record.partition, offset=work.record.offset)
         except TooManyDeadLetters as error:

@@ -56,6 +56,10 @@ class FairQueue:
             self._aside.setdefault(work.key, deque()).append(work)
         return None
 
+    def waiting(self, partition: int) -> int:
+        """Return how much work of a partition waits for its turn."""
+        return len(self._lanes.get(partition, ()))
+
     def __bool__(self) -> bool:
         """Tell whether it is worth asking for work."""
         return bool(self._rotation)

@@ -230,6 +230,31 @@ async def test_what_does_not_end_in_time_is_left_for_the_next_delivery():
     assert {0: 1} not in stage.source.commits
 
 
+async def test_records_that_rest_between_tries_keep_the_others_of_their_partition_from_nothing():
+    """Found by attack: a queue full of one project's failing submissions stopped those of all projects."""
+    async with Stage(concurrency=2, queue_per_partition=4) as stage:
+        mended, resting = asyncio.Event(), []
+
+        async def handle(work, turn):
+            if work.record.offset < 31:
+                resting.append(work.record.offset)
+                while not mended.is_set():
+                    await turn.rest(0.01)
+            stage.handler.finished.append((0, work.record.offset))
+
+        stage.handler.handle = handle
+        for begin in range(0, 30, 3):
+            stage.source.fetched.put_nowait({0: records(0, begin, begin + 1, begin + 2)})
+            await stage.until(lambda: len(resting) == begin + 3)  # noqa: B023 - awaited within its turn
+        assert stage.source.paused == set()
+        stage.source.fetched.put_nowait({0: records(0, 31)})
+        await stage.until(lambda: stage.handler.finished == [(0, 31)])
+        stage.source.fetched.put_nowait({0: records(0, 32, 33, 34)})  # what is begun and not done has a bound too
+        await stage.until(lambda: len(stage.handler.finished) == 4 and stage.source.paused == {0})
+        mended.set()
+        await stage.until(lambda: len(stage.handler.finished) == 34 and not stage.source.paused)
+
+
 async def test_a_resting_record_lends_its_place():
     async with Stage(concurrency=1) as stage:
         rested = asyncio.Event()
