@@ -26,6 +26,10 @@ REJECTION_ANNOTATION: Final = "job-submission.io/rejection"
 MAX_NAMES: Final = 8
 """Names of the deterministic sequence that are tried for one submission."""
 
+_ANOTHER_NAME: Final = (
+    "give another name, or jobNamePrefix; what may be sent again needs an Idempotency-Key, or ce_id on the topic"
+)
+
 Guard = Callable[[], Awaitable[None]]
 """Returns when this process may write to Kubernetes for the submission; raises LeaseLost when it may not any more."""
 
@@ -115,7 +119,7 @@ class Errand:
             if holder is None or rule.verdict is Verdict.PERMANENT:
                 raise SubmissionRejected(rejection_for(answer, f"the Job {self.name}"))
             if self._job.name or self._attempt + 1 == MAX_NAMES:
-                raise SubmissionRejected(Rejection(409, f"the name {self.name} is taken by another job"))
+                raise SubmissionRejected(Rejection(409, f"the name {self.name} is taken by another job", _ANOTHER_NAME))
             self._take_name(self._attempt + 1)
 
     async def _is_nowhere(self, rule: Rule) -> bool:

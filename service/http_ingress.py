@@ -10,30 +10,27 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
-import orjson
 from aiohttp import web
 
 from service.broker import Backlog, BrokerUnavailable, Producer, RecordTooLarge
 from service.credentials import Principal, TokenList, authenticate
 from service.documents import read_document
 from service.errors import Fault, InvalidSubmission, Rejection, SubmissionRejected
-from service.logs import escape, log
+from service.logs import log
 from service.metrics import Metrics
 from service.naming import http_submission_id, is_submission_key, job_name
 from service.preferences import read_idempotency_key, read_prefer
 from service.records import Outcome, Submission, submission_record
 from service.replies import Replies
+from service.responses import error_response, json_response, outcome_response, unknown_submission
 from service.settings import Settings
 from service.validation import JobSubmission, validate
 from service.window import DuplicateWindow
 
 SUBMIT_PATHS = ("/api/job", "/api/v1/job", "/api/v1/jobs")
 STATUS_PATH = "/api/submissions/"
-RETRY_SECONDS = "5"
-"""`Retry-After` of answers for which nothing better is known."""
+USAGE = f"POST a job to {' or '.join(SUBMIT_PATHS)}, GET what became of it from {STATUS_PATH}<id>"
 NOT_ACCEPTED = "Kafka cannot take the submission: nothing was accepted; try again later"
-CHALLENGE = 'RA-USER, Bearer realm="job-submission"'
-"""RFC 9110 wants a 401 to say what is missing: the header of the documented API, or a token where there is a list."""
 MAYBE_ACCEPTED = (
     "Kafka did not acknowledge the submission in time: it may or may not be carried out; try again with the same "
     "Idempotency-Key, and there will be one job"
@@ -95,12 +92,12 @@ class HttpIngress:
 
     async def _submit(self, request: web.Request) -> web.Response:
         if self._requests > self._settings.http.max_in_flight:
-            return _error(Rejection(429, "too many submissions in progress: try again later"))
+            return error_response(Rejection(429, "too many submissions in progress: try again later"))
         principal = self._authenticate(request)
         if request.content_type != "application/json":
-            return _error(Rejection(415, "the body must be JSON: send Content-Type: application/json"))
+            return error_response(Rejection(415, "the body must be JSON: send Content-Type: application/json"))
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            return _error(Rejection(415, "the body must be sent as it is, without Content-Encoding"))
+            return error_response(Rejection(415, "the body must be sent as it is, without Content-Encoding"))
         body = await self._body(request)
         job = validate(read_document(body), profile=self._settings.kube.scheduler_profile)
         principal.require(job.project)
@@ -142,7 +139,7 @@ class HttpIngress:
 
     async def _produce_and_wait(self, submission: Submission, job: JobSubmission, wait: float) -> web.Response:
         if not self._replies.ready:
-            return _error(Rejection(503, "the service is starting or cannot reach Kafka: nothing was accepted"))
+            return error_response(Rejection(503, "the service is starting or cannot reach Kafka: nothing was accepted"))
         assert submission.correlation_id is not None  # noqa: S101 - set above; tells mypy
         with self._replies.expect(submission.correlation_id, wait) as answered:
             pending = self._pending.setdefault(submission.id.key, [])
@@ -151,15 +148,15 @@ class HttpIngress:
                 await self._producer.send(submission_record(submission, self._settings.topics.submissions))
                 outcome = await answered if wait else None
             except RecordTooLarge:
-                return _error(Rejection(413, "the submission is larger than Kafka takes"))
+                return error_response(Rejection(413, "the submission is larger than Kafka takes"))
             except BrokerUnavailable as error:
                 log.warning("submission-not-accepted", submission=submission.id.key, reason=str(error))
-                return _error(Rejection(503, MAYBE_ACCEPTED if error.maybe_written else NOT_ACCEPTED))
+                return error_response(Rejection(503, MAYBE_ACCEPTED if error.maybe_written else NOT_ACCEPTED))
             finally:
                 pending.pop()  # users of one id are one user
                 if not pending:
                     del self._pending[submission.id.key]
-        return self._accepted(submission, job) if outcome is None else _outcome_response(outcome)
+        return self._accepted(submission, job) if outcome is None else outcome_response(outcome)
 
     def _accepted(self, submission: Submission, job: JobSubmission) -> web.Response:
         body = {
@@ -170,26 +167,28 @@ class HttpIngress:
         if job.name is None:
             body["name"] = job_name(job, submission.id)
         headers = {"Location": STATUS_PATH + submission.id.key, "Retry-After": "1"}
-        return _json(202, body, headers)
+        return json_response(202, body, headers)
 
     async def status(self, request: web.Request) -> web.Response:
         """Answer `GET /api/submissions/<id>`: 200 with the outcome, 202 while it is pending, 404 if unknown."""
         principal = self._authenticate(request)
         key = request.match_info["id"]
         if not is_submission_key(key):
-            return _unknown(key)
+            return unknown_submission(key)
         try:
             outcome = await self._window.find(key)
             if outcome is None and await self._is_pending(key, principal):
-                return _json(202, {"status": 202, "message": "the outcome is not known yet"}, {"Retry-After": "1"})
+                return json_response(
+                    202, {"status": 202, "message": "the outcome is not known yet"}, {"Retry-After": "1"}
+                )
             outcome = outcome or await self._just_finished(key)
         except BrokerUnavailable as error:
-            return _error(Rejection(503, "Kafka cannot be asked at the moment", str(error)))
+            return error_response(Rejection(503, "Kafka cannot be asked at the moment", str(error)))
         if outcome is None and not self._replies.caught_up:
-            return _error(Rejection(503, "the outcomes of the past are still being read: ask again"))
+            return error_response(Rejection(503, "the outcomes of the past are still being read: ask again"))
         if outcome is None or (principal.projects is not None and outcome.user != principal.user):
-            return _unknown(key)
-        return _outcome_response(outcome, status=200)
+            return unknown_submission(key)
+        return outcome_response(outcome, status=200)
 
     async def _is_pending(self, key: str, principal: Principal) -> bool:
         """Tell whether a submission waits for its outcome; with tokens, whether one of this user's own does."""
@@ -208,17 +207,19 @@ class HttpIngress:
         try:
             response = await handler(request)
         except SubmissionRejected as rejected:
-            response = _error(rejected.rejection)
+            response = error_response(rejected.rejection)
         except web.HTTPRequestEntityTooLarge:
             limit = self._settings.http.max_body_bytes
-            response = _error(Rejection(413, f"the body is larger than {limit} bytes"))
+            response = error_response(Rejection(413, f"the body is larger than {limit} bytes, HTTP_MAX_BODY_BYTES"))
         except web.HTTPException as error:
-            response = _error(Rejection(error.status, error.reason))
+            response = error_response(
+                Rejection(error.status, error.reason, USAGE if error.status in (404, 405) else None)
+            )
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
         except Exception:  # noqa: BLE001 - the last resort of the door: the client gets an answer, the log the cause
             log.exception("request-failed", path=request.path)
-            response = _error(Rejection(500, "the service failed to handle the request; its log has the cause"))
+            response = error_response(Rejection(500, "the service failed to handle the request; its log has the cause"))
         if request.path in SUBMIT_PATHS:
             self._count(response.status)
         return response
@@ -236,40 +237,3 @@ def _only(request: web.Request, name: str) -> str | None:
     if len(set(values)) > 1:
         raise InvalidSubmission((Fault(name, "must be given once, not with several values"),))
     return values[0] if values else None
-
-
-def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json", headers=headers)
-
-
-def _error(rejection: Rejection) -> web.Response:
-    headers = {}
-    if rejection.status in (429, 503):
-        headers["Retry-After"] = RETRY_SECONDS
-    if rejection.status == 401:
-        headers["WWW-Authenticate"] = CHALLENGE
-    return _json(rejection.status, rejection.body(), headers)
-
-
-def _unknown(key: str) -> web.Response:
-    return _error(
-        Rejection(
-            404, f'no submission with the id "{escape(key[:100])}" is known; they are remembered for a limited time'
-        )
-    )
-
-
-def _outcome_response(outcome: Outcome, status: int | None = None) -> web.Response:
-    """Return the outcome as it was written; warnings as the API server sends its own (RFC 9111, warn-code 299)."""
-    response = _json(status or outcome.status, outcome.body)
-    if outcome.status in (429, 503):
-        response.headers["Retry-After"] = RETRY_SECONDS
-    for warning in outcome.warnings:
-        response.headers.add("Warning", f'299 - "{_quotable(warning)}"')
-    return response
-
-
-def _quotable(text: str) -> str:
-    """Return `text` fit for a quoted string in a header: printable ASCII, quotes and backslashes escaped."""
-    plain = escape(text).encode("ascii", "backslashreplace").decode("ascii")
-    return plain.replace("\\", "\\\\").replace('"', '\\"')

@@ -75,7 +75,9 @@ class Submitter:
         """Return the refusal of a submission whose id was used before, for another request that made the Job `name`."""
         used_for = f"made the Job {name}" if name else "was refused"
         rejection = Rejection(
-            422, f"the id of this submission was used before for another request, which {used_for}: use a new one"
+            422,
+            f"the id of this submission was used before for another request, which {used_for}: use a new one",
+            "the id is the Idempotency-Key of a POST, ce_source and ce_id of a record",
         )
         body = rejection.body()
         return _outcome(submission, fingerprint_of(submission.body), rejection.status, body, conflict=True)

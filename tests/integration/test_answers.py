@@ -178,13 +178,14 @@ async def test_warnings_travel(post, api):
     assert all(warning.startswith('299 - "') for warning in answer.warnings)
 
 
-async def test_wrong_method_and_unknown_path_have_the_error_shape(service, http):
+async def test_wrong_method_and_unknown_path_say_what_there_is(service, http):
+    usage = "POST a job to /api/job or /api/v1/job or /api/v1/jobs, GET what became of it from /api/submissions/<id>"
     async with http.get(service.url + "/api/job") as response:
         assert (response.status, response.headers["Allow"]) == (405, "POST")
-        assert set(await response.json()) == {"status", "message"}
+        assert await response.json() == {"status": 405, "message": "Method Not Allowed", "details": usage}
     async with http.post(service.url + "/nothing") as response:
         assert response.status == 404
-        assert set(await response.json()) == {"status", "message"}
+        assert await response.json() == {"status": 404, "message": "Not Found", "details": usage}
 
 
 async def test_the_documents_basic_job_as_it_stands(post):

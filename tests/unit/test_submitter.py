@@ -40,6 +40,9 @@ RICH_OBJECTS = [
     "services/train",
 ]
 QUOTA = ApiAnswer(403, "Forbidden", 'jobs.batch "train" is forbidden: exceeded quota: q, used: 1, limited: 1')
+ANOTHER_NAME = (
+    "give another name, or jobNamePrefix; what may be sent again needs an Idempotency-Key, or ce_id on the topic"
+)
 INVALID = ApiAnswer(422, "Invalid", 'Service "train" is invalid: spec.ports[0].nodePort: Invalid value')
 
 
@@ -204,7 +207,8 @@ async def test_another_request_under_the_same_id_is_a_conflict() -> None:
     api, first, second = FakeApi(), submission(PLAIN), submission({**PLAIN, "image": "other"})
     await Caller(api).submit(first)
     message = "the id of this submission was used before for another request, which made the Job train: use a new one"
-    conflict = answered(second, 422, {"status": 422, "message": message}, conflict=True)
+    details = "the id is the Idempotency-Key of a POST, ce_source and ce_id of a record"
+    conflict = answered(second, 422, {"status": 422, "message": message, "details": details}, conflict=True)
     assert await Caller(api).submit(second) == conflict
     assert (
         api.objects["jobs", NAMESPACE, "train"]["spec"]["template"]["spec"]["containers"][0]["image"] == "python:3.12"
@@ -216,7 +220,7 @@ async def test_a_given_name_of_somebody_else_is_taken(refusal: ApiAnswer | None)
     api, sent = FakeApi(), submission(PLAIN)
     api.put("jobs", NAMESPACE, {"metadata": {"name": "train"}})
     api.refuse = lambda _resource, _name: refusal
-    body = {"status": 409, "message": "the name train is taken by another job"}
+    body = {"status": 409, "message": "the name train is taken by another job", "details": ANOTHER_NAME}
     assert await Caller(api).submit(sent) == answered(sent, 409, body)
 
 
@@ -232,7 +236,7 @@ async def test_names_are_not_tried_without_end() -> None:
     names = [generated_name(None, ONE, attempt) for attempt in range(MAX_NAMES)]
     for name in names:
         api.put("jobs", NAMESPACE, {"metadata": {"name": name}})
-    body = {"status": 409, "message": f"the name {names[-1]} is taken by another job"}
+    body = {"status": 409, "message": f"the name {names[-1]} is taken by another job", "details": ANOTHER_NAME}
     assert await Caller(api).submit(sent) == answered(sent, 409, body)
 
 
