@@ -12,6 +12,9 @@ from service.records import Outcome
 RETRY_SECONDS: Final = "5"
 """`Retry-After` of answers for which nothing better is known."""
 
+MAX_WARNINGS: Final = 20
+"""Most warnings that one response has: HTTP clients take a hundred headers or so."""
+
 CHALLENGE: Final = 'RA-USER, Bearer realm="job-submission"'
 """RFC 9110 wants a 401 to say what is missing: the header of the documented API, or a token where there is a list."""
 
@@ -45,7 +48,7 @@ def outcome_response(outcome: Outcome, status: int | None = None) -> web.Respons
     response = json_response(status or outcome.status, outcome.body)
     if outcome.status in (429, 503):
         response.headers["Retry-After"] = RETRY_SECONDS
-    for warning in outcome.warnings:
+    for warning in outcome.warnings[:MAX_WARNINGS]:
         response.headers.add("Warning", f'299 - "{_quotable(warning)}"')
     return response
 
