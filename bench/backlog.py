@@ -20,6 +20,7 @@ Progress = list[tuple[float, dict[int, int]]]
 """Seconds and the number of outcomes by partition, again and again."""
 
 POLL_SECONDS = 0.02
+"""How often the progress is looked at where a moment counts; a long drain is looked at less, as looking costs CPU."""
 
 
 def submissions(topic: str, count: int) -> Iterable[NewRecord]:
@@ -79,11 +80,11 @@ class OutcomeCount:
         ends = await self._consumer.end_offsets(self._places)
         return {place.partition: end for place, end in ends.items()}
 
-    async def watch(self, until: Callable[[dict[int, int]], bool]) -> Progress:
-        """Note the progress until `until` says that it is enough."""
+    async def watch(self, until: Callable[[dict[int, int]], bool], every: float = POLL_SECONDS) -> Progress:
+        """Note the progress, `every` so many seconds, until `until` says that it is enough."""
         progress: Progress = [(time.perf_counter(), await self.now())]
         while not until(progress[-1][1]):
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(every)
             progress.append((time.perf_counter(), await self.now()))
         return progress
 

@@ -85,6 +85,6 @@ async def drained(stack: Stack, environment: Mapping[str, str], count: int) -> f
     await make_topics(environment)
     await write(stack, environment["TOPICS_SUBMISSIONS"], submissions(environment["TOPICS_SUBMISSIONS"], count))
     async with outcome_count(stack, environment["TOPICS_OUTCOMES"]) as outcomes:
-        watching = asyncio.create_task(outcomes.watch(lambda ends: sum(ends.values()) >= count))
+        watching = asyncio.create_task(outcomes.watch(lambda ends: sum(ends.values()) >= count, every=0.1))
         async with stack.service("consumer", environment):
             return rate(await watching)
