@@ -4,13 +4,14 @@ import json
 import urllib.error
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import kubernetes
 import pytest
 
 from devstack.cluster import LocalCluster
-from tests.servers import GIVEN, Source, cluster
+from tests.servers import GIVEN, Source, prepare
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,10 @@ def test_the_audit_log_names_user_verb_and_resource(stacks: list[LocalCluster]) 
 
 def test_a_given_cluster_is_used_through_its_kubeconfig(stacks: list[LocalCluster], tmp_path: Path) -> None:
     environment = {GIVEN["kubernetes"]: str(stacks[0].kubeconfig)}
-    with cluster(Source.GIVEN, environment, tmp_path) as given:
+    with (
+        ExitStack() as containers,
+        prepare("kubernetes", Source.GIVEN, environment, containers, print)(tmp_path) as given,
+    ):
         assert given.kubeconfig == stacks[0].kubeconfig
         given.api.make_namespace("through-the-kubeconfig")
     assert "through-the-kubeconfig" in namespaces(stacks[0])
