@@ -36,7 +36,7 @@ unit: .venv/dev.stamp ## the tests that need no server
 	@$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
 
 .PHONY: bench
-bench: .venv/dev.stamp ## measure the service beside its servers, some 20 minutes (BENCH_ARGS='--only P1,P3')
+bench: .venv/dev.stamp ## measure the service beside its servers, some 15 minutes (BENCH_ARGS='--only P1,P3')
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 .PHONY: lint

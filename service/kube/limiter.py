@@ -52,8 +52,9 @@ class Limiter:
     async def enter(self) -> float:
         """Take a place, waiting for one; return the time on the event loop's clock at which it was given."""
         loop = asyncio.get_running_loop()
-        if not self._waiting and self._is_free(loop.time()):
-            return self._take(loop.time())
+        now = loop.time()
+        if not self._waiting and self._in_progress < int(self.limit) and now >= self._not_before:
+            return self._take(now)
         turn: asyncio.Future[None] = loop.create_future()
         self._waiting.append(turn)
         self._admit()
@@ -89,15 +90,13 @@ class Limiter:
             if self._waiting[0].done():  # cancelled
                 self._waiting.popleft()
                 continue
-            if loop.time() < self._not_before:
+            now = loop.time()
+            if now < self._not_before:
                 if self._timer is None:
                     self._timer = loop.call_at(self._not_before, self._time_has_come)
                 return
-            self._take(loop.time())
+            self._take(now)
             self._waiting.popleft().set_result(None)
-
-    def _is_free(self, now: float) -> bool:
-        return self._in_progress < int(self.limit) and now >= self._not_before
 
     def _take(self, now: float) -> float:
         self._not_before = max(now, self._not_before) + self._spacing
