@@ -17,7 +17,7 @@ from bench.http_load import Load
 from bench.jobs import BODY, NAMESPACE, manifests
 from bench.stack import Stack
 
-CONCURRENCIES = (8, 16, 32, 64)
+CONCURRENCIES = (8, 16, 32, 64, 128)
 
 
 class BareClient:

@@ -68,7 +68,7 @@ async def drain(stack: Stack, options: Options) -> list[Figure]:
     async with bare_client(stack) as bare:
         await bare.calibrate(options.scaled(1000))
         pairs = await in_turns(
-            options.pairs, lambda: bare.run(count // 3), lambda: drained(stack, stack.environment(), count)
+            options.pairs, lambda: bare.run(count), lambda: drained(stack, stack.environment(), count)
         )
     return [
         figure(

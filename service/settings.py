@@ -128,6 +128,9 @@ class KubeSettings(BaseSettings):
     slow_seconds: Seconds = Field(
         1, description="Answers that take longer are slow: while most are, fewer requests are made at once."
     )
+    max_in_flight: Positive = Field(
+        64, description="Most steps of one process in progress at the API server; answers adapt it between 1 and this."
+    )
     max_per_second: Annotated[float, Field(ge=0)] = Field(
         0, description="Most creates a second of one process; 0 leaves it to the API server's answers."
     )
@@ -175,7 +178,11 @@ class ConsumerSettings(BaseSettings):
     instance_id: str | None = Field(
         None, description="`group.instance.id` (static membership): a restart within the session keeps the partitions."
     )
-    concurrency: Positive = Field(64, description="Submissions in progress at once, over all partitions.")
+    concurrency: Positive = Field(
+        128,
+        description="Submissions in progress at once, over all partitions: twice `KUBE_MAX_IN_FLIGHT`, so that "
+        "Kubernetes never waits for Kafka.",
+    )
     queue_per_partition: Positive = Field(
         256, description="Records of one partition fetched ahead; above it the partition pauses."
     )

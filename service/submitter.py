@@ -33,7 +33,7 @@ class Submitter:
         self._deadline = consumer.submission_deadline_seconds
         circuit = Circuit(api.alive, consumer.probe_interval_seconds, metrics.kube_up)
         self._circuit = circuit
-        limiter = Limiter(consumer.concurrency, settings.slow_seconds, settings.max_per_second, metrics.kube_limit)
+        limiter = Limiter(settings.max_in_flight, settings.slow_seconds, settings.max_per_second, metrics.kube_limit)
         self._persistence = Persistence(circuit, limiter, settings, metrics)
         self._options = ManifestOptions(
             hold_below_ttl=settings.hold_below_ttl_seconds,

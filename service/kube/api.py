@@ -65,15 +65,14 @@ class ApiError(Exception):
 
 
 class ApiUnreachable(Exception):
-    """There was no answer: `connect`, `timeout` or `disconnect` is the reason.
+    """There was no answer: `connect`, `timeout`, `disconnect` or `starting` is the reason.
 
-    `maybe_applied` tells that the request may have arrived and been carried out.
+    With a `timeout` or `disconnect` the request may have been carried out all the same.
     """
 
-    def __init__(self, reason: str, *, maybe_applied: bool) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.maybe_applied = maybe_applied
 
 
 class Created(NamedTuple):
@@ -218,7 +217,7 @@ class KubeApi:
                 raise
         status, _ = await self._readiness()
         if status != 200:
-            raise ApiUnreachable("starting", maybe_applied=False)
+            raise ApiUnreachable("starting")
         return await self._ask(verb, method, url, body, media_types)
 
     async def _ask(
@@ -242,13 +241,13 @@ class KubeApi:
                 raw = await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             self._count(verb, "error")
-            raise ApiUnreachable("connect", maybe_applied=False) from error
+            raise ApiUnreachable("connect") from error
         except TimeoutError as error:
             self._count(verb, "error")
-            raise ApiUnreachable("timeout", maybe_applied=True) from error
+            raise ApiUnreachable("timeout") from error
         except (aiohttp.ClientError, OSError) as error:
             self._count(verb, "error")
-            raise ApiUnreachable("disconnect", maybe_applied=True) from error
+            raise ApiUnreachable("disconnect") from error
         self._count(verb, str(response.status))
         self._observe(verb, time.perf_counter() - started)
         warnings = tuple(text for value in response.headers.getall("Warning", ()) for text in warning_texts(value))

@@ -1,10 +1,10 @@
 """Leaves the API server room for its other clients: how much is asked of it at once follows how it feels.
 
-Additive increase, multiplicative decrease, as TCP does (RFC 5681): while answers come quickly one more step may be in
-progress each round; a 429 halves their number and holds all of them back for as long as the server asks; when most
-answers of a round are slow, the next round is smaller. A single slow object, such as one behind a broken webhook, is
-outvoted. `persistence` asks for a place before each step, so that the proof of membership that a step begins with is
-fresh when it acts.
+Slow start, additive increase, multiplicative decrease, as TCP does (RFC 5681): while answers come quickly twice as many
+steps may be in progress each round, and once that was too much one more each round; a 429 halves their number and holds
+all of them back for as long as the server asks; when most answers of a round are slow, the next round is smaller. A
+single slow object, such as one behind a broken webhook, is outvoted. `persistence` asks for a place before each step,
+so that the proof of membership that a step begins with is fresh when it acts.
 """
 
 import asyncio
@@ -42,6 +42,7 @@ class Limiter:
         self._not_before = self._decreased_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._answers = self._slow = 0
+        self._slow_start = True  # until it was too much for the first time
         self._set(max(1.0, most / 4))
 
     def _set(self, limit: float) -> None:
@@ -75,13 +76,20 @@ class Limiter:
             self._not_before = max(self._not_before, now + (retry_after or RETRY_AFTER_SECONDS))
             if entered >= self._decreased_at:  # those that were on their way already tell nothing new
                 self._decreased_at = now
-                self._set(self.limit / 2)
+                self._shrink(1 / 2)
         else:
             self._answers += 1
             self._slow += now - entered > self._slow_seconds
             if self._answers >= int(self.limit):
-                self._set(self.limit * DECREASE_SLOW if self._slow * 2 > self._answers else self.limit + 1)
+                if self._slow * 2 > self._answers:
+                    self._shrink(DECREASE_SLOW)
+                else:
+                    self._set(self.limit * 2 if self._slow_start else self.limit + 1)
         self._admit()
+
+    def _shrink(self, factor: float) -> None:
+        self._slow_start = False
+        self._set(self.limit * factor)
 
     def _admit(self) -> None:
         """Let in whoever may go now, and come back when the time holds somebody back."""

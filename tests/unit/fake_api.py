@@ -156,14 +156,14 @@ class FakeApi:
         await asyncio.sleep(0)
         fault = self._next()
         if fault == "refused":
-            raise ApiUnreachable("connect", maybe_applied=False)
+            raise ApiUnreachable("connect")
         if fault == "crash-before":
             raise Crash
         if fault in ANSWERS:
             raise ApiError(ANSWERS[fault])
         result = apply()
         if fault == "lost-answer":
-            raise ApiUnreachable("disconnect", maybe_applied=True)
+            raise ApiUnreachable("disconnect")
         if fault == "crash-after":
             raise Crash
         if fault == "500-applied":

@@ -26,11 +26,18 @@ async def rounds(limit: Limiter, count: int, **how) -> list[int]:
     return seen
 
 
-async def test_grows_by_one_a_round_up_to_the_most():
-    assert await rounds(limiter(most=12), 11) == [4, 5, 6, 7, 8, 9, 10, 11, 12, 12, 12]
+async def test_doubles_each_round_up_to_the_most():
+    assert await rounds(limiter(most=100), 4) == [50, 100, 100, 100]
 
 
-async def test_slow_rounds_shrink_it_to_one_and_quick_ones_let_it_grow_again():
+async def test_grows_by_one_a_round_from_where_it_was_too_much():
+    limit = limiter(most=64)
+    limit.leave(await limit.enter(), refused=True, retry_after=0.001)
+    assert int(limit.limit) == 8
+    assert await rounds(limit, 4) == [9, 10, 11, 12]
+
+
+async def test_slow_rounds_shrink_it_to_one():
     limit = limiter(slow_seconds=-1.0)  # nothing is quick enough
     assert await rounds(limit, 7) == [5, 3, 2, 1, 1, 1, 1]
 
@@ -41,7 +48,7 @@ async def test_a_minority_of_slow_answers_is_outvoted():
     entered = [await limit.enter() for _ in range(4)]
     for at in (now - 10, now - 10, *entered[2:]):
         limit.leave(at)
-    assert limit.limit == 5
+    assert limit.limit == 8
 
 
 async def test_a_429_halves_it_once_for_all_that_were_on_their_way():

@@ -418,6 +418,26 @@ async def test_in_an_outage_one_probes_for_all() -> None:
     assert caller.metrics.kube_up.collect()[0].samples[0].value == 1
 
 
+async def test_no_more_steps_at_kubernetes_at_once_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    api, busy, at_once = FakeApi(), 0, list[int]()
+    create = api.create
+
+    async def counted(*arguments: Any) -> Any:
+        nonlocal busy
+        busy += 1
+        at_once.append(busy)
+        created = await create(*arguments)
+        busy -= 1
+        return created
+
+    monkeypatch.setattr(api, "create", counted)
+    caller = Caller(api, max_in_flight=3)
+    sent = [submission({**PLAIN, "name": f"train-{i}"}, SubmissionId("/tests", str(i))) for i in range(20)]
+    outcomes = await asyncio.gather(*map(caller.submit, sent))
+    assert [outcome.status for outcome in outcomes] == [200] * 20
+    assert (at_once[0], max(at_once)) == (1, 3), "a quarter at first, one at least"
+
+
 async def test_a_lost_answer_of_a_living_server_backs_off() -> None:
     api = FakeApi(["lost-answer", "ok", "ok", "lost-answer", "ok"])
     caller = Caller(api, retry_base_seconds=1, retry_cap_seconds=1)
