@@ -24,13 +24,12 @@ def escape(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _drop_unknown(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {key: value for key, value in event.items() if value is not None}
-
-
-def _escape_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Leave out what is not known and escape the rest."""
     return {
-        key: escape(value) if isinstance(value, str) and key != "exception" else value for key, value in event.items()
+        key: escape(value) if isinstance(value, str) and key != "exception" else value
+        for key, value in event.items()
+        if value is not None
     }
 
 
@@ -58,8 +57,7 @@ def configure(settings: LogSettings) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            _drop_unknown,
-            _escape_values,
+            _printable,
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -74,7 +72,7 @@ def configure(settings: LogSettings) -> None:
                 structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
                 structlog.stdlib.add_logger_name,
             ],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _escape_values, *renderers],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _printable, *renderers],
         )
     )
     handler.addFilter(_of_libraries)

@@ -6,9 +6,9 @@ Part of `validation`'s model. The paths of all of them have to differ, so each p
 import posixpath
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
-from pydantic import Field, PlainValidator, StrictBool, TypeAdapter, ValidationInfo
+from pydantic import PlainValidator, StrictBool, TypeAdapter, ValidationInfo
 
 from service import parameters as rules
 from service.documents import Location
@@ -72,22 +72,31 @@ class VolumeClaim(Parameters):
     read_only: StrictBool = False
 
 
-class HostVolume(Parameters):
+class HostVolume(NamedTuple):
     """A directory of the node."""
 
-    source: Annotated[str, PlainValidator(rules.text(host_path)), Field(alias="sourcePath")]
-    target: Annotated[str, PlainValidator(rules.text(mount_path)), Field(alias="targetPath")]
+    source: str
+    target: str
+    read_only: bool
+
+
+class VolumeEntry(Parameters):
+    """A directory of the node as `volumes` gives it."""
+
+    source_path: Annotated[str, PlainValidator(rules.text(host_path))]
+    target_path: Annotated[str, PlainValidator(rules.text(mount_path))]
     read_only: StrictBool = False
 
 
-_HOST_VOLUMES = TypeAdapter(tuple[HostVolume, ...])
+_ENTRIES = TypeAdapter(tuple[VolumeEntry, ...])
 
 
 def host_volumes(value: object, info: ValidationInfo) -> tuple[HostVolume, ...]:
     """Read `volume`, a map of host path to container path, or `volumes`, an array of objects."""
     places: list[Location]
     if isinstance(value, list):
-        volumes = _HOST_VOLUMES.validate_python(value)
+        entries = _ENTRIES.validate_python(value)
+        volumes = tuple(HostVolume(entry.source_path, entry.target_path, entry.read_only) for entry in entries)
         places = [(i, "targetPath") for i in range(len(volumes))]
     elif isinstance(value, dict):
         volumes = _from_map(value)
@@ -111,7 +120,7 @@ def _from_map(value: dict[str, object]) -> tuple[HostVolume, ...]:
         except ValueError as error:
             faults.append(((source,), str(error)))
         if not faults:
-            volumes.append(HostVolume.model_construct(source=source, target=path, read_only=read_only))  # checked above
+            volumes.append(HostVolume(source, path, read_only))
     raise_faults(faults)
     return tuple(volumes)
 
@@ -125,5 +134,8 @@ def mounted(info: ValidationInfo) -> set[str]:
 
 def distinct_mounts(mounts: Iterable[tuple[Location, str]], info: ValidationInfo) -> None:
     """Raise a fault for each mount, given with its place, whose path is taken already."""
-    places = [*(((), path) for path in mounted(info)), *((place, normalized(path)) for place, path in mounts)]
+    taken, wanted = mounted(info), list(mounts)
+    if not taken and len(wanted) < 2:
+        return
+    places = [*(((), path) for path in taken), *((place, normalized(path)) for place, path in wanted)]
     raise_faults(repeated(places, "must be a path at which nothing else is mounted"))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -141,7 +142,14 @@ def _encoded(pairs: Iterable[tuple[str, str | None]]) -> Headers:
 
 
 def _rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole, milliseconds = divmod(round(seconds * 1_000_000) // 1000, 1000)
+    return f"{_rfc3339_second(whole)}.{milliseconds:03d}Z"
+
+
+@lru_cache(16)
+def _rfc3339_second(seconds: int) -> str:
+    # kept for the records of the same second
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def submission_record(submission: Submission, topic: str) -> NewRecord:

@@ -27,6 +27,7 @@ from service.mounts import (
     SHARED_MEMORY,
     HostVolume,
     VolumeClaim,
+    VolumeEntry,
     absolute_path,
     distinct_mounts,
     host_volumes,
@@ -199,7 +200,7 @@ PARAMETERS: Final = tuple(str(field.alias) for field in JobSubmission.model_fiel
 
 _KNOWN: Final[dict[str | int, tuple[str, ...]]] = {
     parent: tuple(str(field.alias) for field in model.model_fields.values())
-    for parent, model in (("pvc", VolumeClaim), ("volume", HostVolume), ("volumes", HostVolume), ("ports", Port))
+    for parent, model in (("pvc", VolumeClaim), ("volume", VolumeEntry), ("volumes", VolumeEntry), ("ports", Port))
 }
 
 _SENTENCES: Final = {

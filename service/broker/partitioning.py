@@ -16,7 +16,7 @@ def murmur2(data: bytes) -> int:
     hashed = _SEED ^ len(data)
     for (word,) in struct.iter_unpack("<I", data[:whole]):
         mixed = word * _MULTIPLIER & _32_BITS
-        hashed = hashed * _MULTIPLIER & _32_BITS ^ (mixed ^ mixed >> 24) * _MULTIPLIER & _32_BITS
+        hashed = (hashed * _MULTIPLIER ^ (mixed ^ mixed >> 24) * _MULTIPLIER) & _32_BITS
     if whole < len(data):
         hashed = (hashed ^ int.from_bytes(data[whole:], "little")) * _MULTIPLIER & _32_BITS
     hashed = (hashed ^ hashed >> 13) * _MULTIPLIER & _32_BITS

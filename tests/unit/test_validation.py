@@ -78,7 +78,7 @@ def port(container: int, external: int | None = None, *, auto_generate: bool = F
 
 
 def host_volume(source: str, target: str, *, read_only: bool = False):
-    return HostVolume.model_construct(source=source, target=target, read_only=read_only)
+    return HostVolume(source, target, read_only)
 
 
 Case = tuple[dict[str, Any], dict[str, Any]]
