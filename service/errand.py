@@ -75,7 +75,7 @@ class Errand:
         self._settings = settings
         self._options = options
         self._guard = guard
-        self._namespace = namespace_of(job.project, settings.namespace_template)
+        self.namespace = namespace_of(job.project, settings.namespace_template)
         self._take_name(0)
 
     def _take_name(self, attempt: int) -> None:
@@ -85,7 +85,7 @@ class Errand:
             self._job,
             id=self._submission.id,
             name=self.name,
-            namespace=self._namespace,
+            namespace=self.namespace,
             profile=self._settings.scheduler_profile,
             user=self._submission.user,
             fingerprint=self._request,
@@ -101,7 +101,7 @@ class Errand:
         while True:
             await self._guard()
             try:
-                created = await self._api.create("jobs", self._namespace, self.manifests.job)
+                created = await self._api.create("jobs", self.namespace, self.manifests.job)
             except ApiError as error:
                 answer, rule = error.answer, _final(error)
             else:
@@ -124,10 +124,10 @@ class Errand:
 
     async def _is_nowhere(self, rule: Rule) -> bool:
         """Tell whether the service has no rights in the namespace because there is none: rights are looked at first."""
-        return rule.name == "forbidden" and await self._api.has_namespace(self._namespace) is False
+        return rule.name == "forbidden" and await self._api.has_namespace(self.namespace) is False
 
     def _unknown_project(self, answer: ApiAnswer) -> Rejection:
-        message = f"the project {self._job.project} is unknown: there is no namespace {self._namespace}"
+        message = f"the project {self._job.project} is unknown: there is no namespace {self.namespace}"
         return Rejection(404, message, answer.message)
 
     async def make_dependent(self, dependent: Dependent, uid: str) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ class Errand:
         name = body["metadata"]["name"]
         await self._guard()
         try:
-            return (await self._api.create(dependent.resource, self._namespace, body)).warnings
+            return (await self._api.create(dependent.resource, self.namespace, body)).warnings
         except ApiError as error:
             answer, rule = error.answer, _final(error)
         found = await self._look(dependent.resource, name, rule)
@@ -153,22 +153,22 @@ class Errand:
 
     async def take_back(self, rejection: Rejection) -> None:
         """Delete the submission's Job, if there is one; what it owns is collected with it."""
-        found = await self._api.read("jobs", self._namespace, self.name)
+        found = await self._api.read("jobs", self.namespace, self.name)
         if found is None or same_submission(found["metadata"], self._submission.id, self._request) is not Holder.SAME:
             return
         metadata = found["metadata"]
         note = {REJECTION_ANNOTATION: f"{rejection.status} {rejection.message}"}
         await self._guard()
         with _unless_gone():
-            await self._api.patch("jobs", self._namespace, self.name, _release_patch(metadata, note))
+            await self._api.patch("jobs", self.namespace, self.name, _release_patch(metadata, note))
         await self._guard()
         with _unless_gone():
-            await self._api.delete("jobs", self._namespace, self.name, metadata["uid"])
+            await self._api.delete("jobs", self.namespace, self.name, metadata["uid"])
 
     async def _look(self, resource: str, name: str, refusal: Rule) -> dict[str, Any] | None:
         """Read what may stand behind a refusal; nothing, where the service is refused a look as well."""
         try:
-            return await self._api.read(resource, self._namespace, name)
+            return await self._api.read(resource, self.namespace, name)
         except ApiError as error:
             if refusal.verdict is Verdict.PERMANENT and judge(error.answer) is Verdict.PERMANENT:
                 return None

@@ -68,10 +68,6 @@ class TemporaryFailure(Exception):
         self.retry_after = retry_after
 
 
-class Outage(Exception):
-    """A server is gone; nothing is decided and everything waits."""
-
-
 class LeaseLost(Exception):
     """This process may no longer act for the partition: another consumer may have taken it over."""
 

@@ -94,7 +94,9 @@ class Submitter:
         namespace = namespace_of(job.project, self._settings.namespace_template)
 
         try:
-            await self._persistence.until_decided(partial(release_job, self._api, namespace, outcome, guard), pause)
+            await self._persistence.until_decided(
+                partial(release_job, self._api, namespace, outcome, guard), namespace, pause
+            )
         except ApiError as error:
             log.error("release-refused", submission=submission.id.key, name=outcome.name, reason=str(error))
 
@@ -102,13 +104,13 @@ class Submitter:
         """Create the Job, then its dependents; return the API server's warnings. Raises SubmissionRejected."""
         decided = self._persistence.until_decided
         try:
-            job = await decided(errand.make_job, pause, self._deadline)
+            job = await decided(errand.make_job, errand.namespace, pause, self._deadline)
             if job.is_leaving:
                 return ()  # somebody deletes it, which does not undo that it was created
             warnings = job.warnings
             for dependent in errand.manifests.dependents:
                 step = partial(errand.make_dependent, dependent, job.uid)
-                warnings += await decided(step, pause, self._deadline)
+                warnings += await decided(step, errand.namespace, pause, self._deadline)
         except TakeBack as error:
             rejection = error.rejection
         except TemporaryFailure as error:
@@ -119,7 +121,7 @@ class Submitter:
             )
         else:
             return warnings
-        await decided(partial(errand.take_back, rejection), pause)
+        await decided(partial(errand.take_back, rejection), errand.namespace, pause)
         raise SubmissionRejected(rejection)
 
     def _perhaps_held(self, body: bytes) -> JobSubmission | None:

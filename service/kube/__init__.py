@@ -1,8 +1,8 @@
 """The only door to the Kubernetes API.
 
 `login` gets the address and the credentials from the official client's configuration, `api` asks, `circuit` knows
-whether anybody answers, `persistence` asks until there is a decision. Used by `submitter`; what an answer means for a
-submission is decided in `outcomes`.
+whether anybody answers, `limiter` and `bulkhead` how much may be asked at once, `persistence` asks until there is a
+decision. Used by `submitter`; what an answer means for a submission is decided in `outcomes`.
 """
 
 from service.kube.api import ApiError, ApiUnreachable, Created, KubeApi

@@ -65,7 +65,7 @@ class ApiError(Exception):
 
 
 class ApiUnreachable(Exception):
-    """There was no answer: `connect`, `timeout`, `disconnect` or `starting` is the reason.
+    """There was no answer: `connect`, `timeout`, `disconnect`, `starting` or `suspect` is the reason.
 
     With a `timeout` or `disconnect` the request may have been carried out all the same.
     """

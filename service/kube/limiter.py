@@ -87,6 +87,11 @@ class Limiter:
                     self._set(self.limit * 2 if self._slow_start else self.limit + 1)
         self._admit()
 
+    def give_back(self) -> None:
+        """Give back a place in which nothing was done."""
+        self._in_progress -= 1
+        self._admit()
+
     def _shrink(self, factor: float) -> None:
         self._slow_start = False
         self._set(self.limit * factor)

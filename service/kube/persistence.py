@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from service.errors import TemporaryFailure
 from service.kube.api import ApiError, ApiUnreachable
+from service.kube.bulkhead import Bulkhead
 from service.kube.circuit import Circuit
 from service.kube.limiter import Limiter
 from service.metrics import Metrics
@@ -18,6 +19,9 @@ from service.outcomes import Verdict, retry_delay, rule_for
 from service.settings import KubeSettings
 
 T = TypeVar("T")
+
+SUSPECT_SHARE = 8
+"""One in so many places is what the requests of a suspect namespace get."""
 Pause = Callable[[float], Awaitable[None]]
 """Sleeps for a number of seconds between two tries, letting others work in the meantime."""
 
@@ -35,13 +39,18 @@ class Persistence:
     ) -> None:
         self._circuit = circuit
         self._limiter = limiter
+        self._bulkhead = Bulkhead(settings.request_timeout_seconds / 2)
         self._base = settings.retry_base_seconds
         self._cap = settings.retry_cap_seconds
         self._retries = metrics.retries
         self._uniform = uniform
 
-    async def until_decided(self, step: Callable[[], Awaitable[T]], pause: Pause, deadline: float = 0) -> T:
+    async def until_decided(
+        self, step: Callable[[], Awaitable[T]], namespace: str, pause: Pause, deadline: float = 0
+    ) -> T:
         """Repeat `step`, which must be fit to be repeated, until its end does not depend on luck; return its result.
+
+        `namespace` is where it acts.
 
         Raises ApiError where the answer is final, TemporaryFailure where tries have failed for `deadline` seconds (0:
         never), and whatever else the step raises. The time of an outage does not count: it decides nothing.
@@ -49,10 +58,10 @@ class Persistence:
         attempt = 0
         failing_since: float | None = None
         while True:
-            if self._circuit.open:
-                await self._circuit.until_closed()
+            if self._circuit.open and await self._circuit.until_closed():
+                self._bulkhead.forgive()
             try:
-                return await self._limited(step)
+                return await self._limited(step, namespace)
             except TemporaryFailure as error:
                 failure, is_outage = error, False
             except ApiUnreachable as error:
@@ -65,6 +74,7 @@ class Persistence:
                 is_outage = rule.verdict is Verdict.OUTAGE
             self._retries.labels(reason=failure.reason).inc()
             if is_outage and await self._circuit.until_closed():
+                self._bulkhead.forgive()
                 attempt, failing_since = 0, None
                 continue
             now = asyncio.get_running_loop().time()
@@ -74,9 +84,13 @@ class Persistence:
             await pause(retry_delay(attempt, failure.retry_after, self._uniform(), self._base, self._cap))
             attempt += 1
 
-    async def _limited(self, step: Callable[[], Awaitable[T]]) -> T:
+    async def _limited(self, step: Callable[[], Awaitable[T]], namespace: str) -> T:
         """Do a step when the limiter gives it a place, and let the limiter know how it went."""
         entered = await self._limiter.enter()
+        if not self._bulkhead.admits(namespace, entered, max(1, int(self._limiter.limit) // SUSPECT_SHARE)):
+            self._limiter.give_back()
+            raise ApiUnreachable("suspect")  # so that somebody looks whether it is the namespace or the API server
+        number = self._bulkhead.begin(namespace, entered)
         refused, retry_after = False, None
         try:
             return await step()
@@ -84,4 +98,5 @@ class Persistence:
             refused, retry_after = error.answer.status == 429, error.answer.retry_after
             raise
         finally:
+            self._bulkhead.end(namespace, number, asyncio.get_running_loop().time())
             self._limiter.leave(entered, refused=refused, retry_after=retry_after)

@@ -121,7 +121,7 @@ async def test_a_storm_of_429_gets_fewer_requests_than_a_normal_load():
     async def pause(_: float) -> None:
         await asyncio.sleep(0)
 
-    done = await asyncio.gather(*(persistence.until_decided(step, pause) for _ in range(32)))
+    done = await asyncio.gather(*(persistence.until_decided(step, "runai-team-a", pause) for _ in range(32)))
     assert done == ["created"] * 32
     assert answered == 132
     assert max(at_once) == 8, "a quarter at first, never more in the storm"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.errand import MAX_NAMES, REJECTION_ANNOTATION
 from service.errors import LeaseLost
-from service.kube import ApiError
+from service.kube import ApiError, ApiUnreachable
 from service.manifest import HOLD_FINALIZER
 from service.metrics import Metrics
 from service.naming import SubmissionId, fingerprint, generated_name, raw_fingerprint
@@ -436,6 +436,39 @@ async def test_no_more_steps_at_kubernetes_at_once_than_allowed(monkeypatch: pyt
     outcomes = await asyncio.gather(*map(caller.submit, sent))
     assert [outcome.status for outcome in outcomes] == [200] * 20
     assert (at_once[0], max(at_once)) == (1, 3), "a quarter at first, one at least"
+
+
+async def test_a_project_that_gets_no_answers_leaves_the_others_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    api, recovered, hanging, at_once = FakeApi(), asyncio.Event(), 0, list[int]()
+    api.namespaces.add("runai-hung")
+    create = api.create
+
+    async def hang(resource: str, namespace: str, body: dict[str, Any]) -> Any:
+        nonlocal hanging
+        if namespace == "runai-hung" and not recovered.is_set():
+            hanging += 1
+            at_once.append(hanging)
+            await asyncio.sleep(0.05)
+            hanging -= 1
+            raise ApiUnreachable("timeout")
+        return await create(resource, namespace, body)
+
+    monkeypatch.setattr(api, "create", hang)
+    caller = Caller(api, max_in_flight=16, request_timeout_seconds=0.05)
+
+    async def submit(number: int, project: str) -> Outcome:
+        sent = submission({"project": project, "image": "i"}, SubmissionId("/tests", str(number)))
+        return await caller.submitter.submit(sent, guard=caller.guard, pause=lambda _: asyncio.sleep(0.01))
+
+    hung = [asyncio.create_task(submit(number, "hung")) for number in range(200)]
+    await asyncio.sleep(0)
+    others = await asyncio.gather(*(submit(number, "team-a") for number in range(200, 300)))
+    assert [outcome.status for outcome in others] == [200] * 100
+    assert len(at_once) < 20, "those of the first moment, and two at once since"
+    assert max(at_once[4:], default=0) <= 2
+    assert set(caller.retries()) == {"timeout", "suspect"}
+    recovered.set()
+    assert [outcome.status for outcome in await asyncio.gather(*hung)] == [200] * 200
 
 
 async def test_a_lost_answer_of_a_living_server_backs_off() -> None:
