@@ -2,33 +2,37 @@
 
 Behind an admission webhook that hangs, a create takes as long as a request may. `limiter` does not notice, as most
 answers are quick; but every place would sooner or later be held by a request of that project. So a namespace that has
-kept a request waiting too long is suspect until it answers one in time: a few of its requests go out meanwhile, to find
-that out, and `persistence` lets the other submissions rest without a place.
+kept a request waiting too long is suspect until it answers one in time. Meanwhile it has a compartment of its own: a
+few of its requests go out beside the common places, and `persistence` lets its other submissions rest.
 """
 
 from itertools import count
 
 
 class Bulkhead:
-    """Requests in progress by namespace, and the namespaces that are suspect: they take longer than `seconds`.
+    """Requests in progress by namespace, and which namespaces are suspect: those that took longer than `seconds`.
 
-    Times are those of the event loop's clock. Use: `admits`, `begin`, one request, `end` with what `begin` returned.
+    `most` requests of a suspect one may be in progress. Times are those of the event loop's clock. Use: look whether
+    the namespace is suspect, and then whether it is full, `begin`, one request, `end` with what `begin` returned.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most = most
         self._seconds = seconds
         self._numbers = count()
         self._begun: dict[str, dict[int, float]] = {}
         self._suspect: set[str] = set()
 
-    def admits(self, namespace: str, now: float, most: int) -> bool:
-        """Tell whether a request of a namespace may go out: of a suspect one there are `most` at once."""
+    def suspects(self, namespace: str, now: float) -> bool:
+        """Tell whether a namespace is suspect."""
         begun = self._begun.get(namespace)
-        if not begun:
-            return True
-        if now - next(iter(begun.values())) > self._seconds:
+        if begun and now - next(iter(begun.values())) > self._seconds:
             self._suspect.add(namespace)
-        return namespace not in self._suspect or len(begun) < most
+        return namespace in self._suspect
+
+    def full(self, namespace: str) -> bool:
+        """Tell whether no other request of a suspect namespace may go out."""
+        return len(self._begun.get(namespace, ())) >= self._most
 
     def begin(self, namespace: str, now: float) -> int:
         """Count a request of a namespace until its `end`; return its number."""

@@ -21,7 +21,7 @@ from service.settings import KubeSettings
 T = TypeVar("T")
 
 SUSPECT_SHARE = 8
-"""One in so many places is what the requests of a suspect namespace get."""
+"""For one in so many places a suspect namespace may have a request in progress."""
 Pause = Callable[[float], Awaitable[None]]
 """Sleeps for a number of seconds between two tries, letting others work in the meantime."""
 
@@ -39,7 +39,7 @@ class Persistence:
     ) -> None:
         self._circuit = circuit
         self._limiter = limiter
-        self._bulkhead = Bulkhead(settings.request_timeout_seconds / 2)
+        self._bulkhead = Bulkhead(max(1, settings.max_in_flight // SUSPECT_SHARE), settings.request_timeout_seconds / 2)
         self._base = settings.retry_base_seconds
         self._cap = settings.retry_cap_seconds
         self._retries = metrics.retries
@@ -85,12 +85,19 @@ class Persistence:
             attempt += 1
 
     async def _limited(self, step: Callable[[], Awaitable[T]], namespace: str) -> T:
-        """Do a step when the limiter gives it a place, and let the limiter know how it went."""
-        entered = await self._limiter.enter()
-        if not self._bulkhead.admits(namespace, entered, max(1, int(self._limiter.limit) // SUSPECT_SHARE)):
+        """Do a step when there is a place for it, and let those who give places know how it went.
+
+        Raises ApiUnreachable where the namespace is suspect and has enough requests in progress: somebody shall look
+        whether it is the API server after all.
+        """
+        bulkhead, loop = self._bulkhead, asyncio.get_running_loop()
+        entered = None if bulkhead.suspects(namespace, loop.time()) else await self._limiter.enter()
+        if entered is not None and bulkhead.suspects(namespace, entered):
             self._limiter.give_back()
-            raise ApiUnreachable("suspect")  # so that somebody looks whether it is the namespace or the API server
-        number = self._bulkhead.begin(namespace, entered)
+            entered = None
+        if entered is None and bulkhead.full(namespace):
+            raise ApiUnreachable("suspect")
+        number = bulkhead.begin(namespace, loop.time())
         refused, retry_after = False, None
         try:
             return await step()
@@ -98,5 +105,6 @@ class Persistence:
             refused, retry_after = error.answer.status == 429, error.answer.retry_after
             raise
         finally:
-            self._bulkhead.end(namespace, number, asyncio.get_running_loop().time())
-            self._limiter.leave(entered, refused=refused, retry_after=retry_after)
+            bulkhead.end(namespace, number, loop.time())
+            if entered is not None:
+                self._limiter.leave(entered, refused=refused, retry_after=retry_after)
