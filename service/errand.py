@@ -6,13 +6,13 @@ will, and a crash between any two of them is repaired by submitting again. Nothi
 the submission's own is deleted.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from service.errors import Rejection, SubmissionRejected, TemporaryFailure
-from service.kube import ApiError, KubeApi
+from service.kube import ApiError, Guard, KubeApi
 from service.manifest import RELEASE_PATCH, Dependent, ManifestOptions, Manifests, build, is_held, owned_by
 from service.naming import job_name, namespace_of
 from service.outcomes import ApiAnswer, Holder, Rule, Verdict, judge, rejection_for, rule_for, same_submission
@@ -29,9 +29,6 @@ MAX_NAMES: Final = 8
 _ANOTHER_NAME: Final = (
     "give another name, or jobNamePrefix; what may be sent again needs an Idempotency-Key, or ce_id on the topic"
 )
-
-Guard = Callable[[], Awaitable[None]]
-"""Returns when this process may write to Kubernetes for the submission; raises LeaseLost when it may not any more."""
 
 
 class IdReused(Exception):
@@ -99,9 +96,8 @@ class Errand:
         Raises SubmissionRejected, TakeBack, IdReused.
         """
         while True:
-            await self._guard()
             try:
-                created = await self._api.create("jobs", self.namespace, self.manifests.job)
+                created = await self._api.create("jobs", self.namespace, self.manifests.job, self._guard)
             except ApiError as error:
                 answer, rule = error.answer, _final(error)
             else:
@@ -137,9 +133,8 @@ class Errand:
         """
         body = owned_by(dependent.body, self.name, uid)
         name = body["metadata"]["name"]
-        await self._guard()
         try:
-            return (await self._api.create(dependent.resource, self.namespace, body)).warnings
+            return (await self._api.create(dependent.resource, self.namespace, body, self._guard)).warnings
         except ApiError as error:
             answer, rule = error.answer, _final(error)
         found = await self._look(dependent.resource, name, rule)
@@ -158,12 +153,10 @@ class Errand:
             return
         metadata = found["metadata"]
         note = {REJECTION_ANNOTATION: f"{rejection.status} {rejection.message}"}
-        await self._guard()
         with _unless_gone():
-            await self._api.patch("jobs", self.namespace, self.name, _release_patch(metadata, note))
-        await self._guard()
+            await self._api.patch("jobs", self.namespace, self.name, _release_patch(metadata, note), self._guard)
         with _unless_gone():
-            await self._api.delete("jobs", self.namespace, self.name, metadata["uid"])
+            await self._api.delete("jobs", self.namespace, self.name, metadata["uid"], self._guard)
 
     async def _look(self, resource: str, name: str, refusal: Rule) -> dict[str, Any] | None:
         """Read what may stand behind a refusal; nothing, where the service is refused a look as well."""
@@ -182,9 +175,8 @@ async def release_job(api: KubeApi, namespace: str, outcome: Outcome, guard: Gua
         return
     metadata = found["metadata"]
     if same_submission(metadata, outcome.id, outcome.fingerprint) is Holder.SAME:
-        await guard()
         with _unless_gone():
-            await api.patch("jobs", namespace, metadata["name"], _release_patch(metadata, {}))
+            await api.patch("jobs", namespace, metadata["name"], _release_patch(metadata, {}), guard)
 
 
 def _final(error: ApiError) -> Rule:

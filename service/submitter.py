@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from service.documents import read_document
-from service.errand import Errand, Guard, IdReused, TakeBack, release_job
+from service.errand import Errand, IdReused, TakeBack, release_job
 from service.errors import InvalidSubmission, Rejection, SubmissionRejected, TemporaryFailure
-from service.kube import ApiError, Circuit, KubeApi, Limiter, Pause, Persistence
+from service.kube import ApiError, Circuit, Guard, KubeApi, Limiter, Pause, Persistence
 from service.logs import log
 from service.manifest import ManifestOptions, effect_warnings
 from service.metrics import Metrics

@@ -16,6 +16,8 @@ import orjson
 from yarl import URL
 
 from service import __version__
+from service.errors import LeaseLost
+from service.kube.guarded import Guard, GuardedBody
 from service.kube.login import Login
 from service.metrics import Metrics
 from service.outcomes import ApiAnswer
@@ -112,10 +114,14 @@ class KubeApi:
         """Close all connections."""
         await self._session.close()
 
-    async def create(self, resource: str, namespace: str, body: dict[str, Any]) -> Created:
-        """Create an object. Unknown fields in it are an error, not dropped. Raises ApiError, ApiUnreachable."""
+    async def create(self, resource: str, namespace: str, body: dict[str, Any], guard: Guard | None = None) -> Created:
+        """Create an object. Unknown fields in it are an error, not dropped.
+
+        `guard` is awaited right before the request is written, as in `delete` and `patch`; nothing is when it raises.
+        Raises ApiError, ApiUnreachable, LeaseLost.
+        """
         url = _url(self._login.server, resource, namespace, "", f"?fieldValidation=Strict&{self._limit}")
-        answer, warnings = await self._request("create", "POST", url, body, _CREATE)
+        answer, warnings = await self._request("create", "POST", url, body, _CREATE, guard)
         metadata = answer["metadata"]
         return Created(metadata["name"], metadata["uid"], warnings)
 
@@ -143,19 +149,24 @@ class KubeApi:
             raise
         return True
 
-    async def delete(self, resource: str, namespace: str, name: str, uid: str) -> None:
+    async def delete(self, resource: str, namespace: str, name: str, uid: str, guard: Guard | None = None) -> None:
         """Delete the object of this name if its uid is `uid`; what it owns is collected in the background.
 
-        Raises ApiError (404 where it is gone, 409 where the uid is another), ApiUnreachable.
+        Raises ApiError (404 where it is gone, 409 where the uid is another), ApiUnreachable, LeaseLost.
         """
         url = _url(self._login.server, resource, namespace, name, f"?{self._limit}")
         options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
-        await self._request("delete", "DELETE", url, options)
+        await self._request("delete", "DELETE", url, options, guard=guard)
 
-    async def patch(self, resource: str, namespace: str, name: str, patch: dict[str, Any]) -> None:
-        """Apply a strategic merge patch; a `metadata.uid` in it is a precondition. Raises ApiError, ApiUnreachable."""
+    async def patch(
+        self, resource: str, namespace: str, name: str, patch: dict[str, Any], guard: Guard | None = None
+    ) -> None:
+        """Apply a strategic merge patch; a `metadata.uid` in it is a precondition.
+
+        Raises ApiError, ApiUnreachable, LeaseLost.
+        """
         url = _url(self._login.server, resource, namespace, name, f"?{self._limit}")
-        await self._request("patch", "PATCH", url, patch, _PATCH)
+        await self._request("patch", "PATCH", url, patch, _PATCH, guard)
 
     async def can_i(self, verb: str, resource: str, namespace: str | None = None) -> bool:
         """Ask whether this service may do `verb` to `resource` in a namespace (None: in all).
@@ -203,7 +214,13 @@ class KubeApi:
         return status, frozenset(_FAILED_CHECK.findall(text))
 
     async def _request(
-        self, verb: str, method: str, url: URL, body: Any = None, media_types: Mapping[str, str] = _JSON
+        self,
+        verb: str,
+        method: str,
+        url: URL,
+        body: Any = None,
+        media_types: Mapping[str, str] = _JSON,
+        guard: Guard | None = None,
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Make one request; return the object answered and the warnings with it.
 
@@ -211,23 +228,23 @@ class KubeApi:
         is believed, and only when it says so again.
         """
         try:
-            return await self._ask(verb, method, url, body, media_types)
+            return await self._ask(verb, method, url, body, media_types, guard)
         except ApiError as error:
             if not _FORBIDDEN_BY_ROLES.search(error.answer.message) or error.answer.status != 403:
                 raise
         status, _ = await self._readiness()
         if status != 200:
             raise ApiUnreachable("starting")
-        return await self._ask(verb, method, url, body, media_types)
+        return await self._ask(verb, method, url, body, media_types, guard)
 
     async def _ask(
-        self, verb: str, method: str, url: URL, body: Any, media_types: Mapping[str, str]
+        self, verb: str, method: str, url: URL, body: Any, media_types: Mapping[str, str], guard: Guard | None
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         headers = await self._login.headers()
-        data = None
+        data: bytes | GuardedBody | None = None
         if body is not None:
             headers = {**headers, **media_types}
-            data = orjson.dumps(body)
+            data = orjson.dumps(body) if guard is None else GuardedBody(orjson.dumps(body), guard)
         started = time.perf_counter()
         try:
             async with self._session.request(
@@ -246,6 +263,8 @@ class KubeApi:
             self._count(verb, "error")
             raise ApiUnreachable("timeout") from error
         except (aiohttp.ClientError, OSError) as error:
+            if isinstance(error.__cause__, LeaseLost):
+                raise error.__cause__ from None
             self._count(verb, "error")
             raise ApiUnreachable("disconnect") from error
         self._count(verb, str(response.status))

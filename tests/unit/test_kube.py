@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import certifi
 import pytest
 from aiohttp import web
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kubernetes.aio.config import incluster_config
 
+from service.errors import LeaseLost
 from service.kube import ApiError, ApiUnreachable, Circuit, Created, KubeApi, LoginFailed
 from service.kube import login as login_module
 from service.kube.api import warning_texts
@@ -105,6 +107,44 @@ async def create(api: KubeApi) -> Created:
 
 
 # --- answers and their absence ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["create", "patch", "delete"])
+async def test_whether_a_write_may_go_out_is_asked_when_nothing_is_waited_for_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    seen: list[str] = []
+    connect = aiohttp.TCPConnector._create_connection
+
+    async def slowly(*arguments: Any) -> Any:
+        connection = await connect(*arguments)
+        await asyncio.sleep(0.02)  # a TLS handshake
+        seen.append("connected")
+        return connection
+
+    async def handler(_request: web.BaseRequest) -> web.Response:
+        seen.append("request")
+        return web.json_response(CREATED, status=201)
+
+    async def may() -> None:
+        seen.append("asked")
+
+    async def may_not() -> None:
+        seen.append("refused")
+        raise LeaseLost
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", slowly)
+    async with answering(handler) as server, client(tmp_path, server, timeout=10) as api:
+        write = {
+            "create": lambda guard: api.create("jobs", "ns", {"metadata": {"name": "a"}}, guard),
+            "patch": lambda guard: api.patch("jobs", "ns", "a", {}, guard),
+            "delete": lambda guard: api.delete("jobs", "ns", "a", "u-1", guard),
+        }[verb]
+        with pytest.raises(LeaseLost):
+            await write(may_not)
+        await write(may)
+        await asyncio.sleep(0.02)
+    assert seen == ["connected", "refused", "connected", "asked", "request"]
 
 
 async def test_a_request_is_what_the_api_server_expects(tmp_path: Path) -> None:
