@@ -58,11 +58,10 @@ def _reaches_this_machine(client, base):
 
 @pytest.fixture(scope="module")
 def image(engine):
-    built, _ = engine.images.build(
-        path=str(ROOT), tag=f"job-submission:test-{uuid.uuid4().hex[:6]}", network_mode="host", rm=True
-    )
+    tag = f"job-submission:test-{uuid.uuid4().hex[:6]}"
+    built, _ = engine.images.build(path=str(ROOT), tag=tag, network_mode="host", rm=True)
     yield built
-    engine.images.remove(built.id, force=True)
+    engine.images.remove(tag)  # not by its id: the same image may have a name of somebody's own
 
 
 def test_the_image_says_what_it_is(image):
