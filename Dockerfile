@@ -18,6 +18,9 @@ COPY service service
 # bytecode by the sources' hashes, not their times; one time for all files, so that two builds have the same ones
 RUN python -m pip install --no-compile --no-deps --no-build-isolation --no-index --prefix /install . \
  && python -m compileall -q --invalidation-mode unchecked-hash /install/lib \
+ # the standard library's as well: the base has none, and on a read-only root every start would compile it in vain
+ && python -m compileall -q -f --invalidation-mode unchecked-hash -x '/(site-packages|ensurepip|idlelib|tests?|turtledemo)/' /usr/local/lib/python3* \
+ && (cd /usr/local && find lib/python3* -regex '.*/\(site-packages\|ensurepip\)' -prune -o -name '*.pyc' -exec cp --parents -t /install {} +) \
  && find /install -exec touch --no-dereference --date=@0 {} +
 
 FROM ${PYTHON}

@@ -82,6 +82,16 @@ def test_no_installer_is_left_in_the_image(engine, image, installer):
     assert engine.containers.run(image, ["-c", ask], entrypoint="python", remove=True, network_mode="none") == b"None\n"
 
 
+def test_nothing_is_compiled_at_the_start(engine, image):
+    # nor at a health check
+    ask = (
+        "import os, sys, http.client, service.__main__; specs = [m.__spec__ for m in [*sys.modules.values()]]; "
+        "print([s.name for s in specs if s and s.cached and not os.path.exists(s.cached)])"
+    )
+    said = engine.containers.run(image, ["-c", ask], entrypoint="python", remove=True, network_mode="none")
+    assert said == b"[]\n"
+
+
 @pytest.fixture
 def start(engine, image):
     """Start a role in the image as its pod would; the container, and the seconds until it was ready."""
