@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import TopicPartition
 
+from bench.arrivals import at_random
 from bench.http_load import Load
 from bench.jobs import BODY, NAMESPACE, manifests
 from bench.stack import Stack
@@ -52,13 +53,10 @@ class BareClient:
         load.seconds = time.perf_counter() - started
         return load.expect(201)
 
-    async def one_by_one(self, count: int, rate: float) -> Load:
-        """Create `count` Jobs at `rate` a second, for their latency at a light load."""
-        load, started, tasks = Load(), time.perf_counter(), []
-        for number in range(count):
-            due = started + number / rate
-            await asyncio.sleep(due - time.perf_counter())
-            tasks.append(asyncio.create_task(self._create(load, due)))
+    async def one_by_one(self, rate: float, seconds: float) -> Load:
+        """Create Jobs at random times, `rate` a second on average, for their latency at a light load."""
+        load, started = Load(), time.perf_counter()
+        tasks = [asyncio.create_task(self._create(load, due)) async for due in at_random(rate, seconds)]
         await asyncio.gather(*tasks)
         load.seconds = time.perf_counter() - started
         return load.expect(201)
@@ -89,8 +87,8 @@ async def bare_client(stack: Stack) -> AsyncIterator[BareClient]:
         yield BareClient(session, f"{api.url}/apis/batch/v1/namespaces/{NAMESPACE}/jobs")
 
 
-async def produce_and_consume(stack: Stack, count: int, rate: float) -> list[float]:
-    """Return the seconds that `count` records take from a plain producer through the broker to a plain consumer."""
+async def produce_and_consume(stack: Stack, rate: float, seconds: float) -> list[float]:
+    """Return the seconds that records take, `rate` a second, from a plain producer to a plain consumer."""
     topic, latencies = f"bare-{uuid.uuid4().hex}", list[float]()
     producer = AIOKafkaProducer(bootstrap_servers=stack.kafka.bootstrap_servers, acks="all")
     consumer = AIOKafkaConsumer(bootstrap_servers=stack.kafka.bootstrap_servers, auto_offset_reset="earliest")
@@ -99,15 +97,15 @@ async def produce_and_consume(stack: Stack, count: int, rate: float) -> list[flo
         consumer.assign([TopicPartition(topic, 0)])
 
         async def consume() -> None:
-            while len(latencies) < count:
-                message = await consumer.getone()
+            async for message in consumer:
+                if message.key is None:
+                    return
                 latencies.append(time.perf_counter() - float(message.key))
 
-        consuming, started = asyncio.create_task(consume()), time.perf_counter()
-        for number in range(count):
-            due = started + number / rate
-            await asyncio.sleep(due - time.perf_counter())
+        consuming = asyncio.create_task(consume())
+        async for due in at_random(rate, seconds):
             await producer.send(topic, BODY, str(due).encode())
+        await producer.send(topic, b"the last")
         await consuming
     return latencies
 

@@ -5,13 +5,14 @@ service and its servers, the service does not get.
 """
 
 import asyncio
-import random
 import statistics
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
+
+from bench.arrivals import at_random
 
 MAX_CONNECTIONS: Final = 2000
 
@@ -117,18 +118,9 @@ class HttpLoad:
         return load
 
     async def open(self, data: bytes, rate: float, seconds: float, seed: int = 1) -> Load:
-        """Send requests at random times, `rate` a second on average, whether or not the earlier ones are answered.
-
-        A latency counts from the time a request was due, so that a generator or a service that falls behind shows.
-        """
-        chance, load = random.Random(seed), Load()  # noqa: S311 - the same times in every run
-        started = due = time.perf_counter()
-        tasks = []
-        while due < started + seconds:
-            due += chance.expovariate(rate)
-            if (early := due - time.perf_counter()) > 0:
-                await asyncio.sleep(early)
-            tasks.append(asyncio.create_task(self._send(data, load, due)))
+        """Send requests at random times, `rate` a second on average, whether or not the earlier ones are answered."""
+        load, started = Load(), time.perf_counter()
+        tasks = [asyncio.create_task(self._send(data, load, due)) async for due in at_random(rate, seconds, seed)]
         await asyncio.gather(*tasks)
         load.seconds = time.perf_counter() - started
         return load

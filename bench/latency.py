@@ -25,10 +25,8 @@ async def compare(stack: Stack, options: Options) -> list[Figure]:
         capacity = (await load.closed(request, count, CONNECTIONS)).expect(200).rate
 
         async def floor() -> tuple[float, float]:
-            rate = capacity / 4
-            calls = round(rate * seconds)
-            create = (await bare.one_by_one(calls, rate)).quantile(0.5)
-            return create, statistics.median(await produce_and_consume(stack, calls, rate))
+            create = (await bare.one_by_one(capacity / 4, seconds)).quantile(0.5)
+            return create, statistics.median(await produce_and_consume(stack, capacity / 4, seconds))
 
         async def light() -> float:
             return (await load.open(request, capacity / 4, seconds)).expect(200).quantile(0.5)

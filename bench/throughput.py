@@ -14,7 +14,7 @@ from bench.pairs import in_turns
 from bench.processes import Service
 from bench.stack import Stack
 
-CONNECTIONS = 64
+CONNECTIONS = 128
 WARM_UP = 500
 
 
@@ -35,7 +35,7 @@ async def end_to_end(load: HttpLoad, ingress: Service, consumer: Service, count:
 
 async def posts(stack: Stack, options: Options) -> list[Figure]:
     """Measure P1 and P3."""
-    count = options.scaled(3000)
+    count = options.scaled(6000)
     async with stack.both(stack.environment()) as (ingress, consumer):
         load = HttpLoad(ingress.url)
         async with bare_client(stack) as bare:
