@@ -14,7 +14,7 @@ from bench.pairs import in_turns
 from bench.processes import Service
 from bench.stack import Stack
 
-CONNECTIONS = 128
+CONNECTIONS = 64
 WARM_UP = 500
 
 
