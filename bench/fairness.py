@@ -60,7 +60,7 @@ async def bad_projects(stack: Stack, load: HttpLoad) -> AsyncIterator[None]:
     """Have a submission in progress that hangs in an admission webhook, and one whose webhook refuses connections."""
     sleeper = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     hanging_port = sleeper.sockets[0].getsockname()[1]
-    hooks = [_webhook("hanging", hanging_port), _webhook("failing", 1)]
+    hooks = [webhook("hanging", hanging_port), webhook("failing", 1)]
     api = stack.cluster.api
     for hook in hooks:
         project = hook["metadata"]["name"]
@@ -79,7 +79,7 @@ async def bad_projects(stack: Stack, load: HttpLoad) -> AsyncIterator[None]:
         await asyncio.sleep(2)  # what was refused is tried again and ends
 
 
-def _webhook(project: str, port: int) -> dict[str, Any]:
+def webhook(project: str, port: int) -> dict[str, Any]:
     """Return a webhook for the Jobs of one project."""
     return {
         "metadata": {"name": project},

@@ -71,7 +71,6 @@ class Limiter:
     def leave(self, entered: float, *, refused: bool = False, retry_after: float | None = None) -> None:
         """Give back the place taken at `entered`; `refused` tells of a 429 and `retry_after` what came with it."""
         now = asyncio.get_running_loop().time()
-        self._in_progress -= 1
         if refused:
             self._not_before = max(self._not_before, now + (retry_after or RETRY_AFTER_SECONDS))
             if entered >= self._decreased_at:  # those that were on their way already tell nothing new
@@ -85,7 +84,7 @@ class Limiter:
                     self._shrink(DECREASE_SLOW)
                 else:
                     self._set(self.limit * 2 if self._slow_start else self.limit + 1)
-        self._admit()
+        self.give_back()
 
     def give_back(self) -> None:
         """Give back a place in which nothing was done."""

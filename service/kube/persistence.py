@@ -50,16 +50,15 @@ class Persistence:
     ) -> T:
         """Repeat `step`, which must be fit to be repeated, until its end does not depend on luck; return its result.
 
-        `namespace` is where it acts.
-
-        Raises ApiError where the answer is final, TemporaryFailure where tries have failed for `deadline` seconds (0:
-        never), and whatever else the step raises. The time of an outage does not count: it decides nothing.
+        `namespace` is where it acts. Raises ApiError where the answer is final, TemporaryFailure where tries have
+        failed for `deadline` seconds (0: never), and whatever else the step raises. The time of an outage does not
+        count: it decides nothing.
         """
         attempt = 0
         failing_since: float | None = None
         while True:
-            if self._circuit.open and await self._circuit.until_closed():
-                self._bulkhead.forgive()
+            if self._circuit.open:
+                await self._outage_over()
             try:
                 return await self._limited(step, namespace)
             except TemporaryFailure as error:
@@ -73,8 +72,7 @@ class Persistence:
                 failure = TemporaryFailure(rule.name, error.answer.retry_after)
                 is_outage = rule.verdict is Verdict.OUTAGE
             self._retries.labels(reason=failure.reason).inc()
-            if is_outage and await self._circuit.until_closed():
-                self._bulkhead.forgive()
+            if is_outage and await self._outage_over():
                 attempt, failing_since = 0, None
                 continue
             now = asyncio.get_running_loop().time()
@@ -83,6 +81,13 @@ class Persistence:
                 raise failure
             await pause(retry_delay(attempt, failure.retry_after, self._uniform(), self._base, self._cap))
             attempt += 1
+
+    async def _outage_over(self) -> bool:
+        """Wait until the API server answers; return True, and suspect no namespace any more, if it did not at first."""
+        was_away = await self._circuit.until_closed()
+        if was_away:
+            self._bulkhead.forgive()
+        return was_away
 
     async def _limited(self, step: Callable[[], Awaitable[T]], namespace: str) -> T:
         """Do a step when there is a place for it, and let those who give places know how it went.

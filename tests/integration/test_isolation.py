@@ -6,44 +6,25 @@ import uuid
 
 import pytest
 
+from bench.fairness import WEBHOOKS, webhook
 from tests.service_process import ServiceProcess
 
-WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 HUNG = 1000
-
-
-def webhook(namespace: str, port: int) -> dict:
-    rule = {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}
-    return {
-        "metadata": {"name": namespace},
-        "webhooks": [
-            {
-                "name": f"{namespace}.example.com",
-                "clientConfig": {"url": f"https://127.0.0.1:{port}/"},
-                "rules": [rule],
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-                "sideEffects": "None",
-                "admissionReviewVersions": ["v1"],
-                "timeoutSeconds": 30,
-            }
-        ],
-    }
 
 
 @pytest.fixture
 async def hung_project(api):
     """A project whose Jobs are looked at by a webhook that takes connections and says nothing."""
     project = f"hung-{uuid.uuid4().hex[:6]}"
-    namespace = f"runai-{project}"
-    await api.ensure_namespace(namespace)
+    await api.ensure_namespace(f"runai-{project}")
     with socket.create_server(("127.0.0.1", 0), backlog=HUNG) as silent:
-        status, body = await api.request("POST", WEBHOOKS, webhook(namespace, silent.getsockname()[1]))
+        status, body = await api.request("POST", WEBHOOKS, webhook(project, silent.getsockname()[1]))
         assert status == 200, body
         await asyncio.sleep(1)  # the API server notices it by a watch
         try:
             yield project
         finally:
-            await api.request("DELETE", f"{WEBHOOKS}/{namespace}")
+            await api.request("DELETE", f"{WEBHOOKS}/{project}")
 
 
 @pytest.fixture
