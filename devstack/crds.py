@@ -65,7 +65,7 @@ def _of_strimzi(say: Callable[[str], None]) -> list[Path]:
     def generate(folder: Path) -> None:
         jars = maven.jars(
             f"strimzi-crd-generator-{_STRIMZI_GENERATOR}-{_STRIMZI}",
-            f"io.strimzi:crd-generator:{_STRIMZI_GENERATOR}+io.strimzi:api:{_STRIMZI}",
+            [f"io.strimzi:crd-generator:{_STRIMZI_GENERATOR}", f"io.strimzi:api:{_STRIMZI}"],
             f"Strimzi's CRD generator and its API library {_STRIMZI}",
             44,
             say,

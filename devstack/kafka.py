@@ -14,7 +14,7 @@ from devstack.process import Process, ServerError, free_port
 
 KAFKA_VERSION = "4.2.1"
 # slf4j-simple: the artifact brings no logging backend, and a broker that fails in silence cannot be helped
-_COORDINATES = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
+_COORDINATES = [f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:1.7.36"]
 _JVM = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.showDateTime=true"]
 
 

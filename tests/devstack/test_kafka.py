@@ -8,7 +8,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import UnknownTopicOrPartitionError
-from jgo.env import EnvironmentBuilder
+from jgo.maven import MavenContext
 
 from devstack.cache import cache_dir
 from devstack.kafka import LocalKafka, kafka_jars
@@ -141,7 +141,7 @@ def test_jars_that_cannot_be_fetched_are_one_clear_line(tmp_path: Path, monkeypa
         raise ConnectionError("no route to host")
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(EnvironmentBuilder, "from_endpoint", fail)
+    monkeypatch.setattr(MavenContext, "create_dependency", fail)
     with pytest.raises(ServerError, match=r"Apache Kafka .* could not be fetched: no route to host"):
         kafka_jars(lambda _: None)
     assert [entry for entry in cache_dir().iterdir() if entry.is_dir()] == []
