@@ -168,23 +168,27 @@ class Consumer:
                         self._begin_anew(assignment)
                     assignment.front.deliver(record.offset, record.timestamp)
                     self._queue.put(partition, [understand(record)])
-                self._regulate(assignment)
+                if self._load_of(assignment) >= 1 and not assignment.paused:
+                    assignment.paused = True
+                    self._source.pause([partition])
             self._wake.set()
 
-    def _regulate(self, assignment: Assignment) -> None:
-        """Pause a partition that has enough to do, and resume it when half of that is done.
+    def _relieve(self, assignment: Assignment) -> None:
+        """Resume a partition that was paused, when half of what it had to do is done."""
+        if not assignment.paused or assignment.loading is not None or assignment.revoked:
+            return
+        if self._load_of(assignment) <= 1 / 2:
+            assignment.paused = False
+            self._source.resume([assignment.partition])
+
+    def _load_of(self, assignment: Assignment) -> float:
+        """Return how much a partition has to do; with 1 it is paused.
 
         What counts is what waits for its turn: records that rest between two tries, such as those of a project whose
         webhook is down, must not keep the others away. They have a bound of their own, for the memory they take.
         """
         most = self._settings.queue_per_partition
-        load = max(self._queue.waiting(assignment.partition) / most, len(assignment.front) / (most * MAX_HELD))
-        if load >= 1 and not assignment.paused:
-            assignment.paused = True
-            self._source.pause([assignment.partition])
-        elif load <= 1 / 2 and assignment.paused and assignment.loading is None and not assignment.revoked:
-            assignment.paused = False
-            self._source.resume([assignment.partition])
+        return max(self._queue.waiting(assignment.partition) / most, len(assignment.front) / (most * MAX_HELD))
 
     def _begin_anew(self, assignment: Assignment) -> None:
         """Take up again a partition whose offsets have gone back: cut by the brokers, or of a topic made anew.
@@ -206,7 +210,7 @@ class Consumer:
                 self._slots.release()
                 continue
             assignment = self._assignments[work.record.partition]
-            self._regulate(assignment)
+            self._relieve(assignment)
             task = asyncio.create_task(self._handle(assignment, assignment.front, work))
             assignment.tasks.add(task)
             task.add_done_callback(assignment.tasks.discard)
@@ -216,7 +220,7 @@ class Consumer:
         try:
             await self._handler.handle(work, turn)
             front.finish(work.record.offset)
-            self._regulate(assignment)
+            self._relieve(assignment)
         except LeaseLost:
             log.info("submission-handed-back", partition=work.record.partition, offset=work.record.offset)
         except TooManyDeadLetters as error:

@@ -8,9 +8,8 @@ result of this module: the names of a running installation hang on it.
 import hashlib
 import re
 from base64 import b32encode
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import orjson
@@ -62,8 +61,7 @@ def _post_source(user: str | None, project: str) -> str:
     return f"{scope}/projects/{quote(project, safe='', errors='surrogatepass')}"
 
 
-@dataclass(frozen=True, slots=True)
-class SubmissionId:
+class SubmissionId(NamedTuple):
     """Who a submission is: the `source` and `id` of a CloudEvent, unique together (CloudEvents 1.0, "id")."""
 
     source: str

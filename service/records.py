@@ -69,8 +69,7 @@ class NewRecord(NamedTuple):
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(NamedTuple):
     """What a record of the submissions topic says.
 
     `has_own_id` tells an id given by the producer from one made of the record's coordinates, `received` is in seconds

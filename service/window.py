@@ -10,7 +10,6 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Final
 
 from service.broker import BrokerUnavailable, OutcomeLog
@@ -26,8 +25,7 @@ EXPIRE_SECONDS: Final = 600
 """How often the outcomes that have left the window are forgotten."""
 
 
-def _hash(key: bytes) -> int:
-    return int.from_bytes(blake2b(key, digest_size=8).digest(), signed=True)
+_hash = hash  # of bytes: 64 bits, with a secret of the process (PEP 456)
 
 
 class DuplicateWindow:

@@ -23,7 +23,7 @@ def test_the_cases_of_kafkas_own_test(key, hashed):
     assert murmur2(key) == hashed % 2**32
 
 
-@given(st.binary(max_size=200))
+@given(st.binary(max_size=600))
 def test_the_hash_is_aiokafkas(key):
     assert murmur2(key) == aiokafkas(key)
 

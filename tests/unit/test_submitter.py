@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -581,6 +580,6 @@ async def test_a_refused_release_does_not_undo_the_outcome() -> None:
 
 async def test_the_log_is_told_the_project_wherever_it_is_known() -> None:
     caller = Caller(FakeApi())
-    no_json = replace(submission(PLAIN, TWO), body=b"{")
+    no_json = submission(PLAIN, TWO)._replace(body=b"{")
     outcomes = [await caller.submit(sent) for sent in (submission(PLAIN), submission({"image": "i"}, TWO), no_json)]
     assert [(outcome.status, outcome.project) for outcome in outcomes] == [(200, "team-a"), (400, None), (400, None)]
