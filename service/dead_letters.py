@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from service.errors import UnreadableRecord
+from service.headers import Headers, header
 from service.naming import coordinates_id
-from service.records import Headers, NewRecord, Record, header
+from service.records import NewRecord, Record
 
 ATTEMPT: Final = "kafka_deliveryAttempt"
 """How often the record was tried. It travels in the record, so that neither a rebalance nor a replay resets it."""

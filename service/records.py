@@ -6,7 +6,6 @@ CloudEvents 1.0 in the binary mode of the Kafka protocol binding: attributes are
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,9 +14,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from service.errors import Fault, UnreadableRecord
+from service.headers import MAX_HEADER_BYTES, HeaderReader, Headers, encoded, header, is_json, is_traceparent
 from service.naming import SubmissionId, coordinates_id
-
-Headers = tuple[tuple[str, bytes], ...]
 
 SUBMISSION_TYPE: Final = "io.job-submission.submission"
 """`ce_type` of the submissions that the ingress produces; a record of any other type is taken all the same."""
@@ -28,9 +26,6 @@ OUTCOME_TYPE: Final = "io.job-submission.outcome"
 OUTCOME_SOURCE: Final = "/job-submission"
 """`ce_source` of outcomes."""
 
-MAX_HEADER_BYTES: Final = 1024
-"""Longest header of a submission that is read, the HTTP ones a submission is made from included."""
-
 MAX_SOURCE_BYTES: Final = 4096
 """Longest `ce_source`: room for a user and a project that are percent-encoded."""
 
@@ -39,10 +34,7 @@ MAX_OUTCOME_BYTES: Final = 512 * 1024
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _PARTITION = re.compile(r"[0-9]{1,9}")
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_JSON_TYPE = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json", re.IGNORECASE)
 _STRUCTURED = re.compile(r"application/cloudevents", re.IGNORECASE)  # the envelope would be taken for the body
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _STATUS = re.compile(rb"[245][0-9]{2}")  # of outcomes: done, or refused
 
@@ -120,26 +112,6 @@ class Outcome:
         return f"{self.id.key}.{self.fingerprint}" if self.conflict else self.id.key
 
 
-def header(headers: Headers, name: str) -> bytes | None:
-    """Return the last value of a header, as Kafka's `Headers.lastHeader`, or None."""
-    return next((value for key, value in reversed(headers) if key == name), None)
-
-
-def is_json(content_type: str) -> bool:
-    """Tell whether a media type, parameters and all, is JSON (RFC 6839: `application/json` or `application/*+json`)."""
-    return _JSON_TYPE.fullmatch(content_type.partition(";")[0].strip(" \t")) is not None
-
-
-def is_traceparent(text: str) -> bool:
-    """Tell whether a text is a `traceparent` of W3C Trace Context level 1; an invalid one has to be ignored."""
-    return _TRACEPARENT.fullmatch(text) is not None
-
-
-def _encoded(pairs: Iterable[tuple[str, str | None]]) -> Headers:
-    # HTTP servers hand over bytes that are no UTF-8 as surrogate escapes: they travel on as the bytes they were
-    return tuple([(name, value.encode("utf-8", "surrogateescape")) for name, value in pairs if value is not None])
-
-
 def _rfc3339(seconds: float) -> str:
     whole, milliseconds = divmod(round(seconds * 1_000_000) // 1000, 1000)
     return f"{_rfc3339_second(whole)}.{milliseconds:03d}Z"
@@ -154,7 +126,7 @@ def _rfc3339_second(seconds: int) -> str:
 def submission_record(submission: Submission, topic: str) -> NewRecord:
     """Write a submission for `topic`: the body byte for byte, keyed so that duplicates meet in a partition."""
     partition = submission.reply_partition
-    headers = _encoded(
+    headers = encoded(
         (
             ("ce_specversion", "1.0"),
             ("ce_id", submission.id.id),
@@ -172,52 +144,6 @@ def submission_record(submission: Submission, topic: str) -> NewRecord:
     return NewRecord(topic, None, submission.id.key.encode(), submission.body, headers)
 
 
-class _HeaderReader:
-    """Reads the headers of one submission, noting the faults."""
-
-    def __init__(self, headers: Headers) -> None:
-        self.faults: list[Fault] = []
-        self._values = dict(headers)
-        repeats = len(self._values) < len(headers)
-        self._ambiguous = {name for name, value in headers if value != self._values[name]} if repeats else frozenset()
-
-    def identity(self, name: str, limit: int) -> str | None:
-        """Return an attribute that identifies the submission; raises UnreadableRecord where nobody could tell which."""
-        text, complaint = self._text(name, limit)
-        if complaint is not None:
-            raise UnreadableRecord(f"header {name} {complaint}")
-        return text
-
-    def text(self, name: str) -> str | None:
-        """Return the value of a header, or None where it is absent, empty (Kafka's null) or broken."""
-        if not self._values.get(name) and name not in self._ambiguous:
-            return None
-        text, complaint = self._text(name, MAX_HEADER_BYTES)
-        if complaint is not None:
-            self.fault(name, complaint)
-        return text
-
-    def fault(self, name: str, complaint: str) -> None:
-        """Note that a header breaks its rule."""
-        self.faults.append(Fault(f"headers.{name}", complaint))
-
-    def _text(self, name: str, limit: int) -> tuple[str | None, str | None]:
-        value = self._values.get(name)
-        if value is None:
-            return None, None
-        if name in self._ambiguous:
-            return None, "must be given once, not with several values"
-        if not 0 < len(value) <= limit:
-            return None, f"must be of 1 to {limit} bytes, not {len(value)}"
-        try:
-            text = value.decode()
-        except UnicodeDecodeError:
-            return None, "must be UTF-8 text"
-        if _CONTROL.search(text):
-            return None, "must not contain control characters"
-        return text, None
-
-
 def read_submission(record: Record) -> Submission:
     """Return what a record of the submissions topic says, whatever its bytes.
 
@@ -225,7 +151,7 @@ def read_submission(record: Record) -> Submission:
     coordinates, one with `ce_id` alone gets its topic as source.
     Raises UnreadableRecord where the identity itself is broken, so that there is nothing to answer under.
     """
-    headers = _HeaderReader(record.headers)
+    headers = HeaderReader(record.headers)
     own_id = headers.identity("ce_id", MAX_HEADER_BYTES)
     source = headers.identity("ce_source", MAX_SOURCE_BYTES)
     if own_id is None:
@@ -275,7 +201,7 @@ def outcome_record(outcome: Outcome, topic: str, partition: int | None, time: fl
         message = str(outcome.body.get("message", ""))[:MAX_HEADER_BYTES]
         details = f"left out: the whole answer has {len(value)} bytes, more than {MAX_OUTCOME_BYTES}"
         value = orjson.dumps({"status": outcome.status, "message": message, "details": details})
-    headers = _encoded(
+    headers = encoded(
         (
             ("status", str(outcome.status)),
             ("ce_specversion", "1.0"),

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from service.broker import BrokerUnavailable, OutcomeLog
 from service.errors import UnreadableRecord
+from service.headers import header
 from service.logs import log
-from service.records import Outcome, Record, header, read_outcome
+from service.records import Outcome, Record, read_outcome
 from service.window import DuplicateWindow
 
 

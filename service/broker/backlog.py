@@ -10,8 +10,8 @@ from typing import Final
 
 from service.broker.log_reader import EARLIEST, LogReader
 from service.broker.partitioning import home_partition
+from service.headers import header
 from service.naming import is_submission_key
-from service.records import header
 from service.settings import KafkaSettings, TopicSettings
 
 SCAN_BYTES: Final = 1024 * 1024

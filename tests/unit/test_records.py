@@ -10,19 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import Fault, UnreadableRecord
+from service.headers import MAX_HEADER_BYTES, Headers, header
 from service.naming import SubmissionId, coordinates_id
 from service.records import (
-    MAX_HEADER_BYTES,
     MAX_OUTCOME_BYTES,
     MAX_SOURCE_BYTES,
-    Headers,
     NewRecord,
     Outcome,
     Record,
     Submission,
-    header,
-    is_json,
-    is_traceparent,
     outcome_record,
     read_outcome,
     read_submission,
@@ -387,41 +383,3 @@ def test_any_record_is_an_outcome_or_unreadable(
     except UnreadableRecord:
         return
     assert outcome.key.encode() == key
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("application/json", True),
-        ("Application/JSON ; charset=utf-8", True),
-        ("application/problem+json", True),
-        ("application/cloudevents+json", True),
-        ("text/json", False),
-        ("application/jsonx", False),
-        ("application/json\n", False),
-        ("", False),
-    ],
-)
-def test_is_json(text: str, expected: bool):
-    assert is_json(text) is expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (TRACE, True),
-        ("cc" + TRACE[2:], True),
-        ("ff" + TRACE[2:], False),
-        (TRACE.upper(), False),
-        (TRACE + "\n", False),
-        ("00-" + "0" * 32 + "-b7ad6b7169203331-01", False),
-        ("00-0af7651916cd43dd8448eb211c80319c-" + "0" * 16 + "-01", False),
-    ],
-)
-def test_is_traceparent(text: str, expected: bool):
-    assert is_traceparent(text) is expected
-
-
-def test_the_last_header_of_a_name_counts():
-    headers = (("a", b"1"), ("b", b"2"), ("a", b"3"))
-    assert (header(headers, "a"), header(headers, "b"), header(headers, "c")) == (b"3", b"2", None)
