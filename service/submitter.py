@@ -31,9 +31,11 @@ class Submitter:
         self._api = api
         self._settings = settings
         self._deadline = consumer.submission_deadline_seconds
-        circuit = Circuit(api.alive, consumer.probe_interval_seconds, metrics.kube_up)
+        circuit = Circuit(api.alive, consumer.probe_interval_seconds, metrics.kube_up.set)
         self._circuit = circuit
-        limiter = Limiter(settings.max_in_flight, settings.slow_seconds, settings.max_per_second, metrics.kube_limit)
+        limiter = Limiter(
+            settings.max_in_flight, settings.slow_seconds, settings.max_per_second, metrics.kube_limit.set
+        )
         self._persistence = Persistence(circuit, limiter, settings, metrics)
         self._options = ManifestOptions(
             hold_below_ttl=settings.hold_below_ttl_seconds,

@@ -17,10 +17,10 @@ from yarl import URL
 
 from service import __version__
 from service.errors import LeaseLost
+from service.kube.answers import ApiError, ApiUnreachable, object_in, refusal, warning_texts
 from service.kube.guarded import Guard, GuardedBody
 from service.kube.login import Login
 from service.metrics import Metrics
-from service.outcomes import ApiAnswer
 from service.settings import KubeSettings
 
 GROUPS: Final = {
@@ -52,29 +52,7 @@ PROBE_SECONDS: Final = 2.0
 """How long an answer to a probe is waited for."""
 
 _FAILED_CHECK = re.compile(r"^\[-\](\S+)", re.MULTILINE)
-_WARNING = re.compile(r'299 [^ ]+ "((?:[^"\\]|\\.)*)"')
-_ESCAPE = re.compile(r"\\(.)")
 _FORBIDDEN_BY_ROLES: Final = re.compile(r'User "[^"]*" cannot ')
-_MAX_TEXT = 200  # characters passed on of an answer that is not the API server's
-
-
-class ApiError(Exception):
-    """The API server, or something in front of it, refused a request; `answer` is what it said."""
-
-    def __init__(self, answer: ApiAnswer) -> None:
-        super().__init__(f"{answer.status} {answer.reason}: {answer.message}")
-        self.answer = answer
-
-
-class ApiUnreachable(Exception):
-    """There was no answer: `connect`, `timeout`, `disconnect`, `starting` or `suspect` is the reason.
-
-    With a `timeout` or `disconnect` the request may have been carried out all the same.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class Created(NamedTuple):
@@ -270,11 +248,11 @@ class KubeApi:
         self._count(verb, str(response.status))
         self._observe(verb, time.perf_counter() - started)
         warnings = tuple(text for value in response.headers.getall("Warning", ()) for text in warning_texts(value))
-        answer = _object(raw)
+        answer = object_in(raw)
         if response.status not in (200, 201, 202) or "kind" not in answer:
             if response.status == 401:
                 self._login.distrust()
-            raise ApiError(_answer(response, answer, raw, warnings))
+            raise ApiError(refusal(response, answer, raw, warnings))
         return answer, warnings
 
     def _count(self, verb: str, code: str) -> None:
@@ -290,11 +268,6 @@ class KubeApi:
         histogram.observe(seconds)
 
 
-def warning_texts(header: str) -> list[str]:
-    """Return the texts of the warnings in one `Warning` header (RFC 7234 section 5.5, warn-code 299)."""
-    return [_ESCAPE.sub(r"\1", text) for text in _WARNING.findall(header)]
-
-
 @lru_cache(1024)
 def _url(server: str, resource: str, namespace: str, name: str, query: str) -> URL:
     group = GROUPS[resource]
@@ -303,27 +276,3 @@ def _url(server: str, resource: str, namespace: str, name: str, query: str) -> U
     if name:
         path += f"/{quote(name, safe='')}"
     return URL(server + path + query, encoded=True)
-
-
-def _object(raw: bytes) -> dict[str, Any]:
-    try:
-        answer = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
-
-
-def _answer(
-    response: aiohttp.ClientResponse, status: dict[str, Any], raw: bytes, warnings: tuple[str, ...]
-) -> ApiAnswer:
-    """Read a `Status` object; whatever else came is passed on as text."""
-    details = status.get("details")
-    retry_after = response.headers.get("Retry-After", "")
-    return ApiAnswer(
-        status=response.status,
-        reason=str(status.get("reason") or ""),
-        message=str(status.get("message") or "") or raw[:_MAX_TEXT].decode("utf-8", "replace"),
-        retry_after=float(retry_after) if re.fullmatch(r"[0-9]{1,6}", retry_after) else None,
-        details=details if isinstance(details, dict) else {},
-        warnings=warnings,
-    )

@@ -5,34 +5,26 @@ In an outage no submission asks on its own: one caller probes, the others wait f
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from service.logs import log
-
-
-class Gauge(Protocol):
-    """What shows the state."""
-
-    def set(self, value: float) -> None:
-        """Show 1 for a closed circuit, 0 for an open one."""
 
 
 class Circuit:
     """Closed while the API answers, open in an outage.
 
     `alive` asks the API server once, `interval` is the pause between two probes in seconds. It does not grow, so that
-    everybody is back at most one interval after the API is.
+    everybody is back at most one interval after the API is. `show` is told 1 for closed and 0 for open.
     """
 
-    def __init__(self, alive: Callable[[], Awaitable[bool]], interval: float, gauge: Gauge) -> None:
+    def __init__(self, alive: Callable[[], Awaitable[bool]], interval: float, show: Callable[[float], None]) -> None:
         self._alive = alive
         self._interval = interval
-        self._gauge = gauge
+        self._show = show
         self._lock = asyncio.Lock()
         self._probes = 0
         self._was_open = False
         self.open = False
-        gauge.set(1)
+        show(1)
 
     async def until_closed(self) -> bool:
         """Probe until the API answers; return True if it did not at first, so that there was an outage.
@@ -59,5 +51,5 @@ class Circuit:
     def _set(self, *, is_open: bool) -> None:
         if is_open != self.open:
             self.open = is_open
-            self._gauge.set(not is_open)
+            self._show(not is_open)
             (log.error if is_open else log.info)("kubernetes-unreachable" if is_open else "kubernetes-back")

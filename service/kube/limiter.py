@@ -9,7 +9,8 @@ so that the proof of membership that a step begins with is fresh when it acts.
 
 import asyncio
 from collections import deque
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 DECREASE_SLOW: Final = 0.7
 """What is left of the limit after a slow round."""
@@ -18,25 +19,19 @@ RETRY_AFTER_SECONDS: Final = 1.0
 """How long a 429 without `Retry-After` holds back; what the API server itself sends."""
 
 
-class Gauge(Protocol):
-    """What shows the limit."""
-
-    def set(self, value: float) -> None:
-        """Show the number of steps that may be in progress."""
-
-
 class Limiter:
     """Places for steps in progress, handed out in the order they are asked for.
 
     There are `most` places at best, one at worst. Answers that take longer than `slow_seconds` count as slow;
-    `per_second` spaces out the steps where it is not 0. Use: `await enter()`, one step, `leave(...)`.
+    `per_second` spaces out the steps where it is not 0; `show` is told the number of places. Use: `await enter()`, one
+    step, `leave(...)`.
     """
 
-    def __init__(self, most: int, slow_seconds: float, per_second: float, gauge: Gauge) -> None:
+    def __init__(self, most: int, slow_seconds: float, per_second: float, show: Callable[[float], None]) -> None:
         self._most = most
         self._slow_seconds = slow_seconds
         self._spacing = 1 / per_second if per_second else 0.0
-        self._gauge = gauge
+        self._show = show
         self._in_progress = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._not_before = self._decreased_at = 0.0
@@ -48,7 +43,7 @@ class Limiter:
     def _set(self, limit: float) -> None:
         self.limit = min(max(limit, 1.0), self._most)
         self._answers = self._slow = 0
-        self._gauge.set(int(self.limit))
+        self._show(int(self.limit))
 
     async def enter(self) -> float:
         """Take a place, waiting for one; return the time on the event loop's clock at which it was given."""

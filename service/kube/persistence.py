@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from service.errors import TemporaryFailure
-from service.kube.api import ApiError, ApiUnreachable
+from service.kube.answers import ApiError, ApiUnreachable
 from service.kube.bulkhead import Bulkhead
 from service.kube.circuit import Circuit
 from service.kube.limiter import Limiter

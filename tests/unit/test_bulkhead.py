@@ -73,8 +73,8 @@ async def test_after_an_outage_nobody_is_suspect():
     async def pause(_: float) -> None:
         raise AssertionError("somebody hesitates")
 
-    circuit = Circuit(alive, 0.001, metrics.kube_up)
-    persistence = Persistence(circuit, Limiter(8, 1.0, 0.0, metrics.kube_limit), settings, metrics)
+    circuit = Circuit(alive, 0.001, metrics.kube_up.set)
+    persistence = Persistence(circuit, Limiter(8, 1.0, 0.0, metrics.kube_limit.set), settings, metrics)
     deciding = [asyncio.create_task(persistence.until_decided(step, "a", pause)) for _ in range(20)]
     await lost.wait()
     await asyncio.sleep(0.05)

@@ -7,7 +7,7 @@ from service.kube import Circuit
 
 
 class Server:
-    """Answers probes when told to, and keeps what the gauge showed."""
+    """Answers probes when told to, and keeps what was shown."""
 
     def __init__(self) -> None:
         self.up = False
@@ -19,7 +19,7 @@ class Server:
         await asyncio.sleep(0)
         return self.up
 
-    def set(self, value: float) -> None:
+    def show(self, value: float) -> None:
         self.shown.append(float(value))
 
 
@@ -32,14 +32,14 @@ async def until(true: Callable[[], bool]) -> None:
 async def test_a_single_hiccup_is_no_outage() -> None:
     server = Server()
     server.up = True
-    circuit = Circuit(server.alive, 0.001, server)
+    circuit = Circuit(server.alive, 0.001, server.show)
     assert await circuit.until_closed() is False
     assert (server.probes, server.shown) == (1, [1.0])
 
 
 async def test_all_wait_while_one_probes() -> None:
     server = Server()
-    circuit = Circuit(server.alive, 0.001, server)
+    circuit = Circuit(server.alive, 0.001, server.show)
     waiters = [asyncio.create_task(circuit.until_closed()) for _ in range(5)]
     await until(lambda: server.probes >= 3)
     assert circuit.open
@@ -50,7 +50,7 @@ async def test_all_wait_while_one_probes() -> None:
 
 async def test_when_the_one_that_probes_goes_another_takes_over() -> None:
     server = Server()
-    circuit = Circuit(server.alive, 0.001, server)
+    circuit = Circuit(server.alive, 0.001, server.show)
     first, second = asyncio.create_task(circuit.until_closed()), asyncio.create_task(circuit.until_closed())
     await until(lambda: server.probes >= 2)
     first.cancel()

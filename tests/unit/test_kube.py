@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.errors import LeaseLost
 from service.kube import ApiError, ApiUnreachable, Created, KubeApi
-from service.kube.api import warning_texts
+from service.kube.answers import warning_texts
 from service.metrics import Metrics
 from service.outcomes import ApiAnswer
 from service.settings import KubeSettings

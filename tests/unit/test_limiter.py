@@ -12,7 +12,7 @@ SHED = ApiError(ApiAnswer(429, "TooManyRequests", "try again", retry_after=0.001
 
 
 def limiter(most=32, slow_seconds=60.0, per_second=0.0):
-    return Limiter(most, slow_seconds, per_second, Metrics().kube_limit)
+    return Limiter(most, slow_seconds, per_second, Metrics().kube_limit.set)
 
 
 async def rounds(limit: Limiter, count: int, **how) -> list[int]:
@@ -100,8 +100,8 @@ async def test_places_go_in_order_and_a_cancelled_wait_keeps_none():
 async def test_a_storm_of_429_gets_fewer_requests_than_a_normal_load():
     """32 submissions in progress: without a limit each of the storm's rounds would be 32 requests."""
     metrics, settings = Metrics(), KubeSettings()
-    limit = Limiter(32, 1.0, 0.0, metrics.kube_limit)
-    circuit = Circuit(lambda: asyncio.sleep(0, result=True), 1.0, metrics.kube_up)
+    limit = Limiter(32, 1.0, 0.0, metrics.kube_limit.set)
+    circuit = Circuit(lambda: asyncio.sleep(0, result=True), 1.0, metrics.kube_up.set)
     persistence = Persistence(circuit, limit, settings, metrics)
     busy = answered = 0
     at_once: Counter[int] = Counter()
