@@ -8,41 +8,25 @@ although the brokers are there, the client is replaced, which for the consumer i
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
-from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import (
-    CommitFailedError,
-    IllegalStateError,
-    KafkaError,
-    NoError,
-    RebalanceInProgressError,
-    for_code,
-)
-from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import TopicPartition
 
-from service.broker.connection import client_arguments, describe, until_connected
+from service.broker.connection import describe, until_connected
 from service.broker.errors import BrokerUnavailable
 from service.broker.log_reader import LogReader
+from service.broker.membership import Callback, Membership
 from service.broker.streams import SilenceWatch, as_record
 from service.logs import log
 from service.metrics import Metrics
 from service.records import Record
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
 
-Callback = Callable[[list[int]], Awaitable[None]]
-
-REBALANCE_SECONDS = 20.0
-"""How long the group waits for a member to give its partitions back."""
 REVOKE_SECONDS = 15.0
-"""How much of that the consumer gets for finishing and committing."""
-LEASE_SHARE = 0.75
-"""Share of the session after which an unconfirmed membership is not acted on: the rest is for the act itself."""
-NEVER_MS = 24 * 3600 * 1000
-"""The poll interval after which aiokafka would leave the group: the consumer polls whatever happens."""
+"""How much of the time for a rebalance (`membership`) the consumer gets for finishing and committing."""
 LAG_SECONDS = 5.0
 DRAIN_SECONDS = 0.5
 ERROR_SECONDS = 1.0
@@ -65,8 +49,7 @@ class SubmissionSource:
         self._on_assigned: Callback | None = None
         self._on_revoked: Callback | None = None
         self._watch = SilenceWatch()
-        self._confirmed = float("-inf")
-        self._joined = float("-inf")
+        self._membership: Membership | None = None
         self._paused: set[int] = set()
         self._generation = 0
         self._committed: dict[int, int] = {}
@@ -80,7 +63,7 @@ class SubmissionSource:
         partitions that are ours from now on have been assigned, before a record of theirs is fetched.
         """
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
-        self._subscribe(await until_connected(self._connect, "submissions"))
+        self._join(await until_connected(self._connect, "submissions"))
 
     async def stop(self) -> None:
         """Disconnect, and leave the group unless membership is static. Commits nothing."""
@@ -221,7 +204,7 @@ class SubmissionSource:
 
         False after the process was stopped, or cut off, for most of the session: the partitions may be others' now.
         """
-        return time.monotonic() - self._confirmed < self._settings.session_timeout_seconds * LEASE_SHARE
+        return self._membership is not None and self._membership.fresh()
 
     def lag(self) -> dict[int, int]:
         """Return the number of records behind the end of the topic by partition, as of a few seconds ago."""
@@ -229,54 +212,13 @@ class SubmissionSource:
 
     # --- membership -------------------------------------------------------------------------------------------------
 
-    async def _connect(self) -> AIOKafkaConsumer:
-        assignor = _PausingAssignor()
-        session_ms = int(self._settings.session_timeout_seconds * 1000)
-        arguments = client_arguments(self._kafka)
-        # a request to join is answered when the whole group has joined
-        arguments["request_timeout_ms"] = max(arguments["request_timeout_ms"], int(REBALANCE_SECONDS * 1000) + 5000)
-        client = AIOKafkaConsumer(
-            **arguments,
-            group_id=self._settings.group,
-            group_instance_id=self._settings.instance_id,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",  # what a producer has taken back must not run
-            session_timeout_ms=session_ms,
-            heartbeat_interval_ms=min(session_ms // 10, 3000),
-            rebalance_timeout_ms=int(REBALANCE_SECONDS * 1000),
-            max_poll_interval_ms=NEVER_MS,
-            partition_assignment_strategy=[assignor],
-        )
-        assignor.client = client
-        try:
-            await client.start()
-        except BaseException:
-            await client.stop()
-            raise
-        return client
+    async def _connect(self) -> Membership:
+        return await Membership.of(self._kafka, self._settings)
 
-    def _subscribe(self, client: AIOKafkaConsumer) -> None:
-        self._client = client
-        self._confirmed = float("-inf")
-        self._joined = time.monotonic()
+    def _join(self, membership: Membership) -> None:
+        self._membership, self._client = membership, membership.client
         self._watch = SilenceWatch()
-        coordinator = client._coordinator  # noqa: SLF001 - no public way to learn of an answered heartbeat
-        coordinator._send_req = self._noting_confirmations(coordinator._send_req)  # noqa: SLF001 - as above
-        client.subscribe([self._topic], listener=_Listener(self._assign, self._revoke))
-
-    def _noting_confirmations(self, send: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
-        """Wrap the sender of group requests: each proof of membership is noted with the time it was asked for."""
-
-        async def noting(request: Any) -> Any:
-            asked = time.monotonic()
-            response = await send(request)
-            error = for_code(response.error_code) if isinstance(request, HeartbeatRequest | SyncGroupRequest) else None
-            if error is NoError or (error is RebalanceInProgressError and isinstance(request, HeartbeatRequest)):
-                self._confirmed = max(self._confirmed, asked)
-            return response
-
-        return noting
+        membership.join(self._topic, self._assign, self._revoke)
 
     async def _assign(self, partitions: list[int]) -> None:
         self._paused.clear()
@@ -284,7 +226,7 @@ class SubmissionSource:
         self._lag = {}
         if self._on_assigned is not None:
             await self._on_assigned(partitions)
-        self.resume(set(partitions) - self._paused)  # they come paused, see _PausingAssignor
+        self.resume(set(partitions) - self._paused)  # they come paused, see `membership`
 
     async def _revoke(self, partitions: list[int]) -> None:
         self._generation += 1
@@ -299,8 +241,7 @@ class SubmissionSource:
     def _deaf(self, client: AIOKafkaConsumer) -> bool:
         """Tell whether the client gets no answers any more, be it to fetches or in the group."""
         flowing = [place for place in client.assignment() if place.partition not in self._paused]
-        patience = max(3 * self._settings.session_timeout_seconds, 3 * REBALANCE_SECONDS)
-        return self._watch.silent(client, flowing) or time.monotonic() - max(self._confirmed, self._joined) > patience
+        return self._watch.silent(client, flowing) or (self._membership is not None and self._membership.lost())
 
     async def _replace(self, client: AIOKafkaConsumer, reason: str) -> None:
         """Put a new client in the place of `client`, if the brokers answer it: in an outage the old one is as good."""
@@ -314,7 +255,7 @@ class SubmissionSource:
         self._rebuilds.inc()
         await self._revoke([place.partition for place in client.assignment()])
         await _close(client)
-        self._subscribe(successor)
+        self._join(successor)
 
     async def _measure_lag(self, client: AIOKafkaConsumer) -> None:
         if time.monotonic() - self._lag_at < LAG_SECONDS:
@@ -327,32 +268,6 @@ class SubmissionSource:
                 for place, end in ends.items():
                     at = self._committed.get(place.partition)
                     self._lag[place.partition] = end - (await client.position(place) if at is None else at)
-
-
-class _PausingAssignor(RoundRobinPartitionAssignor):  # type: ignore[misc]  # aiokafka has no types
-    """Pauses every partition at the moment it is assigned.
-
-    aiokafka starts to fetch before it awaits the callback; records handed out then would belong to nobody yet.
-    """
-
-    client: AIOKafkaConsumer
-
-    def on_assignment(self, _assignment: Any) -> None:
-        self.client.pause(*self.client.assignment())
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Translates aiokafka's callbacks."""
-
-    def __init__(self, on_assigned: Callback, on_revoked: Callback) -> None:
-        self._on_assigned = on_assigned
-        self._on_revoked = on_revoked
-
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        await self._on_revoked([place.partition for place in revoked])
-
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        await self._on_assigned([place.partition for place in assigned])
 
 
 async def _close(client: AIOKafkaConsumer) -> None:

@@ -260,10 +260,10 @@ async def test_membership_is_fresh_only_while_the_group_confirms_it(
     await member.join()
     await until(member.source.fresh)
 
-    now = member.source._confirmed
-    monkeypatch.setattr("service.broker.source.time.monotonic", lambda: now + 4.4)
+    now = member.source._membership._confirmed  # type: ignore[union-attr]  # it has joined
+    monkeypatch.setattr("service.broker.membership.time.monotonic", lambda: now + 4.4)
     assert member.source.fresh()
-    monkeypatch.setattr("service.broker.source.time.monotonic", lambda: now + 4.6)  # three quarters of six seconds
+    monkeypatch.setattr("service.broker.membership.time.monotonic", lambda: now + 4.6)  # three quarters of six seconds
     assert not member.source.fresh()
 
 

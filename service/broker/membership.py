@@ -1,0 +1,121 @@
+"""One client's membership in the consumer group: how it joins, and how lately the group has confirmed it.
+
+Part of `source`. Nobody may act on a partition on the strength of having been given it once: what counts is an answered
+request of the group, and the time at which it was asked.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import NoError, RebalanceInProgressError, for_code
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
+from aiokafka.structs import TopicPartition
+
+from service.broker.connection import client_arguments
+from service.settings import ConsumerSettings, KafkaSettings
+
+Callback = Callable[[list[int]], Awaitable[None]]
+
+REBALANCE_SECONDS = 20.0
+"""How long the group waits for a member to give its partitions back."""
+LEASE_SHARE = 0.75
+"""Share of the session after which an unconfirmed membership is not acted on: the rest is for the act itself."""
+NEVER_MS = 24 * 3600 * 1000
+"""The poll interval after which aiokafka would leave the group: the consumer polls whatever happens."""
+
+
+class Membership:
+    """A client and its place in the group. Make it with `of`."""
+
+    def __init__(self, client: AIOKafkaConsumer, session_seconds: float) -> None:
+        self.client = client
+        self._session_seconds = session_seconds
+        self._confirmed = float("-inf")
+        self._joined = float("-inf")
+
+    @classmethod
+    async def of(cls, kafka: KafkaSettings, settings: ConsumerSettings) -> Self:
+        """Connect a client; `join` makes it a member. Raises KafkaError."""
+        assignor = _PausingAssignor()
+        session_ms = int(settings.session_timeout_seconds * 1000)
+        arguments = client_arguments(kafka)
+        # a request to join is answered when the whole group has joined
+        arguments["request_timeout_ms"] = max(arguments["request_timeout_ms"], int(REBALANCE_SECONDS * 1000) + 5000)
+        client = AIOKafkaConsumer(
+            **arguments,
+            group_id=settings.group,
+            group_instance_id=settings.instance_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",  # what a producer has taken back must not run
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=min(session_ms // 10, 3000),
+            rebalance_timeout_ms=int(REBALANCE_SECONDS * 1000),
+            max_poll_interval_ms=NEVER_MS,
+            partition_assignment_strategy=[assignor],
+        )
+        assignor.client = client
+        try:
+            await client.start()
+        except BaseException:
+            await client.stop()
+            raise
+        return cls(client, settings.session_timeout_seconds)
+
+    def join(self, topic: str, on_assigned: Callback, on_revoked: Callback) -> None:
+        """Read `topic` as a member from now on. Partitions come paused; the callbacks may take their time."""
+        self._joined = time.monotonic()
+        coordinator = self.client._coordinator  # noqa: SLF001 - no public way to learn of an answered heartbeat
+        coordinator._send_req = self._noting_confirmations(coordinator._send_req)  # noqa: SLF001 - as above
+        self.client.subscribe([topic], listener=_Listener(on_assigned, on_revoked))
+
+    def fresh(self) -> bool:
+        """Tell whether the group has confirmed this membership recently enough to act on it."""
+        return time.monotonic() - self._confirmed < self._session_seconds * LEASE_SHARE
+
+    def lost(self) -> bool:
+        """Tell whether the group has been silent for so long that this client will hardly hear of it again."""
+        patience = max(3 * self._session_seconds, 3 * REBALANCE_SECONDS)
+        return time.monotonic() - max(self._confirmed, self._joined) > patience
+
+    def _noting_confirmations(self, send: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+        """Wrap the sender of group requests: each proof of membership is noted with the time it was asked for."""
+
+        async def noting(request: Any) -> Any:
+            asked = time.monotonic()
+            response = await send(request)
+            error = for_code(response.error_code) if isinstance(request, HeartbeatRequest | SyncGroupRequest) else None
+            if error is NoError or (error is RebalanceInProgressError and isinstance(request, HeartbeatRequest)):
+                self._confirmed = max(self._confirmed, asked)
+            return response
+
+        return noting
+
+
+class _PausingAssignor(RoundRobinPartitionAssignor):  # type: ignore[misc]  # aiokafka has no types
+    """Pauses every partition at the moment it is assigned.
+
+    aiokafka starts to fetch before it awaits the callback; records handed out then would belong to nobody yet.
+    """
+
+    client: AIOKafkaConsumer
+
+    def on_assignment(self, _assignment: Any) -> None:
+        self.client.pause(*self.client.assignment())
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Translates aiokafka's callbacks."""
+
+    def __init__(self, on_assigned: Callback, on_revoked: Callback) -> None:
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        await self._on_revoked([place.partition for place in revoked])
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        await self._on_assigned([place.partition for place in assigned])
