@@ -12,13 +12,12 @@ from typing import Any
 
 from service.assignment import Assignment, Turn
 from service.broker import BrokerUnavailable, SubmissionSource
-from service.dispatch import FairQueue, Work
-from service.errors import LeaseLost, TooManyDeadLetters, UnreadableRecord
+from service.dispatch import FairQueue, Work, understand
+from service.errors import LeaseLost, TooManyDeadLetters
 from service.front import CommitFront
 from service.handling import RecordHandler
 from service.logs import log
 from service.metrics import Metrics
-from service.records import Record, read_submission
 from service.settings import ConsumerSettings
 from service.window import DuplicateWindow
 
@@ -279,12 +278,3 @@ async def _cancelled(tasks: Collection[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def understand(record: Record) -> Work:
-    """Return the work a record asks for; one that cannot be understood is work too, under a key of its own."""
-    try:
-        submission = read_submission(record)
-    except UnreadableRecord as error:
-        return Work(record, f"{record.partition}-{record.offset}", error)
-    return Work(record, submission.id.key, submission)

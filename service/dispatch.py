@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from service.errors import UnreadableRecord
-from service.records import Record, Submission
+from service.records import Record, Submission, read_submission
 
 
 class Work(NamedTuple):
@@ -18,6 +18,15 @@ class Work(NamedTuple):
     record: Record
     key: str
     meaning: Submission | UnreadableRecord
+
+
+def understand(record: Record) -> Work:
+    """Return the work a record asks for; one that cannot be understood is work too, under a key of its own."""
+    try:
+        submission = read_submission(record)
+    except UnreadableRecord as error:
+        return Work(record, f"{record.partition}-{record.offset}", error)
+    return Work(record, submission.id.key, submission)
 
 
 class FairQueue:

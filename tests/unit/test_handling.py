@@ -8,8 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.broker import BrokerUnavailable, Position, RecordTooLarge
-from service.consumer import understand
 from service.dead_letters import ATTEMPT, read_dead_letter
+from service.dispatch import understand
 from service.errors import LeaseLost, TooManyDeadLetters
 from service.handling import RecordHandler
 from service.metrics import Metrics

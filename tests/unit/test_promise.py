@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.broker import BrokerUnavailable, Position
-from service.consumer import understand
+from service.dispatch import understand
 from service.front import CommitFront
 from service.handling import RecordHandler
 from service.metrics import Metrics
