@@ -40,6 +40,7 @@ README_HEAD: Final = """# Helm chart `job-submission`
 
 ```bash
 helm install job-submission deploy/helm --namespace job-submission --create-namespace \\
+  --set image.repository=registry.example.com/job-submission \\
   --set kafka.bootstrapServers=kafka:9092 --set 'projects.names={team-a}' --set projects.createNamespaces=true
 ```
 

@@ -1,0 +1,59 @@
+"""The commands of the guides: they render, with an image that a cluster can pull, and name objects that are there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.chart.helm import CHART
+
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    str(page.relative_to(ROOT)): page.read_text()
+    for page in (ROOT / "README.md", CHART / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+OF_A_CLUSTER_ALONE = {"--create-namespace", "--wait"}
+
+
+def installs():
+    """Each `helm install` of the guides, as its arguments after the chart."""
+    for page, text in PAGES.items():
+        found = re.findall(r"^helm install job-submission deploy/helm (.+)$", text.replace("\\\n", " "), re.MULTILINE)
+        for number, arguments in enumerate(found):
+            yield pytest.param(shlex.split(arguments, comments=True), id=f"{page} {number}")
+
+
+@pytest.fixture
+def template(helm):
+    def rendered(*arguments):
+        text = helm("template", "job-submission", str(CHART), *arguments)
+        return [each for each in yaml.safe_load_all(text) if each]
+
+    return rendered
+
+
+@pytest.mark.parametrize("arguments", list(installs()))
+def test_every_install_of_the_guides_says_where_the_image_is(template, tmp_path, arguments):
+    values = tmp_path / "values.yaml"
+    block = re.search(r"^# values\.yaml\n(.+?)^```$", PAGES["docs/install.md"], re.MULTILINE | re.DOTALL)
+    values.write_text(block[1])
+    given = [str(values) if each == values.name else each for each in arguments if each not in OF_A_CLUSTER_ALONE]
+    images = {
+        container["image"]
+        for each in template(*given)
+        if "template" in each.get("spec", {})
+        for container in each["spec"]["template"]["spec"]["containers"]
+        if container["name"] != "kafka"
+    }
+    assert images == {"registry.example.com/job-submission:0.1.0"}
+
+
+def test_what_the_guides_call_an_object_is_its_name_in_the_release_they_install(template):
+    objects = template("--set", "kafka.bootstrapServers=kafka:9092")
+    there = {f"{each['kind'].lower()}/{each['metadata']['name']}" for each in objects}
+    workload = r"kubectl [^`]*?\b((?:statefulset|deployment|service)/[^\s`]+)"
+    named = {name for text in PAGES.values() for name in re.findall(workload, text)}
+    assert named
+    assert named <= there
