@@ -20,7 +20,7 @@ NAME = "x-job-submission-kafka"
 
 @pytest.fixture(scope="module")
 def rendered(render: Any) -> dict[tuple[str, str], dict[str, Any]]:
-    return render("minimal", "embeddedKafka.enabled=true")
+    return render("minimal", "kafka.bootstrapServers=", "embeddedKafka.enabled=true")
 
 
 @pytest.fixture(scope="module")

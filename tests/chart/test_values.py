@@ -98,3 +98,6 @@ def test_what_excludes_each_other_is_refused(render):
         render("operators", "topics.job=true")
     with pytest.raises(HelmError, match="for trying the service out"):
         render("one-role", "kafka.tls.enabled=true")
+    # who moves on to a Kafka of his own would go on with the one that loses records
+    with pytest.raises(HelmError, match="choose one"):
+        render("one-role", "kafka.bootstrapServers=kafka:9092")
