@@ -26,6 +26,30 @@ def test_nobody_named_is_nobody_let_in(render):
     assert rule["from"] == [{"podSelector": rendered["NetworkPolicy", "x-job-submission-test"]["spec"]["podSelector"]}]
 
 
+def test_the_embedded_kafka_is_open_to_the_service_and_to_who_may_post(render):
+    """It has no login: whoever reaches it submits as anybody. A policy that denies everything must not cut it off."""
+    client = {"podSelector": {"matchLabels": {"app": "mine"}}}
+    rendered = render("one-role", "networkPolicy.clients[0].podSelector.matchLabels.app=mine")
+    policy = rendered["NetworkPolicy", "x-job-submission-kafka"]["spec"]
+    broker = rendered["StatefulSet", "x-job-submission-kafka"]["spec"]["template"]["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"].items() <= broker.items()
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    (rule,) = policy["ingress"]
+    assert rule["ports"] == [{"port": "kafka", "protocol": "TCP"}]
+    service, others = rule["from"]
+    assert others == client
+    pods = rendered["StatefulSet", "x-job-submission-all"]["spec"]["template"]["metadata"]["labels"]
+    for labels in (pods, broker):  # itself too, as a client of what it advertises
+        assert service["podSelector"]["matchLabels"].items() <= labels.items()
+    # names, and itself
+    assert policy["egress"][1] == {
+        "to": [{"podSelector": policy["podSelector"]}],
+        "ports": [{"port": 9092, "protocol": "TCP"}],
+    }
+    assert len(policy["egress"]) == 2
+    assert not [name for kind, name in render("minimal") if kind == "NetworkPolicy" and name.endswith("-kafka")]
+
+
 def test_the_jobs_of_the_hooks_may_reach_what_they_need(render):
     """Under a policy that denies everything too, and whoever the clients are."""
     rendered = render("everything")
