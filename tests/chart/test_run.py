@@ -105,5 +105,8 @@ def test_every_alert_can_be_evaluated_and_none_is_up_now(run):
     for rule in rules:
         for name in re.findall(r"job_submission_\w+", rule["expr"]):
             assert re.sub(r"_bucket$", "", name) in known, name
-    firing = run.prometheus.query('ALERTS{alertstate="firing"}')
-    assert [each["metric"]["alertname"] for each in firing] == []
+    # nor pending, as most would have to hold for longer than this run lasts before they fire
+    deadline = time.monotonic() + 10  # what was scraped last may still be of the restarts
+    while up := run.prometheus.query("ALERTS"):
+        assert time.monotonic() < deadline, [each["metric"]["alertname"] for each in up]
+        time.sleep(0.2)
