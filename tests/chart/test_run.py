@@ -28,6 +28,11 @@ def run(helm, kafka_server, cluster_build, prometheus_build, tmp_path_factory):
         yield run
 
 
+def test_the_first_post_is_answered_soon_after_the_install(run):
+    print(f"\nhelm install to the first answered POST: {run.install_to_answer:.1f} s")
+    assert run.install_to_answer < 30
+
+
 def test_helms_test_gets_its_name_back(run):
     hooks = yaml.safe_load_all(run.helm("get", "hooks", RELEASE, "--namespace", NAMESPACE))
     (test,) = [each for each in hooks if each["metadata"]["name"] == f"{NAME}-test"]
