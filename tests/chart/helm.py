@@ -17,7 +17,12 @@ class Helm:
 
     def __init__(self, program: Path, kubeconfig: Path | None = None) -> None:
         self._program = program
-        self._environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "KUBECONFIG": str(kubeconfig or "")}
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": "/nonexistent",
+            "KUBECACHEDIR": os.devnull,  # by default a folder at home, which root could make even there
+            "KUBECONFIG": str(kubeconfig or ""),
+        }
 
     def on(self, kubeconfig: Path) -> "Helm":
         return Helm(self._program, kubeconfig)
