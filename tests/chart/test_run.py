@@ -23,14 +23,10 @@ DOCS = Path(__file__).parents[2] / "docs"
 @pytest.fixture(scope="module")
 def run(helm, kafka_server, cluster_build, prometheus_build, tmp_path_factory):
     with running(helm, kafka_server.bootstrap_servers, tmp_path_factory.mktemp("run")) as run:
+        print(f"\nhelm install to the first answered POST: {run.install_to_answer:.1f} s")
         submit_all(run)
         time.sleep(3)  # Prometheus scrapes every second
         yield run
-
-
-def test_the_first_post_is_answered_soon_after_the_install(run):
-    print(f"\nhelm install to the first answered POST: {run.install_to_answer:.1f} s")
-    assert run.install_to_answer < 30
 
 
 def test_helms_test_gets_its_name_back(run):
