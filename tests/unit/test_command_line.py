@@ -1,5 +1,6 @@
 """The command line: help, pages, and faulty settings named all at once."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from service.__main__ import PAGES, ROLES, main
 from service.settings import FaultySettings, groups, read_settings
+from tests.service_process import ServiceProcess
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -111,3 +113,16 @@ def test_faulty_settings_end_the_process_with_2():
     assert ended.returncode == 2
     assert ended.stderr.startswith("job-submission: HTTP_PORT: ")
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the scheduling policies are Linux'")
+@pytest.mark.parametrize(
+    ("role", "policy"), [("ingress", "SCHED_OTHER"), ("consumer", "SCHED_BATCH"), ("all", "SCHED_OTHER")]
+)
+def test_a_consumer_alone_waits_for_the_cpu(role, policy):
+    service = ServiceProcess(role, {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    try:
+        service.wait_for("probes-listening")
+        assert os.sched_getscheduler(service.process.pid) == getattr(os, policy)
+    finally:
+        assert service.stop() == 0
