@@ -1,8 +1,6 @@
 """From a submission to its outcome, on an API that fails as scripted."""
 
 import asyncio
-import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,111 +9,29 @@ from hypothesis import strategies as st
 
 from service.errand import MAX_NAMES, REJECTION_ANNOTATION
 from service.errors import LeaseLost
-from service.kube import ApiError, ApiUnreachable
-from service.manifest import HOLD_FINALIZER
-from service.metrics import Metrics
-from service.naming import SubmissionId, fingerprint, generated_name, raw_fingerprint
+from service.kube import ApiError
+from service.naming import generated_name, raw_fingerprint
 from service.outcomes import ApiAnswer
-from service.records import Outcome, Submission
-from service.settings import ConsumerSettings, KubeSettings
-from service.submitter import Submitter
-from tests.unit.fake_api import ANSWERS, FAULTS, Crash, FakeApi
+from service.records import Submission
+from tests.unit.fake_api import FAULTS, FakeApi
+from tests.unit.submitting import (
+    NAMESPACE,
+    ONE,
+    PLAIN,
+    RICH,
+    RICH_OBJECTS,
+    TWO,
+    Caller,
+    answered,
+    submission,
+    until_no_crash,
+)
 
-ONE = SubmissionId("/tests", "one")
-TWO = SubmissionId("/tests", "two")
-NAMESPACE = "runai-team-a"
-PLAIN = {"name": "train", "project": "team-a", "image": "python:3.12"}
-RICH = {
-    **PLAIN,
-    "ports": [{"container": 80, "external": 32188}],
-    "serviceType": "ingress",
-    "pvc": [{"size": "3GB", "path": "/a"}, {"size": "4GB", "path": "/b"}],
-}
-RICH_OBJECTS = [
-    "ingresses/train",
-    "jobs/train",
-    "persistentvolumeclaims/pvc-train-0",
-    "persistentvolumeclaims/pvc-train-1",
-    "services/train",
-]
 QUOTA = ApiAnswer(403, "Forbidden", 'jobs.batch "train" is forbidden: exceeded quota: q, used: 1, limited: 1')
 ANOTHER_NAME = (
     "give another name, or jobNamePrefix; what may be sent again needs an Idempotency-Key, or ce_id on the topic"
 )
 INVALID = ApiAnswer(422, "Invalid", 'Service "train" is invalid: spec.ports[0].nodePort: Invalid value')
-
-
-def submission(job: dict[str, Any], identity: SubmissionId = ONE) -> Submission:
-    return Submission(
-        id=identity,
-        has_own_id=True,
-        body=json.dumps({"job": job}).encode(),
-        received=0.0,
-        user="john",
-        correlation_id="c-1",
-        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-    )
-
-
-def answered(sent: Submission, status: int, body: dict[str, Any], **more: Any) -> Outcome:
-    return Outcome(
-        id=sent.id,
-        status=status,
-        body=body,
-        fingerprint=fingerprint(json.loads(sent.body)),
-        user=sent.user,
-        correlation_id=sent.correlation_id,
-        traceparent=sent.traceparent,
-        **more,
-    )
-
-
-class Caller:
-    """A process that submits: counts the guards it is asked for and the seconds it pauses."""
-
-    def __init__(self, api: FakeApi, deadline: float = 0, **kube: Any) -> None:
-        self.api = api
-        self.metrics = Metrics()
-        self.submitter = Submitter(
-            api,  # type: ignore[arg-type] # a fake
-            KubeSettings(**kube),
-            ConsumerSettings(probe_interval_seconds=0.0001, submission_deadline_seconds=deadline),
-            self.metrics,
-        )
-        self.guards = 0
-        self.pauses: list[float] = []
-        self.on_guard: Callable[[], None] = lambda: None
-
-    async def guard(self) -> None:
-        self.guards += 1
-        self.on_guard()
-
-    async def pause(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        assert len(self.pauses) < 1000, "tries without end"
-
-    async def submit(self, sent: Submission) -> Outcome:
-        return await self.submitter.submit(sent, guard=self.guard, pause=self.pause)
-
-    async def release(self, sent: Submission, outcome: Outcome) -> None:
-        await self.submitter.release(sent, outcome, guard=self.guard, pause=self.pause)
-
-    def retries(self) -> dict[str, float]:
-        return {
-            sample.labels["reason"]: sample.value
-            for metric in self.metrics.retries.collect()
-            for sample in metric.samples
-            if sample.name.endswith("_total")
-        }
-
-
-async def until_no_crash(api: FakeApi, sent: Submission) -> Outcome:
-    """Submit from a new process after each crash, as the record is delivered again."""
-    while True:
-        try:
-            return await Caller(api).submit(sent)
-        except Crash:
-            continue
 
 
 async def test_a_job_and_its_dependents_are_made_in_order() -> None:
@@ -396,186 +312,6 @@ async def test_nothing_is_written_without_the_lease() -> None:
         else:
             await caller.submit(submission(RICH))
         assert len(api.objects) == writes
-
-
-async def test_an_outage_is_waited_for_and_then_nobody_hesitates() -> None:
-    api = FakeApi(["refused", "refused", "refused", "refused"])
-    caller, sent = Caller(api), submission(PLAIN)
-    assert (await caller.submit(sent)).status == 200
-    assert api.calls == ["create jobs/train", "probe", "probe", "probe", "probe", "create jobs/train"]
-    assert (caller.pauses, caller.retries()) == ([], {"connect": 1.0})
-
-
-async def test_in_an_outage_one_probes_for_all() -> None:
-    api = FakeApi(["refused"] * 12)
-    caller = Caller(api)
-    sent = [submission({**PLAIN, "name": f"train-{i}"}, SubmissionId("/tests", str(i))) for i in range(10)]
-    outcomes = await asyncio.gather(*map(caller.submit, sent))
-    assert [outcome.status for outcome in outcomes] == [200] * 10
-    assert api.calls.count("probe") == 3
-    assert caller.metrics.kube_up.collect()[0].samples[0].value == 1
-
-
-async def test_no_more_steps_at_kubernetes_at_once_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    api, busy, at_once = FakeApi(), 0, list[int]()
-    create = api.create
-
-    async def counted(*arguments: Any) -> Any:
-        nonlocal busy
-        busy += 1
-        at_once.append(busy)
-        created = await create(*arguments)
-        busy -= 1
-        return created
-
-    monkeypatch.setattr(api, "create", counted)
-    caller = Caller(api, max_in_flight=3)
-    sent = [submission({**PLAIN, "name": f"train-{i}"}, SubmissionId("/tests", str(i))) for i in range(20)]
-    outcomes = await asyncio.gather(*map(caller.submit, sent))
-    assert [outcome.status for outcome in outcomes] == [200] * 20
-    assert (at_once[0], max(at_once)) == (1, 3), "a quarter at first, one at least"
-
-
-async def test_a_project_that_gets_no_answers_leaves_the_others_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    api, recovered, hanging, at_once = FakeApi(), asyncio.Event(), 0, list[int]()
-    api.namespaces.add("runai-hung")
-    create = api.create
-
-    async def hang(resource: str, namespace: str, *rest: Any) -> Any:
-        nonlocal hanging
-        if namespace == "runai-hung" and not recovered.is_set():
-            hanging += 1
-            at_once.append(hanging)
-            await asyncio.sleep(0.05)
-            hanging -= 1
-            raise ApiUnreachable("timeout")
-        return await create(resource, namespace, *rest)
-
-    monkeypatch.setattr(api, "create", hang)
-    caller = Caller(api, max_in_flight=16, request_timeout_seconds=0.05)
-
-    async def submit(number: int, project: str) -> Outcome:
-        sent = submission({"project": project, "image": "i"}, SubmissionId("/tests", str(number)))
-        return await caller.submitter.submit(sent, guard=caller.guard, pause=lambda _: asyncio.sleep(0.01))
-
-    hung = [asyncio.create_task(submit(number, "hung")) for number in range(200)]
-    await asyncio.sleep(0)
-    others = await asyncio.gather(*(submit(number, "team-a") for number in range(200, 300)))
-    assert [outcome.status for outcome in others] == [200] * 100
-    assert len(at_once) < 20, "those of the first moment, and two at once since"
-    assert max(at_once[4:], default=0) <= 2
-    assert set(caller.retries()) == {"timeout", "suspect"}
-    recovered.set()
-    assert [outcome.status for outcome in await asyncio.gather(*hung)] == [200] * 200
-
-
-async def test_a_lost_answer_of_a_living_server_backs_off() -> None:
-    api = FakeApi(["lost-answer", "ok", "ok", "lost-answer", "ok"])
-    caller = Caller(api, retry_base_seconds=1, retry_cap_seconds=1)
-    assert (await caller.submit(submission(PLAIN))).status == 200
-    assert len(caller.pauses) == 2
-    assert api.jobs_ever == ["train"]
-
-
-async def test_retry_after_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ANSWERS, "429", ApiAnswer(429, "TooManyRequests", "too many requests", retry_after=0.2))
-    caller = Caller(FakeApi(["429", "429"]), retry_base_seconds=0.1, retry_cap_seconds=0.1)
-    await caller.submit(submission(PLAIN))
-    assert [0.2 <= pause < 0.3 for pause in caller.pauses] == [True, True]
-    assert caller.retries() == {"too-many-requests": 2.0}
-
-
-async def test_past_the_deadline_the_job_is_taken_back() -> None:
-    api = FakeApi()
-    unavailable = ApiAnswer(503, "ServiceUnavailable", "")
-    api.refuse = lambda resource, _name: unavailable if resource == "services" else None
-    sent = submission(RICH)
-    body = {
-        "status": 504,
-        "message": "Kubernetes could not take the job within 1e-06 s: server-error",
-        "details": "submit it again under a new id",
-    }
-    assert await Caller(api, deadline=1e-6).submit(sent) == answered(sent, 504, body)
-    assert api.names() == []
-
-
-async def test_an_outage_does_not_count_for_the_deadline() -> None:
-    api = FakeApi(["refused", "refused", "refused", "refused", "refused"])
-    assert (await Caller(api, deadline=1e-6).submit(submission(PLAIN))).status == 200
-
-
-async def test_a_held_job_is_released_once_and_again() -> None:
-    api, sent = FakeApi(), submission({**PLAIN, "ttlAfterFinish": "5s"})
-    caller = Caller(api)
-    outcome = await caller.submit(sent)
-    metadata = api.objects["jobs", NAMESPACE, "train"]["metadata"]
-    assert metadata["finalizers"] == [HOLD_FINALIZER]
-    metadata["finalizers"].append("example.com/other")
-    await caller.release(sent, outcome)
-    assert metadata["finalizers"] == ["example.com/other"]
-    calls = len(api.calls)
-    await caller.release(sent, outcome)
-    assert api.calls[calls:] == ["read jobs/train"]
-
-
-async def test_a_release_through_faults() -> None:
-    api, sent = FakeApi(), submission({**PLAIN, "ttlAfterFinish": "5s"})
-    outcome = await Caller(api).submit(sent)
-    api.faults = ["503", "ok", "lost-answer", "refused", "429"]
-    await Caller(api).release(sent, outcome)
-    assert api.objects["jobs", NAMESPACE, "train"]["metadata"]["finalizers"] == []
-
-
-async def test_a_job_of_another_submission_is_not_released() -> None:
-    api = FakeApi()
-    held = {**PLAIN, "ttlAfterFinish": "5s"}
-    outcome = await Caller(api).submit(submission(held))
-    api.objects.clear()
-    await Caller(api).submit(submission(held, TWO))
-    await Caller(api).release(submission(held), outcome)
-    assert api.objects["jobs", NAMESPACE, "train"]["metadata"]["finalizers"] == [HOLD_FINALIZER]
-
-
-@pytest.mark.parametrize(
-    "job",
-    [PLAIN, {**PLAIN, "ttlAfterFinish": "2h"}, {**PLAIN, "image": "ttlAfterFinish"}],
-)
-async def test_a_job_that_was_never_held_costs_no_request(job: dict[str, Any]) -> None:
-    api, sent = FakeApi(), submission(job)
-    outcome = await Caller(api).submit(sent)
-    api.calls.clear()
-    await Caller(api).release(sent, outcome)
-    assert api.calls == []
-
-
-async def test_an_escaped_spelling_of_the_ttl_is_released_too() -> None:
-    api = FakeApi()
-    body = b'{"job": {"name": "train", "project": "team-a", "image": "i", "\\u0074tlAfterFinish": 5}}'
-    sent = Submission(id=ONE, has_own_id=True, body=body, received=0.0)
-    await Caller(api).release(sent, await Caller(api).submit(sent))
-    assert api.objects["jobs", NAMESPACE, "train"]["metadata"]["finalizers"] == []
-
-
-async def test_rejections_and_vanished_jobs_have_nothing_to_release() -> None:
-    api, held = FakeApi(), submission({**PLAIN, "ttlAfterFinish": "5s"})
-    outcome = await Caller(api).submit(held)
-    api.objects.clear()
-    await Caller(api).release(held, outcome)
-    rejected = await Caller(api).submit(submission({"ttlAfterFinish": "5s"}))
-    await Caller(api).release(submission({"ttlAfterFinish": "5s"}), rejected)
-    assert api.calls == ["create jobs/train", "read jobs/train"]
-
-
-async def test_a_refused_release_does_not_undo_the_outcome() -> None:
-    api, sent = FakeApi(), submission({**PLAIN, "ttlAfterFinish": "5s"})
-    outcome = await Caller(api).submit(sent)
-
-    async def patch(*_: Any) -> None:
-        raise ApiError(ApiAnswer(403, "Forbidden", "cannot patch resource jobs"))
-
-    api.patch = patch  # type: ignore[method-assign]
-    await Caller(api).release(sent, outcome)
-    assert api.names() == ["jobs/train"]
 
 
 async def test_the_log_is_told_the_project_wherever_it_is_known() -> None:

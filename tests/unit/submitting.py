@@ -1,0 +1,103 @@
+"""Submissions, and a process that submits them to an API that fails as scripted."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from service.metrics import Metrics
+from service.naming import SubmissionId, fingerprint
+from service.records import Outcome, Submission
+from service.settings import ConsumerSettings, KubeSettings
+from service.submitter import Submitter
+from tests.unit.fake_api import Crash, FakeApi
+
+ONE = SubmissionId("/tests", "one")
+TWO = SubmissionId("/tests", "two")
+NAMESPACE = "runai-team-a"
+PLAIN = {"name": "train", "project": "team-a", "image": "python:3.12"}
+RICH = {
+    **PLAIN,
+    "ports": [{"container": 80, "external": 32188}],
+    "serviceType": "ingress",
+    "pvc": [{"size": "3GB", "path": "/a"}, {"size": "4GB", "path": "/b"}],
+}
+RICH_OBJECTS = [
+    "ingresses/train",
+    "jobs/train",
+    "persistentvolumeclaims/pvc-train-0",
+    "persistentvolumeclaims/pvc-train-1",
+    "services/train",
+]
+
+
+def submission(job: dict[str, Any], identity: SubmissionId = ONE) -> Submission:
+    return Submission(
+        id=identity,
+        has_own_id=True,
+        body=json.dumps({"job": job}).encode(),
+        received=0.0,
+        user="john",
+        correlation_id="c-1",
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    )
+
+
+def answered(sent: Submission, status: int, body: dict[str, Any], **more: Any) -> Outcome:
+    return Outcome(
+        id=sent.id,
+        status=status,
+        body=body,
+        fingerprint=fingerprint(json.loads(sent.body)),
+        user=sent.user,
+        correlation_id=sent.correlation_id,
+        traceparent=sent.traceparent,
+        **more,
+    )
+
+
+class Caller:
+    """A process that submits: counts the guards it is asked for and the seconds it pauses."""
+
+    def __init__(self, api: FakeApi, deadline: float = 0, **kube: Any) -> None:
+        self.api = api
+        self.metrics = Metrics()
+        self.submitter = Submitter(
+            api,  # type: ignore[arg-type] # a fake
+            KubeSettings(**kube),
+            ConsumerSettings(probe_interval_seconds=0.0001, submission_deadline_seconds=deadline),
+            self.metrics,
+        )
+        self.guards = 0
+        self.pauses: list[float] = []
+        self.on_guard: Callable[[], None] = lambda: None
+
+    async def guard(self) -> None:
+        self.guards += 1
+        self.on_guard()
+
+    async def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        assert len(self.pauses) < 1000, "tries without end"
+
+    async def submit(self, sent: Submission) -> Outcome:
+        return await self.submitter.submit(sent, guard=self.guard, pause=self.pause)
+
+    async def release(self, sent: Submission, outcome: Outcome) -> None:
+        await self.submitter.release(sent, outcome, guard=self.guard, pause=self.pause)
+
+    def retries(self) -> dict[str, float]:
+        return {
+            sample.labels["reason"]: sample.value
+            for metric in self.metrics.retries.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total")
+        }
+
+
+async def until_no_crash(api: FakeApi, sent: Submission) -> Outcome:
+    """Submit from a new process after each crash, as the record is delivered again."""
+    while True:
+        try:
+            return await Caller(api).submit(sent)
+        except Crash:
+            continue
