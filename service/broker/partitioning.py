@@ -10,7 +10,7 @@ from functools import lru_cache
 _SEED = 0x9747B28C
 _MULTIPLIER = 0x5BD1E995
 _32_BITS = 0xFFFFFFFF
-_AT_ONCE = 256  # bytes
+_AT_ONCE = 256  # bytes: a stranger's key may have a megabyte, and what is kept of a layout grows with it
 
 
 def murmur2(data: bytes) -> int:

@@ -45,11 +45,10 @@ class SubmissionSource:
         self._settings = settings
         self._rebuilds = metrics.rebuilds.labels(client="submissions")
         self._reader = LogReader(kafka, topics.submissions)
-        self._client: AIOKafkaConsumer | None = None
+        self._membership: Membership | None = None
         self._on_assigned: Callback | None = None
         self._on_revoked: Callback | None = None
         self._watch = SilenceWatch()
-        self._membership: Membership | None = None
         self._paused: set[int] = set()
         self._generation = 0
         self._committed: dict[int, int] = {}
@@ -67,9 +66,9 @@ class SubmissionSource:
 
     async def stop(self) -> None:
         """Disconnect, and leave the group unless membership is static. Commits nothing."""
-        client, self._client = self._client, None
-        if client is not None:
-            await _close(client)
+        membership, self._membership = self._membership, None
+        if membership is not None:
+            await _close(membership.client)
         await self._reader.stop()
 
     async def fetch(self, max_records: int, timeout: float) -> dict[int, list[Record]]:
@@ -79,11 +78,12 @@ class SubmissionSource:
         are in it, and never what was fetched before they were revoked and came back. Does not raise for Kafka's
         troubles: then there are no records for a while.
         """
-        client = self._client
-        if client is None:
+        membership = self._membership
+        if membership is None:
             await asyncio.sleep(timeout)
             return {}
-        if self._deaf(client):
+        client = membership.client
+        if self._deaf(client) or membership.lost():
             await self._replace(client, "silent")
             return {}
         await self._measure_lag(client)
@@ -164,14 +164,14 @@ class SubmissionSource:
     def pause(self, partitions: Iterable[int]) -> None:
         """Fetch nothing more of these partitions; what was fetched ahead is fetched again later."""
         self._paused.update(partitions)
-        if self._client is not None:
-            self._client.pause(*self._assigned(self._client, partitions))
+        if self._membership is not None:
+            self._membership.client.pause(*self._assigned(self._membership.client, partitions))
 
     def resume(self, partitions: Iterable[int]) -> None:
         """Fetch these partitions again."""
         self._paused.difference_update(partitions)
-        if self._client is not None:
-            self._client.resume(*self._assigned(self._client, partitions))
+        if self._membership is not None:
+            self._membership.client.resume(*self._assigned(self._membership.client, partitions))
 
     def _assigned(self, client: AIOKafkaConsumer, partitions: Iterable[int]) -> set[TopicPartition]:
         """Return those of the partitions that are ours: a rebalance may have been quicker than the caller."""
@@ -184,13 +184,12 @@ class SubmissionSource:
         False where a rebalance has taken a partition away, so that somebody else reads on from what was committed
         before: nothing is wrong. Raises BrokerUnavailable.
         """
-        client = self._client
-        if client is None:
+        if self._membership is None:
             return False
         offsets = {TopicPartition(self._topic, partition): offset for partition, offset in positions.items()}
         try:
             async with asyncio.timeout(self._kafka.request_timeout_seconds):
-                await client.commit(offsets)
+                await self._membership.client.commit(offsets)
         except (CommitFailedError, IllegalStateError) as error:
             log.info("commit-refused", partitions=sorted(positions), reason=describe(error))
             return False
@@ -216,7 +215,7 @@ class SubmissionSource:
         return await Membership.of(self._kafka, self._settings)
 
     def _join(self, membership: Membership) -> None:
-        self._membership, self._client = membership, membership.client
+        self._membership = membership
         self._watch = SilenceWatch()
         membership.join(self._topic, self._assign, self._revoke)
 
@@ -239,9 +238,9 @@ class SubmissionSource:
             log.error("revocation-too-slow", partitions=sorted(partitions), seconds=REVOKE_SECONDS)
 
     def _deaf(self, client: AIOKafkaConsumer) -> bool:
-        """Tell whether the client gets no answers any more, be it to fetches or in the group."""
+        """Tell whether the client gets no answers to its fetches any more."""
         flowing = [place for place in client.assignment() if place.partition not in self._paused]
-        return self._watch.silent(client, flowing) or (self._membership is not None and self._membership.lost())
+        return self._watch.silent(client, flowing)
 
     async def _replace(self, client: AIOKafkaConsumer, reason: str) -> None:
         """Put a new client in the place of `client`, if the brokers answer it: in an outage the old one is as good."""

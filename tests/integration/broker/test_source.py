@@ -240,7 +240,7 @@ async def test_a_client_that_has_gone_deaf_is_replaced_as_in_a_rebalance(
     member = await member_of().join()
     await member.fetch_until(lambda: len(member.offsets(0)) == 10)
     assert await member.source.commit({0: 7})
-    member.source._client._fetcher._fetch_task.cancel()  # type: ignore[union-attr]  # aiokafka #703
+    member.source._membership.client._fetcher._fetch_task.cancel()  # type: ignore[union-attr]  # aiokafka #703
     await asyncio.sleep(1)  # until the last fetch has been answered
     await fill(stranger, topics.submissions, 0, 1)
 
