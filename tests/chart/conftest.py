@@ -67,15 +67,22 @@ def helm(cluster_build: None) -> Helm:
 
 
 @pytest.fixture(scope="session")
-def render(helm: Helm) -> Callable[..., dict[tuple[str, str], dict[str, Any]]]:
+def template(helm: Helm) -> Callable[..., list[dict[str, Any]]]:
+    """Render the chart as a release, with arguments of `helm template`; its objects."""
+
+    def rendered(release: str, *arguments: str) -> list[dict[str, Any]]:
+        return [each for each in yaml.safe_load_all(helm("template", release, str(CHART), *arguments)) if each]
+
+    return rendered
+
+
+@pytest.fixture(scope="session")
+def render(template: Callable[..., list[dict[str, Any]]]) -> Callable[..., dict[tuple[str, str], dict[str, Any]]]:
     """Render the chart with a file of `values/` and `--set`s; the objects by kind and name."""
 
     def rendered(values: str, *sets: str) -> dict[tuple[str, str], dict[str, Any]]:
         arguments = [each for one in sets for each in ("--set", one)]
-        text = helm(
-            "template", "x", str(CHART), "--namespace", "jobs", "-f", str(VALUES / f"{values}.yaml"), *arguments
-        )
-        objects = [each for each in yaml.safe_load_all(text) if each]
+        objects = template("x", "--namespace", "jobs", "-f", str(VALUES / f"{values}.yaml"), *arguments)
         return {(each["kind"], each["metadata"]["name"]): each for each in objects}
 
     return rendered

@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.chart.helm import CHART
 
@@ -25,15 +24,6 @@ def installs():
             yield pytest.param(shlex.split(arguments, comments=True), id=f"{page} {number}")
 
 
-@pytest.fixture
-def template(helm):
-    def rendered(*arguments):
-        text = helm("template", "job-submission", str(CHART), *arguments)
-        return [each for each in yaml.safe_load_all(text) if each]
-
-    return rendered
-
-
 @pytest.mark.parametrize("arguments", list(installs()))
 def test_every_install_of_the_guides_says_where_the_image_is(template, tmp_path, arguments):
     values = tmp_path / "values.yaml"
@@ -42,7 +32,7 @@ def test_every_install_of_the_guides_says_where_the_image_is(template, tmp_path,
     given = [str(values) if each == values.name else each for each in arguments if each not in OF_A_CLUSTER_ALONE]
     images = {
         container["image"]
-        for each in template(*given)
+        for each in template("job-submission", *given)
         if "template" in each.get("spec", {})
         for container in each["spec"]["template"]["spec"]["containers"]
         if container["name"] != "kafka"
@@ -51,7 +41,7 @@ def test_every_install_of_the_guides_says_where_the_image_is(template, tmp_path,
 
 
 def test_what_the_guides_call_an_object_is_its_name_in_the_release_they_install(template):
-    objects = template("--set", "kafka.bootstrapServers=kafka:9092")
+    objects = template("job-submission", "--set", "kafka.bootstrapServers=kafka:9092")
     there = {f"{each['kind'].lower()}/{each['metadata']['name']}" for each in objects}
     workload = r"kubectl [^`]*?\b((?:statefulset|deployment|service)/[^\s`]+)"
     named = {name for text in PAGES.values() for name in re.findall(workload, text)}
