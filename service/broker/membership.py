@@ -15,6 +15,7 @@ from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.structs import TopicPartition
 
 from service.broker.connection import client_arguments
+from service.broker.streams import close
 from service.settings import ConsumerSettings, KafkaSettings
 
 Callback = Callable[[list[int]], Awaitable[None]]
@@ -61,7 +62,7 @@ class Membership:
         try:
             await client.start()
         except BaseException:
-            await client.stop()
+            await close(client)
             raise
         return cls(client, settings.session_timeout_seconds)
 

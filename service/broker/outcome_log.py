@@ -17,7 +17,7 @@ from aiokafka.structs import TopicPartition
 from service.broker.connection import client_arguments, describe, until_connected
 from service.broker.errors import BrokerUnavailable
 from service.broker.log_reader import EARLIEST, LATEST, LogReader
-from service.broker.streams import SilenceWatch, as_record
+from service.broker.streams import SilenceWatch, as_record, close
 from service.logs import log
 from service.metrics import Metrics
 from service.records import Record
@@ -118,7 +118,7 @@ class OutcomeLog:
             except (KafkaError, BrokerUnavailable) as error:
                 reason = describe(error)
             finally:
-                await consumer.stop()
+                await close(consumer)
             log.warning("kafka-client-replaced", client="outcomes", reason=reason)
             self._rebuilds.inc()
 
@@ -132,7 +132,7 @@ class OutcomeLog:
             await consumer.start()
             await self._assign(consumer)
         except BaseException:
-            await consumer.stop()
+            await close(consumer)
             raise
         return consumer
 

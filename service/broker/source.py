@@ -19,7 +19,7 @@ from service.broker.connection import describe, until_connected
 from service.broker.errors import BrokerUnavailable
 from service.broker.log_reader import LogReader
 from service.broker.membership import Callback, Membership
-from service.broker.streams import SilenceWatch, as_record
+from service.broker.streams import SilenceWatch, as_record, close
 from service.logs import log
 from service.metrics import Metrics
 from service.records import Record
@@ -31,7 +31,6 @@ LAG_SECONDS = 5.0
 DRAIN_SECONDS = 0.5
 ERROR_SECONDS = 1.0
 """Pause before a client that fails is replaced, as the next one may fail alike."""
-STOP_SECONDS = 5.0
 
 
 class SubmissionSource:
@@ -68,7 +67,7 @@ class SubmissionSource:
         """Disconnect, and leave the group unless membership is static. Commits nothing."""
         membership, self._membership = self._membership, None
         if membership is not None:
-            await _close(membership.client)
+            await close(membership.client)
         await self._reader.stop()
 
     async def fetch(self, max_records: int, timeout: float) -> dict[int, list[Record]]:
@@ -253,7 +252,7 @@ class SubmissionSource:
         log.warning("kafka-client-replaced", client="submissions", reason=reason)
         self._rebuilds.inc()
         await self._revoke([place.partition for place in client.assignment()])
-        await _close(client)
+        await close(client)
         self._join(successor)
 
     async def _measure_lag(self, client: AIOKafkaConsumer) -> None:
@@ -267,9 +266,3 @@ class SubmissionSource:
                 for place, end in ends.items():
                     at = self._committed.get(place.partition)
                     self._lag[place.partition] = end - (await client.position(place) if at is None else at)
-
-
-async def _close(client: AIOKafkaConsumer) -> None:
-    with contextlib.suppress(TimeoutError, KafkaError):
-        async with asyncio.timeout(STOP_SECONDS):
-            await client.stop()

@@ -1,5 +1,6 @@
-"""What the two endless readers share: records as the service knows them, and an ear for a client that has gone deaf."""
+"""What the two endless readers share: records as the service knows them, an ear for a deaf client, and its end."""
 
+import asyncio
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -11,6 +12,8 @@ from service.records import Record
 
 SILENCE_SECONDS = 30.0
 """How long fetches may go unanswered: a client that lost its brokers and recovers by itself needs less."""
+STOP_SECONDS = 5.0
+"""How long a client may take to close."""
 
 
 def as_record(topic: str, partition: int, message: Any) -> Record:
@@ -45,3 +48,18 @@ class SilenceWatch:
             answered[partition] = before if before is not None and before[0] == stamp else (stamp, now)
         self._answered = answered
         return any(now - since > SILENCE_SECONDS for _, since in answered.values())
+
+
+async def close(client: AIOKafkaConsumer) -> None:
+    """Disconnect, whatever the client has come to.
+
+    aiokafka cancels a fetch that waits to be tried again and stumbles over that, with its connections still open; in a
+    task of its own, so that nobody takes this cancellation for one of the caller.
+    """
+    stopping = asyncio.create_task(client.stop())
+    try:
+        await asyncio.wait([stopping], timeout=STOP_SECONDS)
+    finally:
+        stopping.cancel()
+    if not stopping.done() or stopping.cancelled() or stopping.exception() is not None:
+        await client._client.close()  # noqa: SLF001 - stop() does nothing the second time

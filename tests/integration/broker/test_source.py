@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 
 from service.broker import Producer, SubmissionSource, streams
 from service.metrics import Metrics
@@ -250,6 +252,28 @@ async def test_a_client_that_has_gone_deaf_is_replaced_as_in_a_rebalance(
     assert member.events == [("assigned", [0, 1, 2]), ("revoked", [0, 1, 2]), ("assigned", [0, 1, 2])]
     name = "job_submission_kafka_client_rebuilds_total"
     assert metrics.registry.get_sample_value(name, {"client": "submissions"}) == 1
+
+
+async def test_a_client_whose_fetch_waits_to_be_tried_again_is_closed_all_the_same(
+    member_of: Callable[..., Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiokafka cancels that fetch and stumbles over it, with its connections still open."""
+    member = await member_of().join()
+    client = member.source._membership.client  # type: ignore[union-attr]  # it has joined
+    failed, send = asyncio.Event(), client._client.send
+
+    async def send_but_no_fetch(node: int, request: Any, **options: Any) -> Any:
+        if type(request).__name__.startswith("FetchRequest"):
+            failed.set()
+            raise KafkaConnectionError("lost")
+        return await send(node, request, **options)
+
+    monkeypatch.setattr(client._client, "send", send_but_no_fetch)
+    monkeypatch.setattr(client._fetcher, "_retry_backoff", 60)
+    await failed.wait()
+    await asyncio.sleep(0.1)
+    await member.source.stop()
+    assert [conn for conn in client._client._conns.values() if conn.connected()] == []
 
 
 async def test_membership_is_fresh_only_while_the_group_confirms_it(
