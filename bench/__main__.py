@@ -21,8 +21,8 @@ from bench.plot import write_svg
 from bench.report import table, write_json
 from bench.stack import Stack, running
 from devstack.kafka import KAFKA_VERSION
-from service import logs
 from service.settings import LogSettings
+from service.telemetry import logs
 
 Measurement = Callable[[Stack, Options], Awaitable[list[Figure]]]
 

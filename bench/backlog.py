@@ -13,8 +13,8 @@ from bench.jobs import BODY, USER, fresh_id
 from bench.stack import PARTITIONS, Stack
 from service.broker import Topics
 from service.broker.partitioning import home_partition
-from service.records import NewRecord, Submission, submission_record
 from service.settings import KafkaSettings, TopicSettings
+from service.submission.records import NewRecord, Submission, submission_record
 
 Progress = list[tuple[float, dict[int, int]]]
 """Seconds and the number of outcomes by partition, again and again."""

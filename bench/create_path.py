@@ -12,9 +12,9 @@ from bench.options import Options
 from bench.pairs import in_turns
 from bench.stack import Stack
 from service.kube import KubeApi
-from service.manifest import ManifestOptions, build
-from service.metrics import Metrics
+from service.manifests.job import ManifestOptions, build
 from service.settings import KubeSettings
+from service.telemetry.metrics import Metrics
 from service.validation import validate
 
 CONCURRENCY = 24
@@ -64,7 +64,7 @@ async def cpu_per_call(call: Callable[[], Awaitable[None]], count: int) -> float
     return (time.process_time() - before) / count
 
 
-JOB = validate(document(), profile="kubernetes")
+JOB = validate(document(), shares_gpus=False)
 OPTIONS = ManifestOptions()
 
 

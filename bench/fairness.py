@@ -15,7 +15,7 @@ from bench.options import Options
 from bench.pairs import in_turns
 from bench.stack import PARTITIONS, Stack
 from bench.throughput import CONNECTIONS
-from service.records import NewRecord
+from service.submission.records import NewRecord
 
 SECONDS = 6.0
 LOAD = 0.4

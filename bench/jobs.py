@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import orjson
 
-from service.manifest import ManifestOptions, build
-from service.naming import SubmissionId
+from service.manifests.job import ManifestOptions, build
+from service.submission.identity import SubmissionId
 from service.validation import validate
 
 PROJECT: Final = "bench"
@@ -45,7 +45,7 @@ def fresh_id() -> SubmissionId:
 
 def manifest(submission: SubmissionId) -> dict[str, Any]:
     """Return the Job that the service makes of the body."""
-    job = validate(document(), profile="kubernetes")
+    job = validate(document(), shares_gpus=False)
     name = f"job-{submission.key[:12]}"
     made = build(
         job,

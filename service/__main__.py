@@ -12,10 +12,12 @@ import sys
 
 import uvloop
 
-from service import __version__, errors_page, logs, metrics_page, settings_page
+from service import __version__
 from service.bootstrap import check_topics, serve
-from service.dead_letter_command import dead_letters
+from service.commands import pages
+from service.commands.dead_letters import dead_letters
 from service.settings import FaultySettings, read_settings
+from service.telemetry import logs
 
 ROLES = {
     "ingress": "accept POSTs, produce them to Kafka, answer with the outcome",
@@ -28,9 +30,9 @@ ACTIONS = {
     "replay": "produce dead letters again, with their identity: what was done before is not done again",
 }
 PAGES = {
-    "settings": ("every setting", settings_page.render),
-    "metrics": ("every metric", metrics_page.render),
-    "errors": ("the table of Kubernetes' answers", errors_page.render),
+    "settings": ("every setting", pages.settings),
+    "metrics": ("every metric", pages.metrics),
+    "errors": ("the table of Kubernetes' answers", pages.errors),
 }
 """Pages of the documentation that are written from the code."""
 

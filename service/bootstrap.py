@@ -8,24 +8,24 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 from aiohttp import web
 
-from service import probes
-from service.broker import Backlog, OutcomeLog, Producer, SubmissionSource, Topics
+from service.api import probes
+from service.auth.tokens import TokensFile
+from service.broker import OutcomeLog, Producer, SubmissionSource, Topics
 from service.consumer import Consumer
-from service.credentials import TokenList
-from service.handling import RecordHandler
 from service.http_ingress import HttpIngress
 from service.kube import ApiError, ApiUnreachable, KubeApi, missing_rights
-from service.logs import log
-from service.metrics import Metrics
-from service.naming import namespace_of
-from service.replies import Replies
 from service.settings import Settings
+from service.submission.identity import namespace_of
 from service.submitter import Submitter
-from service.window import DuplicateWindow
+from service.telemetry.logs import log
+from service.telemetry.metrics import Metrics
+from service.views.duplicates import DuplicateWindow
+from service.views.pending import PendingSubmissions
+from service.views.waiters import Waiters
+from service.worker.record_handler import RecordHandler
 
 LISTEN_BACKLOG = 1024
 KEEP_ALIVE_SECONDS = 75
@@ -112,8 +112,8 @@ async def _ingress(
 ) -> None:
     outcomes = OutcomeLog(settings.kafka, settings.topics, metrics)
     window = DuplicateWindow(outcomes, settings.topics.duplicate_window_seconds)
-    replies = Replies(outcomes, window)
-    backlog = Backlog(settings.kafka, settings.topics, settings.consumer.group)
+    replies = Waiters(outcomes, window)
+    backlog = PendingSubmissions(settings.kafka, settings.topics, settings.consumer.group)
     tokens = TokensFile(settings.http.tokens_file) if settings.http.tokens_file else lambda: None
     door = HttpIngress(settings, producer, replies, window, backlog, metrics, tokens)
     checks["replies"] = lambda: replies.ready
@@ -196,31 +196,3 @@ async def listening(app: web.Application, host: str, port: int, drain_seconds: f
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
-
-
-class TokensFile:
-    """The tokens file, read anew when it changes, as a mounted Secret does."""
-
-    def __init__(self, path: Path) -> None:
-        """Read the file; raises OSError or ValueError where that is not possible."""
-        self._path = path
-        self._changed: int | None = path.stat().st_mtime_ns
-        self._tokens = self._read()
-
-    def __call__(self) -> TokenList:
-        """Return the tokens; a change that cannot be read keeps the last good list and is logged."""
-        try:
-            changed = self._path.stat().st_mtime_ns
-        except OSError:
-            changed = None
-        if changed != self._changed:
-            self._changed = changed
-            try:
-                self._tokens = self._read()
-            except (OSError, ValueError) as error:
-                # nothing of the file's text: it holds digests of secrets
-                log.error("tokens-unreadable", path=str(self._path), reason=type(error).__name__)
-        return self._tokens
-
-    def _read(self) -> TokenList:
-        return TokenList.model_validate_json(self._path.read_bytes())

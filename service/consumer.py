@@ -10,16 +10,16 @@ import itertools
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from service.assignment import Assignment, Turn
 from service.broker import BrokerUnavailable, SubmissionSource
-from service.dispatch import FairQueue, Work, understand
 from service.errors import LeaseLost, TooManyDeadLetters
-from service.front import CommitFront
-from service.handling import RecordHandler
-from service.logs import log
-from service.metrics import Metrics
 from service.settings import ConsumerSettings
-from service.window import DuplicateWindow
+from service.telemetry.logs import log
+from service.telemetry.metrics import Metrics
+from service.views.duplicates import DuplicateWindow
+from service.worker.offsets import OffsetTracker
+from service.worker.partitions import Assignment, Turn
+from service.worker.record_handler import RecordHandler
+from service.worker.work_queue import Work, WorkQueue, understand
 
 REVOKE_SECONDS = 5.0
 """How long a rebalance waits for the submissions in progress of the partitions that leave."""
@@ -53,7 +53,7 @@ class Consumer:
         self._assignments: dict[int, Assignment] = {}
         metrics.in_flight.labels(role="consumer").set_function(self._count_in_flight)
         self._committed: dict[int, int] = {}
-        self._queue = FairQueue()
+        self._queue = WorkQueue()
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._stopping = asyncio.Event()
@@ -196,7 +196,7 @@ class Consumer:
         """
         log.warning("partition-rewound", partition=assignment.partition)
         self._queue.drop(assignment.partition)
-        assignment.front = CommitFront()
+        assignment.front = OffsetTracker()
 
     async def _dispatch(self) -> None:
         while True:
@@ -214,7 +214,7 @@ class Consumer:
             assignment.tasks.add(task)
             task.add_done_callback(assignment.tasks.discard)
 
-    async def _handle(self, assignment: Assignment, front: CommitFront, work: Work) -> None:
+    async def _handle(self, assignment: Assignment, front: OffsetTracker, work: Work) -> None:
         turn = Turn(self._slots, self._source, assignment)
         try:
             await self._handler.handle(work, turn)

@@ -13,20 +13,23 @@ from uuid import UUID
 
 from aiohttp import web
 
-from service.broker import Backlog, BrokerUnavailable, Producer, RecordTooLarge
-from service.credentials import Principal, TokenList, authenticate
-from service.documents import read_document
+from service.api.request_headers import read_idempotency_key, read_prefer
+from service.api.responses import error_response, json_response, outcome_response, unknown_submission
+from service.auth.principal import Principal
+from service.auth.tokens import TokenList, authenticate
+from service.broker import BrokerUnavailable, Producer, RecordTooLarge
 from service.errors import Fault, InvalidSubmission, Rejection, SubmissionRejected
-from service.logs import log
-from service.metrics import Metrics
-from service.naming import http_submission_id, is_submission_key, job_name
-from service.preferences import read_idempotency_key, read_prefer
-from service.records import Outcome, Submission, submission_record
-from service.replies import Replies
-from service.responses import error_response, json_response, outcome_response, unknown_submission
+from service.manifests.profiles import GPU_SHARING
 from service.settings import Settings
+from service.spec.strict_json import read_document
+from service.submission.identity import http_submission_id, is_submission_key, job_name
+from service.submission.records import Outcome, Submission, submission_record
+from service.telemetry.logs import log
+from service.telemetry.metrics import Metrics
 from service.validation import JobSubmission, validate
-from service.window import DuplicateWindow
+from service.views.duplicates import DuplicateWindow
+from service.views.pending import PendingSubmissions
+from service.views.waiters import Waiters
 
 SUBMIT_PATHS = ("/api/job", "/api/v1/job", "/api/v1/jobs")
 STATUS_PATH = "/api/submissions/"
@@ -49,9 +52,9 @@ class HttpIngress:
         self,
         settings: Settings,
         producer: Producer,
-        replies: Replies,
+        replies: Waiters,
         window: DuplicateWindow,
-        backlog: Backlog,
+        backlog: PendingSubmissions,
         metrics: Metrics,
         tokens: Callable[[], TokenList | None],
     ) -> None:
@@ -101,7 +104,7 @@ class HttpIngress:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             return error_response(Rejection(415, "the body must be sent as it is, without Content-Encoding"))
         body = await self._body(request)
-        job = validate(read_document(body), profile=self._settings.kube.scheduler_profile)
+        job = validate(read_document(body), shares_gpus=self._settings.kube.scheduler_profile in GPU_SHARING)
         principal.require(job.project)
         key = read_idempotency_key(_only(request, "Idempotency-Key"))
         wait = read_prefer(

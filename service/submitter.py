@@ -8,16 +8,20 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from service.documents import read_document
-from service.errand import Errand, IdReused, TakeBack, release_job
+from service.cluster.concurrency import Limiter
+from service.cluster.job_creation import IdReused, JobCreation, RollBack, release_job
+from service.cluster.outage import OutageGate
+from service.cluster.retries import Pause, Retrier
 from service.errors import InvalidSubmission, Rejection, SubmissionRejected, TemporaryFailure
-from service.kube import ApiError, Circuit, Guard, KubeApi, Limiter, Pause, Persistence
-from service.logs import log
-from service.manifest import ManifestOptions, effect_warnings
-from service.metrics import Metrics
-from service.naming import fingerprint, fingerprint_of, namespace_of, raw_fingerprint
-from service.records import Outcome, Submission
+from service.kube import ApiError, Guard, KubeApi
+from service.manifests.job import ManifestOptions, effect_warnings
+from service.manifests.profiles import GPU_SHARING
 from service.settings import ConsumerSettings, KubeSettings
+from service.spec.strict_json import read_document
+from service.submission.identity import fingerprint, fingerprint_of, namespace_of, raw_fingerprint
+from service.submission.records import Outcome, Submission
+from service.telemetry.logs import log
+from service.telemetry.metrics import Metrics
 from service.validation import JobSubmission, validate
 
 WATCH_SECONDS = 10.0
@@ -31,12 +35,12 @@ class Submitter:
         self._api = api
         self._settings = settings
         self._deadline = consumer.submission_deadline_seconds
-        circuit = Circuit(api.alive, consumer.probe_interval_seconds, metrics.kube_up.set)
+        circuit = OutageGate(api.alive, consumer.probe_interval_seconds, metrics.kube_up.set)
         self._circuit = circuit
         limiter = Limiter(
             settings.max_in_flight, settings.slow_seconds, settings.max_per_second, metrics.kube_limit.set
         )
-        self._persistence = Persistence(circuit, limiter, settings, metrics)
+        self._persistence = Retrier(circuit, limiter, settings, metrics)
         self._options = ManifestOptions(
             hold_below_ttl=settings.hold_below_ttl_seconds,
             kueue_priority_class=settings.kueue_priority_class,
@@ -62,8 +66,8 @@ class Submitter:
             return _rejected(submission, raw_fingerprint(submission.body), error.rejection)
         request, job = fingerprint(document), None
         try:
-            job = validate(document, profile=self._settings.scheduler_profile)
-            errand = Errand(self._api, submission, job, request, self._settings, self._options, guard)
+            job = validate(document, shares_gpus=self._settings.scheduler_profile in GPU_SHARING)
+            errand = JobCreation(self._api, submission, job, request, self._settings, self._options, guard)
             warnings = await self._carry_out(errand, pause)
         except IdReused as error:
             return self.conflict(submission, error.name)
@@ -96,15 +100,15 @@ class Submitter:
         namespace = namespace_of(job.project, self._settings.namespace_template)
 
         try:
-            await self._persistence.until_decided(
+            await self._persistence.until_final(
                 partial(release_job, self._api, namespace, outcome, guard), namespace, pause
             )
         except ApiError as error:
             log.error("release-refused", submission=submission.id.key, name=outcome.name, reason=str(error))
 
-    async def _carry_out(self, errand: Errand, pause: Pause) -> tuple[str, ...]:
+    async def _carry_out(self, errand: JobCreation, pause: Pause) -> tuple[str, ...]:
         """Create the Job, then its dependents; return the API server's warnings. Raises SubmissionRejected."""
-        decided = self._persistence.until_decided
+        decided = self._persistence.until_final
         try:
             job = await decided(errand.make_job, errand.namespace, pause, self._deadline)
             if job.is_leaving:
@@ -113,7 +117,7 @@ class Submitter:
             for dependent in errand.manifests.dependents:
                 step = partial(errand.make_dependent, dependent, job.uid)
                 warnings += await decided(step, errand.namespace, pause, self._deadline)
-        except TakeBack as error:
+        except RollBack as error:
             rejection = error.rejection
         except TemporaryFailure as error:
             rejection = Rejection(
@@ -131,7 +135,7 @@ class Submitter:
         if b"ttlAfterFinish" not in body and b"\\u" not in body:
             return None  # spares nearly every job a second validation
         try:
-            job = validate(read_document(body), profile=self._settings.scheduler_profile)
+            job = validate(read_document(body), shares_gpus=self._settings.scheduler_profile in GPU_SHARING)
         except InvalidSubmission:
             return None
         ttl = job.ttl_after_finish

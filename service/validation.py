@@ -19,10 +19,10 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from service import parameters as rules
-from service.documents import Location, field_path
 from service.errors import MAX_FAULTS, Fault, InvalidSubmission
-from service.mounts import (
+from service.spec import fields as rules
+from service.spec.fields import Parameters, raise_faults, repeated
+from service.spec.mounts import (
     HOME,
     SHARED_MEMORY,
     HostVolume,
@@ -33,14 +33,8 @@ from service.mounts import (
     host_volumes,
     mounted,
 )
-from service.parameters import Parameters, raise_faults, repeated
-from service.quantities import check_gpus, memory_quantity, quantity_value
-
-Profile = Literal["kubernetes", "runai", "kai", "kueue"]
-"""The scheduler that the objects are written for."""
-
-GPU_SHARING: Final[frozenset[Profile]] = frozenset({"runai", "kai"})
-"""The profiles under which a job can have a fraction of a GPU."""
+from service.spec.quantities import check_gpus, memory_quantity, quantity_value
+from service.spec.strict_json import Location, field_path
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 ServiceType = Literal["nodeport", "loadbalancer", "ingress", "portforward"]
@@ -121,7 +115,7 @@ class JobSubmission(Parameters):
     @field_validator("gpu")
     @classmethod
     def _gpus_of_the_profile(cls, value: float, info: ValidationInfo) -> float:
-        check_gpus(value, shared=info.context in GPU_SHARING)
+        check_gpus(value, shared=bool(info.context))
         return value
 
     @field_validator("cpu_limit")
@@ -215,8 +209,10 @@ _SENTENCES: Final = {
 }
 
 
-def validate(document: dict[str, Any], *, profile: Profile) -> JobSubmission:
-    """Return the submission that a document, `{"job": {...}}`, asks for under a scheduler profile.
+def validate(document: dict[str, Any], *, shares_gpus: bool) -> JobSubmission:
+    """Return the submission that a document, `{"job": {...}}`, asks for.
+
+    `shares_gpus` tells whether the scheduler profile gives out parts of a GPU.
 
     Raises InvalidSubmission with every fault of the document, or the first `MAX_FAULTS` of them.
     """
@@ -224,7 +220,7 @@ def validate(document: dict[str, Any], *, profile: Profile) -> JobSubmission:
     if "job" not in document:
         raise _invalid([Fault("job", 'is required: the parameters go into {"job": {...}}'), *faults])
     try:
-        submission = JobSubmission.model_validate(document["job"], context=profile)
+        submission = JobSubmission.model_validate(document["job"], context=shares_gpus)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         shown = [*map(_fault, details[:MAX_FAULTS]), *faults]

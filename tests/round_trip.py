@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
-from service.broker import Backlog, OutcomeLog, Producer, SubmissionSource, Topics
-from service.metrics import Metrics
-from service.naming import SubmissionId
-from service.records import NewRecord
+from service.broker import OutcomeLog, Producer, SubmissionSource, Topics
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from service.submission.identity import SubmissionId
+from service.submission.records import NewRecord
+from service.telemetry.metrics import Metrics
+from service.views.pending import PendingSubmissions
 
 
 async def round_trip(kafka: KafkaSettings, names: TopicSettings, group: ConsumerSettings) -> None:
@@ -20,7 +21,7 @@ async def round_trip(kafka: KafkaSettings, names: TopicSettings, group: Consumer
     (advice,) = await Topics(kafka, names).ensure()
     assert "without replicas" in advice.text
     producer, source = Producer(kafka, metrics), SubmissionSource(kafka, names, group, metrics)
-    outcomes, backlog = OutcomeLog(kafka, names, metrics), Backlog(kafka, names, group.group)
+    outcomes, backlog = OutcomeLog(kafka, names, metrics), PendingSubmissions(kafka, names, group.group)
     answers: list[bytes | None] = []
     following = asyncio.create_task(outcomes.follow(lambda records: answers.extend(each.value for each in records)))
     try:

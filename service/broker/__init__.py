@@ -1,12 +1,11 @@
 """The only door to Kafka: everything that imports aiokafka is in here.
 
 `Topics` makes and checks the topics, `Producer` writes, `SubmissionSource` reads submissions as a member of the
-consumer group, `OutcomeLog` reads outcomes, `Backlog` tells what is still
+consumer group, `OutcomeLog` reads outcomes, `PendingSubmissions` tells what is still
 waiting, `DeadLetterLog` reads what was set aside. All of them outlive outages and
 replace their clients by themselves.
 """
 
-from service.broker.backlog import Backlog
 from service.broker.dead_letter_log import DeadLetterLog
 from service.broker.errors import BrokerUnavailable, RecordTooLarge
 from service.broker.outcome_log import OutcomeLog
@@ -15,7 +14,6 @@ from service.broker.source import SubmissionSource
 from service.broker.topics import Complaint, Topics
 
 __all__ = [
-    "Backlog",
     "BrokerUnavailable",
     "Complaint",
     "DeadLetterLog",

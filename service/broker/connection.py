@@ -12,8 +12,8 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from service.broker.errors import BrokerUnavailable
-from service.logs import log
 from service.settings import KafkaSettings
+from service.telemetry.logs import log
 
 T = TypeVar("T")
 

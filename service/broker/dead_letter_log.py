@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from service.broker.log_reader import EARLIEST, LogReader
-from service.broker.streams import as_record
-from service.records import Record
+from service.broker.stalls import as_record
 from service.settings import KafkaSettings, TopicSettings
+from service.submission.records import Record
 
 SCAN_BYTES: Final = 1024 * 1024
 

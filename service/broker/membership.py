@@ -15,7 +15,7 @@ from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.structs import TopicPartition
 
 from service.broker.connection import client_arguments
-from service.broker.streams import close
+from service.broker.stalls import close
 from service.settings import ConsumerSettings, KafkaSettings
 
 Callback = Callable[[list[int]], Awaitable[None]]

@@ -17,11 +17,11 @@ from aiokafka.structs import TopicPartition
 from service.broker.connection import client_arguments, describe, until_connected
 from service.broker.errors import BrokerUnavailable
 from service.broker.log_reader import EARLIEST, LATEST, LogReader
-from service.broker.streams import SilenceWatch, as_record, close
-from service.logs import log
-from service.metrics import Metrics
-from service.records import Record
+from service.broker.stalls import StallDetector, as_record, close
 from service.settings import KafkaSettings, TopicSettings
+from service.submission.records import Record
+from service.telemetry.logs import log
+from service.telemetry.metrics import Metrics
 
 SCAN_BYTES: Final = 1024 * 1024
 """Bytes of a step of `scan`: a few milliseconds of work for the event loop."""
@@ -150,7 +150,7 @@ class OutcomeLog:
 
     async def _pass_on(self, consumer: AIOKafkaConsumer, on_records: Callable[[list[Record]], None]) -> None:
         """Pass records on until the brokers fall silent."""
-        watch = SilenceWatch()
+        watch = StallDetector()
         counted = time.monotonic()
         while not watch.silent(consumer, consumer.assignment()):
             try:

@@ -25,10 +25,10 @@ from aiokafka.errors import (
 from service.broker.connection import client_arguments, describe, until_connected
 from service.broker.errors import BrokerUnavailable, RecordTooLarge
 from service.broker.partitioning import home_partition
-from service.logs import log
-from service.metrics import Metrics
-from service.records import NewRecord
 from service.settings import KafkaSettings
+from service.submission.records import NewRecord
+from service.telemetry.logs import log
+from service.telemetry.metrics import Metrics
 
 MAX_IN_FLIGHT = 512
 """Records handed to the client at once: about two full batches for each of a handful of partitions."""

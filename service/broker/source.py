@@ -19,11 +19,11 @@ from service.broker.connection import describe, until_connected
 from service.broker.errors import BrokerUnavailable
 from service.broker.log_reader import LogReader
 from service.broker.membership import Callback, Membership
-from service.broker.streams import SilenceWatch, as_record, close
-from service.logs import log
-from service.metrics import Metrics
-from service.records import Record
+from service.broker.stalls import StallDetector, as_record, close
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from service.submission.records import Record
+from service.telemetry.logs import log
+from service.telemetry.metrics import Metrics
 
 REVOKE_SECONDS = 15.0
 """How much of the time for a rebalance (`membership`) the consumer gets for finishing and committing."""
@@ -47,7 +47,7 @@ class SubmissionSource:
         self._membership: Membership | None = None
         self._on_assigned: Callback | None = None
         self._on_revoked: Callback | None = None
-        self._watch = SilenceWatch()
+        self._watch = StallDetector()
         self._paused: set[int] = set()
         self._generation = 0
         self._committed: dict[int, int] = {}
@@ -215,7 +215,7 @@ class SubmissionSource:
 
     def _join(self, membership: Membership) -> None:
         self._membership = membership
-        self._watch = SilenceWatch()
+        self._watch = StallDetector()
         membership.join(self._topic, self._assign, self._revoke)
 
     async def _assign(self, partitions: list[int]) -> None:

@@ -19,8 +19,8 @@ from aiokafka.errors import (
 
 from service.broker.connection import client_arguments, until_connected
 from service.broker.errors import BrokerUnavailable
-from service.logs import log
 from service.settings import KafkaSettings, TopicSettings
+from service.telemetry.logs import log
 
 DAY_MS: Final = 24 * 3600 * 1000
 DEAD_LETTER_RETENTION_MS: Final = 30 * DAY_MS

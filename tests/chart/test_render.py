@@ -5,7 +5,7 @@ import ast
 import pytest
 import yaml
 
-from service.kube.rights import CLUSTER_RIGHTS, RIGHTS
+from service.kube.access_review import CLUSTER_RIGHTS, RIGHTS
 from service.settings import read_settings
 from tests.chart.helm import CHART
 from tests.chart.rendered import CONSUMER, INGRESS, SETTINGS, pod

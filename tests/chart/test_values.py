@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from deploy import generate
-from service import metrics_page
+from service.commands import pages
 from service.settings import groups
 from tests.chart.helm import CHART, VALUES, HelmError
 
@@ -35,7 +35,7 @@ def test_generated_pages_are_up_to_date():
 
 
 def test_the_metrics_page_is_up_to_date():
-    assert metrics_page.render() == (CHART.parents[1] / "docs" / "metrics.md").read_text()
+    assert pages.metrics() == (CHART.parents[1] / "docs" / "metrics.md").read_text()
 
 
 def test_every_value_has_a_comment_and_a_schema():

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from service.errand import is_gone
+from service.cluster.job_creation import is_gone
 from service.errors import LeaseLost
 from service.kube import ApiError, Created, KubeApi
-from service.manifest import HOLD_FINALIZER, RELEASE_PATCH, owned_by
-from service.metrics import Metrics
-from service.naming import SubmissionId
-from service.outcomes import rule_for
-from service.records import Outcome, Submission
+from service.kube.decisions import rule_for
+from service.manifests.dependents import owned_by
+from service.manifests.labels import HOLD_FINALIZER, RELEASE_PATCH
 from service.settings import ConsumerSettings, KubeSettings
+from service.submission.identity import SubmissionId
+from service.submission.records import Outcome, Submission
 from service.submitter import Submitter
+from service.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from tests.servers import ClusterServer

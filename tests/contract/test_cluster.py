@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.kube import ApiError, KubeApi
-from service.metrics import Metrics
-from service.outcomes import rule_for
+from service.kube.decisions import rule_for
 from service.settings import ConsumerSettings, KubeSettings
 from service.submitter import Submitter
+from service.telemetry.metrics import Metrics
 from tests.contract.suite import NAMESPACE, ApiContract, held, job, no_pause, refused, service, submission, unique
 
 if TYPE_CHECKING:

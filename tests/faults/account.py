@@ -7,8 +7,8 @@ not know its roles yet (403), which must not be taken for a decision.
 from typing import Final
 
 from devstack.api import AdminApi
-from service.kube.api import GROUPS
-from service.kube.rights import CLUSTER_RIGHTS, RIGHTS
+from service.kube.access_review import CLUSTER_RIGHTS, RIGHTS
+from service.kube.client import GROUPS
 
 NAME: Final = "job-submission"
 NAMESPACE: Final = "faults"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import aiohttp
 from aiokafka.structs import ConsumerRecord
 
-from service.records import Record, read_submission
+from service.submission.records import Record, read_submission
 from tests.faults.account import account_token
 from tests.faults.etcd import Etcd
 from tests.faults.faultplan import FaultPlan

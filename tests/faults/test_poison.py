@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord, RecordMetadata
 
-from service.naming import SubmissionId, coordinates_id
+from service.submission.identity import SubmissionId, coordinates_id
 from tests.faults.fleet import PARTITIONS
 from tests.faults.observer import Topics
 from tests.faults.poison import Poison, corpus

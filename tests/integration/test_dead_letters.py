@@ -7,9 +7,9 @@ import re
 import sys
 import uuid
 
-from service.dead_letters import dead_letter_record
-from service.naming import coordinates_id, generated_name
-from service.records import Record
+from service.submission.dead_letters import dead_letter_record
+from service.submission.identity import coordinates_id, generated_name
+from service.submission.records import Record
 
 BODY = b'{"job": {"project": "team-a", "image": "quickstart"}}'
 

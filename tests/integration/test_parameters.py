@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.naming import FINGERPRINT_ANNOTATION, SUBMISSION_ID_ANNOTATION
+from service.manifests.labels import FINGERPRINT_ANNOTATION, SUBMISSION_ID_ANNOTATION
 from service.validation import PARAMETERS
 from tests.integration import stored
 

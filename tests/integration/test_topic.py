@@ -7,7 +7,7 @@ import uuid
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from service.naming import SubmissionId, coordinates_id, generated_name
+from service.submission.identity import SubmissionId, coordinates_id, generated_name
 from tests.service_process import ServiceProcess
 
 BODY = json.dumps({"job": {"project": "team-a", "image": "quickstart"}}).encode()

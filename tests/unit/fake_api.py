@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from service.kube import ApiError, ApiUnreachable, Created, Guard
-from service.outcomes import ApiAnswer
+from service.kube.decisions import ApiAnswer
 
 Key = tuple[str, str, str]
 

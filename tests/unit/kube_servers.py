@@ -10,8 +10,8 @@ from typing import Any
 from aiohttp import web
 
 from service.kube import Created, KubeApi
-from service.metrics import Metrics
 from service.settings import KubeSettings
+from service.telemetry.metrics import Metrics
 
 CREATED = {"kind": "Job", "metadata": {"name": "a", "uid": "u-1"}}
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]

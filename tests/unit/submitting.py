@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from service.metrics import Metrics
-from service.naming import SubmissionId, fingerprint
-from service.records import Outcome, Submission
 from service.settings import ConsumerSettings, KubeSettings
+from service.submission.identity import SubmissionId, fingerprint
+from service.submission.records import Outcome, Submission
 from service.submitter import Submitter
+from service.telemetry.metrics import Metrics
 from tests.unit.fake_api import Crash, FakeApi
 
 ONE = SubmissionId("/tests", "one")

@@ -10,7 +10,8 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from service import bootstrap
-from service.bootstrap import TokensFile, listening
+from service.auth.tokens import TokensFile
+from service.bootstrap import listening
 
 
 def write(path: Path, text: str, at: int) -> None:

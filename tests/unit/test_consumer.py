@@ -9,9 +9,9 @@ import pytest
 from service.broker import BrokerUnavailable
 from service.consumer import Consumer
 from service.errors import LeaseLost, TooManyDeadLetters
-from service.metrics import Metrics
-from service.records import Record
 from service.settings import ConsumerSettings
+from service.submission.records import Record
+from service.telemetry.metrics import Metrics
 
 
 def records(partition: int, *offsets: int) -> list[Record]:

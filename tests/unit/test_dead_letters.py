@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.dead_letters import (
+from service.errors import UnreadableRecord
+from service.submission.dead_letters import (
     ATTEMPT,
     DeadLetter,
     dead_letter_record,
@@ -15,9 +16,9 @@ from service.dead_letters import (
     replayed_record,
     retry_record,
 )
-from service.errors import UnreadableRecord
-from service.naming import coordinates_id
-from service.records import Headers, NewRecord, Record, read_submission
+from service.submission.identity import coordinates_id
+from service.submission.record_headers import Headers
+from service.submission.records import NewRecord, Record, read_submission
 
 ORIGINAL = Record("job-submissions", 3, 41, 1_760_000_000_123, b"\xffkey", b"\xffvalue", (("h", b"\xff"), ("h", b"")))
 LETTER = NewRecord(

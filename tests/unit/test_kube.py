@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from service.errors import LeaseLost
 from service.kube import ApiError, ApiUnreachable, Created, KubeApi
-from service.kube.answers import warning_texts
-from service.metrics import Metrics
-from service.outcomes import ApiAnswer
+from service.kube.decisions import ApiAnswer
+from service.kube.errors import warning_texts
 from service.settings import KubeSettings
+from service.telemetry.metrics import Metrics
 from tests.unit.kube_servers import CREATED, Handler, answering, client, closing, create, json_answer, kubeconfig
 
 

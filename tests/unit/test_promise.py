@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.broker import BrokerUnavailable, Position
-from service.dispatch import understand
-from service.front import CommitFront
-from service.handling import RecordHandler
-from service.metrics import Metrics
-from service.naming import SubmissionId, generated_name
-from service.records import NewRecord, Outcome, Record, read_outcome
 from service.settings import ConsumerSettings, KubeSettings, TopicSettings
+from service.submission.identity import SubmissionId, generated_name
+from service.submission.records import NewRecord, Outcome, Record, read_outcome
 from service.submitter import Submitter
-from service.window import DuplicateWindow
+from service.telemetry.metrics import Metrics
+from service.views.duplicates import DuplicateWindow
+from service.worker.offsets import OffsetTracker
+from service.worker.record_handler import RecordHandler
+from service.worker.work_queue import understand
 from tests.unit.fake_api import FAULTS, Crash, FakeApi
 
 TOPICS = TopicSettings(submissions="in", outcomes="out", dead_letters="dead")
@@ -115,7 +115,7 @@ class World:
             submitter = Submitter(api, KubeSettings(), CONSUMER, Metrics())
             producer: Any = self.kafka
             handler = RecordHandler(producer, window, submitter, TOPICS, CONSUMER, 65_536, Metrics())
-            front = CommitFront()
+            front = OffsetTracker()
             try:
                 for record in self.topic[self.committed :]:
                     front.deliver(record.offset, record.timestamp)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.quantities import (
+from service.spec.quantities import (
     check_cores,
     check_gpus,
     cpu_quantity,

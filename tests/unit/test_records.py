@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import Fault, UnreadableRecord
-from service.headers import MAX_HEADER_BYTES, Headers, header
-from service.naming import SubmissionId, coordinates_id
-from service.records import (
+from service.submission.identity import SubmissionId, coordinates_id
+from service.submission.record_headers import MAX_HEADER_BYTES, Headers, header
+from service.submission.records import (
     MAX_OUTCOME_BYTES,
     MAX_SOURCE_BYTES,
     NewRecord,

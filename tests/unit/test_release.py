@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from service.kube import ApiError
-from service.manifest import HOLD_FINALIZER
-from service.outcomes import ApiAnswer
-from service.records import Submission
+from service.kube.decisions import ApiAnswer
+from service.manifests.labels import HOLD_FINALIZER
+from service.submission.records import Submission
 from tests.unit.fake_api import FakeApi
 from tests.unit.submitting import NAMESPACE, ONE, PLAIN, TWO, Caller, submission
 

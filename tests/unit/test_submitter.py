@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.errand import MAX_NAMES, REJECTION_ANNOTATION
+from service.cluster.job_creation import MAX_NAMES
 from service.errors import LeaseLost
 from service.kube import ApiError
-from service.naming import generated_name, raw_fingerprint
-from service.outcomes import ApiAnswer
-from service.records import Submission
+from service.kube.decisions import ApiAnswer
+from service.manifests.labels import REJECTION_ANNOTATION
+from service.submission.identity import generated_name, raw_fingerprint
+from service.submission.records import Submission
 from tests.unit.fake_api import FAULTS, FakeApi
 from tests.unit.submitting import (
     NAMESPACE,

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import MAX_FAULTS, Fault, InvalidSubmission
-from service.validation import PARAMETERS, JobSubmission, Profile, validate
+from service.manifests.profiles import GPU_SHARING, Profile
+from service.validation import PARAMETERS, JobSubmission, validate
 from tests.unit.validation_cases import (
     ABSOLUTE,
     ACCEPTED,
@@ -28,12 +29,12 @@ from tests.unit.validation_cases import (
 
 
 def submission(job: dict[str, Any], profile: Profile = "kubernetes") -> dict[str, Any]:
-    return validate({"job": {**BASE, **job}}, profile=profile).__dict__
+    return validate({"job": {**BASE, **job}}, shares_gpus=profile in GPU_SHARING).__dict__
 
 
 def refusal(document: dict[str, Any], profile: Profile = "kubernetes") -> InvalidSubmission:
     with pytest.raises(InvalidSubmission) as caught:
-        validate(document, profile=profile)
+        validate(document, shares_gpus=profile in GPU_SHARING)
     assert caught.value.rejection.details == caught.value.faults
     return caught.value
 
@@ -165,7 +166,7 @@ def test_unknown_names_beside_the_job_count_as_well():
 
 
 def test_a_submission_cannot_be_changed():
-    validated = validate({"job": BASE}, profile="kubernetes")
+    validated = validate({"job": BASE}, shares_gpus=False)
     with pytest.raises(ValueError, match="frozen"):
         validated.name = "other"
 
@@ -190,7 +191,7 @@ JOBS = st.lists(
 @given(JOBS, st.sampled_from(["kubernetes", "runai", "kai", "kueue"]))
 def test_any_job_is_valid_or_refused_in_words_of_the_document(job: dict[str, Any], profile: Profile):
     try:
-        validated = validate({"job": job}, profile=profile)
+        validated = validate({"job": job}, shares_gpus=profile in GPU_SHARING)
     except InvalidSubmission as refused:
         for fault in refused.faults:
             assert re.match(r"job($|[.\[])", fault.path)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.mounts import HostVolume, VolumeClaim
+from service.spec.mounts import HostVolume, VolumeClaim
 from service.validation import Port
 
 BASE: dict[str, Any] = {"project": "team-a", "image": "busybox"}

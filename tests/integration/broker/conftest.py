@@ -11,8 +11,8 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from service.broker import Producer, Topics
-from service.metrics import Metrics
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from service.telemetry.metrics import Metrics
 
 
 @pytest.fixture

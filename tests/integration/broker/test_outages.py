@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from devstack.kafka import LocalKafka
-from service.broker import Backlog, BrokerUnavailable, OutcomeLog, Producer, SubmissionSource, Topics
-from service.metrics import Metrics
-from service.records import NewRecord, Record
+from service.broker import BrokerUnavailable, OutcomeLog, Producer, SubmissionSource, Topics
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from service.submission.records import NewRecord, Record
+from service.telemetry.metrics import Metrics
+from service.views.pending import PendingSubmissions
 from tests.integration.broker.conftest import until
 
 
@@ -184,6 +185,6 @@ async def test_the_first_question_about_a_group_waits_until_the_broker_has_loade
         await Topics(kafka, names).ensure()
         async with contextlib.AsyncExitStack() as stack:
             for number in range(20):
-                backlog = Backlog(kafka, names, f"group-{number}")
+                backlog = PendingSubmissions(kafka, names, f"group-{number}")
                 stack.push_async_callback(backlog.stop)
                 assert not await backlog.holds(b"key")

@@ -8,11 +8,12 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 
-from service.broker import Backlog, BrokerUnavailable, OutcomeLog, Producer, SubmissionSource, streams
-from service.metrics import Metrics
-from service.naming import SubmissionId
-from service.records import NewRecord, Record
+from service.broker import BrokerUnavailable, OutcomeLog, Producer, SubmissionSource, stalls
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from service.submission.identity import SubmissionId
+from service.submission.records import NewRecord, Record
+from service.telemetry.metrics import Metrics
+from service.views.pending import PendingSubmissions
 from tests.integration.broker.conftest import produce_name_that_is_no_text, until
 
 FOREVER_AGO = 0
@@ -173,7 +174,7 @@ async def test_a_follower_sees_everything_from_the_moment_it_is_ready(outcomes: 
 async def test_a_follower_that_has_gone_deaf_is_replaced_and_misses_nothing(
     outcomes: OutcomeLog, write: Callable, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "SILENCE_SECONDS", 1.5)
+    monkeypatch.setattr(stalls, "SILENCE_SECONDS", 1.5)
     clients = []
     connect = outcomes._at_positions
 
@@ -245,7 +246,7 @@ async def test_the_backlog_holds_what_the_group_has_not_committed(
 ) -> None:
     async def ignore(_: list[int]) -> None: ...
 
-    backlog = Backlog(kafka, topics, group.group)
+    backlog = PendingSubmissions(kafka, topics, group.group)
     source = SubmissionSource(kafka, topics, group, metrics)
     try:
         waiting = [submission_key(number) for number in range(3)]
@@ -270,7 +271,7 @@ async def test_the_backlog_holds_what_the_group_has_not_committed(
 
 async def test_a_reader_gives_up_after_its_time(kafka: KafkaSettings, topics: TopicSettings, metrics: Metrics) -> None:
     nowhere = kafka.model_copy(update={"bootstrap_servers": "127.0.0.1:1", "request_timeout_seconds": 0.5})
-    outcomes, backlog = OutcomeLog(nowhere, topics, metrics), Backlog(nowhere, topics, "g")
+    outcomes, backlog = OutcomeLog(nowhere, topics, metrics), PendingSubmissions(nowhere, topics, "g")
     started = time.monotonic()
     try:
         for asked in (outcomes.partition_count(), outcomes.read(0, 0), backlog.holds(b"k"), scanned(outcomes)):

@@ -8,9 +8,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import OutOfOrderSequenceNumber
 
 from service.broker import BrokerUnavailable, OutcomeLog, Producer, RecordTooLarge
-from service.metrics import Metrics
-from service.records import NewRecord, Record
 from service.settings import KafkaSettings, TopicSettings
+from service.submission.records import NewRecord, Record
+from service.telemetry.metrics import Metrics
 from tests.integration.broker.conftest import until
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from service.broker import BrokerUnavailable, Producer, Topics
-from service.metrics import Metrics
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from service.telemetry.metrics import Metrics
 from tests.round_trip import round_trip
 from tests.secured_kafka import CLUSTER, CREATE, LIMITED, LIMITED_PASSWORD, NOBODY, SecuredKafka, documented_rights
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from service.broker import OutcomeLog, Producer, SubmissionSource
-from service.metrics import Metrics
-from service.records import NewRecord, Record
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from service.submission.records import NewRecord, Record
+from service.telemetry.metrics import Metrics
 from tests.secured_kafka import SecuredKafka
 
 

@@ -8,10 +8,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 
-from service.broker import Producer, SubmissionSource, streams
-from service.metrics import Metrics
-from service.records import NewRecord, Record
+from service.broker import Producer, SubmissionSource, stalls
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from service.submission.records import NewRecord, Record
+from service.telemetry.metrics import Metrics
 from tests.integration.broker.conftest import produce_name_that_is_no_text, until
 
 
@@ -237,7 +237,7 @@ async def test_a_client_that_has_gone_deaf_is_replaced_as_in_a_rebalance(
     metrics: Metrics,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(streams, "SILENCE_SECONDS", 1.5)
+    monkeypatch.setattr(stalls, "SILENCE_SECONDS", 1.5)
     await fill(stranger, topics.submissions, 0, 10)
     member = await member_of().join()
     await member.fetch_until(lambda: len(member.offsets(0)) == 10)

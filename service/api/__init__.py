@@ -1,0 +1,1 @@
+"""The HTTP API: one file a resource, and what their answers have in common."""

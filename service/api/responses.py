@@ -1,0 +1,59 @@
+"""What the ingress answers: bodies as JSON, the API's one shape of errors, outcomes with their warnings."""
+
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from service.errors import Rejection
+from service.submission.records import Outcome
+from service.telemetry.logs import escape
+
+RETRY_SECONDS: Final = "5"
+"""`Retry-After` of answers for which nothing better is known."""
+
+MAX_WARNINGS: Final = 20
+"""Most warnings that one response has: HTTP clients take a hundred headers or so."""
+
+CHALLENGE: Final = 'RA-USER, Bearer realm="job-submission"'
+"""RFC 9110 wants a 401 to say what is missing: the header of the documented API, or a token where there is a list."""
+
+
+def json_response(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:
+    """Return a response with a body of JSON."""
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json", headers=headers)
+
+
+def error_response(rejection: Rejection) -> web.Response:
+    """Return a refusal in the API's shape, with the headers that its status asks for."""
+    headers = {}
+    if rejection.status in (429, 503):
+        headers["Retry-After"] = RETRY_SECONDS
+    if rejection.status == 401:
+        headers["WWW-Authenticate"] = CHALLENGE
+    return json_response(rejection.status, rejection.body(), headers)
+
+
+def unknown_submission(key: str) -> web.Response:
+    """Return the 404 of a submission that nobody knows, or that is another user's."""
+    return error_response(
+        Rejection(
+            404, f'no submission with the id "{escape(key[:100])}" is known; they are remembered for a limited time'
+        )
+    )
+
+
+def outcome_response(outcome: Outcome, status: int | None = None) -> web.Response:
+    """Return the outcome as it was written; warnings as the API server sends its own (RFC 9111, warn-code 299)."""
+    response = json_response(status or outcome.status, outcome.body)
+    if outcome.status in (429, 503):
+        response.headers["Retry-After"] = RETRY_SECONDS
+    for warning in outcome.warnings[:MAX_WARNINGS]:
+        response.headers.add("Warning", f'299 - "{_quotable(warning)}"')
+    return response
+
+
+def _quotable(text: str) -> str:
+    """Return `text` fit for a quoted string in a header: printable ASCII, quotes and backslashes escaped."""
+    plain = escape(text).encode("ascii", "backslashreplace").decode("ascii")
+    return plain.replace("\\", "\\\\").replace('"', '\\"')

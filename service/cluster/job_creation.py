@@ -1,0 +1,234 @@
+"""The steps of one submission on its way into the cluster: the Job, its dependents, and the way back.
+
+Every step first tries to create and, when that is refused for whatever reason, reads by name before it decides: a
+refusal (a quota, a node port that is taken) can hide that an earlier try was carried out. So a step may be repeated at
+will, and a crash between any two of them is repaired by submitting again. Nothing is ever overwritten, and no Job but
+the submission's own is deleted.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from service.cluster.ownership import Holder, same_submission
+from service.errors import Rejection, SubmissionRejected, TemporaryFailure
+from service.kube import ApiError, Guard, KubeApi
+from service.kube.decisions import ApiAnswer, Rule, Verdict, judge, rejection_for, rule_for
+from service.manifests.dependents import Dependent, owned_by
+from service.manifests.job import ManifestOptions, Manifests, build, is_held
+from service.manifests.labels import REJECTION_ANNOTATION, RELEASE_PATCH
+from service.settings import KubeSettings
+from service.submission.identity import job_name, namespace_of
+from service.submission.records import Outcome, Submission
+from service.validation import JobSubmission
+
+MAX_NAMES: Final = 8
+"""Names of the deterministic sequence that are tried for one submission."""
+
+_ANOTHER_NAME: Final = (
+    "give another name, or jobNamePrefix; what may be sent again needs an Idempotency-Key, or ce_id on the topic"
+)
+
+
+class IdReused(Exception):
+    """The Job `name` was made under the same submission id, by another request."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class RollBack(SubmissionRejected):
+    """The submission is refused for good after its Job was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedJob:
+    """The submission's Job, made now or before; `is_leaving` when it is being deleted."""
+
+    uid: str
+    warnings: tuple[str, ...] = ()
+    is_leaving: bool = False
+
+
+class JobCreation:
+    """One submission on its way into the cluster: steps that may each be repeated."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        submission: Submission,
+        job: JobSubmission,
+        request: str,
+        settings: KubeSettings,
+        options: ManifestOptions,
+        guard: Guard,
+    ) -> None:
+        self._api = api
+        self._submission = submission
+        self._job = job
+        self._request = request
+        self._settings = settings
+        self._options = options
+        self._guard = guard
+        self.namespace = namespace_of(job.project, settings.namespace_template)
+        self._take_name(0)
+
+    def _take_name(self, attempt: int) -> None:
+        self._attempt = attempt
+        self.name = job_name(self._job, self._submission.id, attempt)
+        self.manifests: Manifests = build(
+            self._job,
+            id=self._submission.id,
+            name=self.name,
+            namespace=self.namespace,
+            profile=self._settings.scheduler_profile,
+            user=self._submission.user,
+            fingerprint=self._request,
+            traceparent=self._submission.traceparent,
+            options=self._options,
+        )
+
+    async def make_job(self) -> CreatedJob:
+        """Create the Job, or find the one that this submission made before.
+
+        Raises SubmissionRejected, RollBack, IdReused.
+        """
+        while True:
+            try:
+                created = await self._api.create("jobs", self.namespace, self.manifests.job, self._guard)
+            except ApiError as error:
+                answer, rule = error.answer, _final(error)
+            else:
+                return CreatedJob(created.uid, created.warnings)
+            found = await self._look("jobs", self.name, rule)
+            holder = same_submission(found["metadata"], self._submission.id, self._request) if found else None
+            if found and holder is Holder.SAME:
+                return _made_before(found["metadata"])
+            if holder is Holder.OTHER_BODY:
+                raise IdReused(self.name)
+            if holder is None and rule.verdict is Verdict.EXISTS:
+                raise TemporaryFailure("vanished")  # deleted in between
+            if rule.refusal == 404 or (found is None and await self._is_nowhere(rule)):
+                raise SubmissionRejected(self._unknown_project(answer))
+            if holder is None or rule.verdict is Verdict.PERMANENT:
+                raise SubmissionRejected(rejection_for(answer, f"the Job {self.name}"))
+            if self._job.name or self._attempt + 1 == MAX_NAMES:
+                raise SubmissionRejected(Rejection(409, f"the name {self.name} is taken by another job", _ANOTHER_NAME))
+            self._take_name(self._attempt + 1)
+
+    async def _is_nowhere(self, rule: Rule) -> bool:
+        """Tell whether the service has no rights in the namespace because there is none: rights are looked at first."""
+        return rule.name == "forbidden" and await self._api.has_namespace(self.namespace) is False
+
+    def _unknown_project(self, answer: ApiAnswer) -> Rejection:
+        message = f"the project {self._job.project} is unknown: there is no namespace {self.namespace}"
+        return Rejection(404, message, answer.message)
+
+    async def make_dependent(self, dependent: Dependent, uid: str) -> tuple[str, ...]:
+        """Create an object that belongs to the Job with this uid, or find it; return the API server's warnings.
+
+        Raises RollBack.
+        """
+        body = owned_by(dependent.body, self.name, uid)
+        name = body["metadata"]["name"]
+        try:
+            return (await self._api.create(dependent.resource, self.namespace, body, self._guard)).warnings
+        except ApiError as error:
+            answer, rule = error.answer, _final(error)
+        found = await self._look(dependent.resource, name, rule)
+        if found is None and rule.verdict is Verdict.EXISTS:
+            raise TemporaryFailure("vanished")
+        if found and _is_owned_by(found["metadata"], uid):
+            return ()
+        if found and _is_being_collected(found["metadata"], self.name):
+            raise TemporaryFailure("being-collected")
+        raise RollBack(rejection_for(answer, f"the {body['kind']} {name}"))
+
+    async def take_back(self, rejection: Rejection) -> None:
+        """Delete the submission's Job, if there is one; what it owns is collected with it."""
+        found = await self._api.read("jobs", self.namespace, self.name)
+        if found is None or same_submission(found["metadata"], self._submission.id, self._request) is not Holder.SAME:
+            return
+        metadata = found["metadata"]
+        note = {REJECTION_ANNOTATION: f"{rejection.status} {rejection.message}"}
+        with _unless_gone():
+            await self._api.patch("jobs", self.namespace, self.name, _release_patch(metadata, note), self._guard)
+        with _unless_gone():
+            await self._api.delete("jobs", self.namespace, self.name, metadata["uid"], self._guard)
+
+    async def _look(self, resource: str, name: str, refusal: Rule) -> dict[str, Any] | None:
+        """Read what may stand behind a refusal; nothing, where the service is refused a look as well."""
+        try:
+            return await self._api.read(resource, self.namespace, name)
+        except ApiError as error:
+            if refusal.verdict is Verdict.PERMANENT and judge(error.answer) is Verdict.PERMANENT:
+                return None
+            raise
+
+
+async def release_job(api: KubeApi, namespace: str, outcome: Outcome, guard: Guard) -> None:
+    """Take the hold off the Job of a successful outcome, if it is there and held; repeating it is harmless."""
+    found = await api.read("jobs", namespace, str(outcome.name))
+    if found is None or not is_held(found):
+        return
+    metadata = found["metadata"]
+    if same_submission(metadata, outcome.id, outcome.fingerprint) is Holder.SAME:
+        with _unless_gone():
+            await api.patch("jobs", namespace, metadata["name"], _release_patch(metadata, {}), guard)
+
+
+def _final(error: ApiError) -> Rule:
+    """Return the rule of a final answer; raise what another try may change."""
+    rule = rule_for(error.answer)
+    if rule.verdict in (Verdict.TEMPORARY, Verdict.OUTAGE):
+        raise error
+    return rule
+
+
+@contextmanager
+def _unless_gone() -> Iterator[None]:
+    """Pass over the answer that an object is gone, or that another one has its name by now."""
+    try:
+        yield
+    except ApiError as error:
+        if not is_gone(error.answer):
+            raise
+
+
+def is_gone(answer: ApiAnswer) -> bool:
+    """Tell whether a patch or a deletion was refused because there is no object of this name and uid any more."""
+    causes = answer.details.get("causes") or ()
+    return (
+        answer.reason == "NotFound"
+        or rule_for(answer).name == "precondition"
+        or any(cause.get("field") == "metadata.uid" for cause in causes)  # a patch with the uid of a former object
+    )
+
+
+def _release_patch(metadata: Mapping[str, Any], annotations: dict[str, str]) -> dict[str, Any]:
+    """Take the hold off this very Job (a uid in a patch is a precondition) and annotate it."""
+    return {"metadata": {"uid": metadata["uid"], "annotations": annotations, **RELEASE_PATCH["metadata"]}}
+
+
+def _made_before(metadata: Mapping[str, Any]) -> CreatedJob:
+    note = metadata["annotations"].get(REJECTION_ANNOTATION)
+    if note is not None:
+        status, _, message = note.partition(" ")
+        raise RollBack(Rejection(int(status), message))
+    return CreatedJob(metadata["uid"], is_leaving="deletionTimestamp" in metadata)
+
+
+def _is_owned_by(metadata: Mapping[str, Any], uid: str) -> bool:
+    return any(owner.get("uid") == uid for owner in metadata.get("ownerReferences") or ())
+
+
+def _is_being_collected(metadata: Mapping[str, Any], job: str) -> bool:
+    """Tell whether an object is on its way out: marked so, or owned by nothing but a former Job of this name.
+
+    The name belongs to another Job now, so its former owner is gone and the garbage collector will come.
+    """
+    owners = metadata.get("ownerReferences") or ()
+    former = bool(owners) and all(owner.get("kind") == "Job" and owner.get("name") == job for owner in owners)
+    return former or "deletionTimestamp" in metadata

@@ -1,0 +1,129 @@
+"""Asking until Kubernetes has decided: temporary failures are tried again, an outage is waited for.
+
+What is temporary and what is an outage stands in the table of `outcomes`; here it is acted on. Only decisions come
+back to `submitter`, so that its steps read as if the API server always answered.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from service.cluster.concurrency import Limiter
+from service.cluster.isolation import SlowNamespaces
+from service.cluster.outage import OutageGate
+from service.errors import TemporaryFailure
+from service.kube.decisions import Verdict, rule_for
+from service.kube.errors import ApiError, ApiUnreachable
+from service.settings import KubeSettings
+from service.telemetry.metrics import Metrics
+
+T = TypeVar("T")
+
+MAX_DOUBLINGS = 32
+"""Doublings of the back-off, beyond which every cap is reached."""
+SUSPECT_SHARE = 8
+"""For one in so many places a suspect namespace may have a request in progress."""
+Pause = Callable[[float], Awaitable[None]]
+"""Sleeps for a number of seconds between two tries, letting others work in the meantime."""
+
+
+class Retrier:
+    """Repeats steps until they are decided; `uniform` gives random numbers in [0, 1)."""
+
+    def __init__(
+        self,
+        circuit: OutageGate,
+        limiter: Limiter,
+        settings: KubeSettings,
+        metrics: Metrics,
+        uniform: Callable[[], float] = random.random,
+    ) -> None:
+        self._circuit = circuit
+        self._limiter = limiter
+        self._bulkhead = SlowNamespaces(
+            max(1, settings.max_in_flight // SUSPECT_SHARE), settings.request_timeout_seconds / 2
+        )
+        self._base = settings.retry_base_seconds
+        self._cap = settings.retry_cap_seconds
+        self._retries = metrics.retries
+        self._uniform = uniform
+
+    async def until_final(
+        self, step: Callable[[], Awaitable[T]], namespace: str, pause: Pause, deadline: float = 0
+    ) -> T:
+        """Repeat `step`, which must be fit to be repeated, until its end does not depend on luck; return its result.
+
+        `namespace` is where it acts. Raises ApiError where the answer is final, TemporaryFailure where tries have
+        failed for `deadline` seconds (0: never), and whatever else the step raises. The time of an outage does not
+        count: it decides nothing.
+        """
+        attempt = 0
+        failing_since: float | None = None
+        while True:
+            if self._circuit.open:
+                await self._outage_over()
+            try:
+                return await self._limited(step, namespace)
+            except TemporaryFailure as error:
+                failure, is_outage = error, False
+            except ApiUnreachable as error:
+                failure, is_outage = TemporaryFailure(error.reason), True
+            except ApiError as error:
+                rule = rule_for(error.answer)
+                if rule.verdict not in (Verdict.TEMPORARY, Verdict.OUTAGE):
+                    raise
+                failure = TemporaryFailure(rule.name, error.answer.retry_after)
+                is_outage = rule.verdict is Verdict.OUTAGE
+            self._retries.labels(reason=failure.reason).inc()
+            if is_outage and await self._outage_over():
+                attempt, failing_since = 0, None
+                continue
+            now = asyncio.get_running_loop().time()
+            failing_since = now if failing_since is None else failing_since
+            if deadline and now - failing_since >= deadline:
+                raise failure
+            await pause(retry_delay(attempt, failure.retry_after, self._uniform(), self._base, self._cap))
+            attempt += 1
+
+    async def _outage_over(self) -> bool:
+        """Wait until the API server answers; return True, and suspect no namespace any more, if it did not at first."""
+        was_away = await self._circuit.until_closed()
+        if was_away:
+            self._bulkhead.forgive()
+        return was_away
+
+    async def _limited(self, step: Callable[[], Awaitable[T]], namespace: str) -> T:
+        """Do a step when there is a place for it, and let those who give places know how it went.
+
+        Raises ApiUnreachable where the namespace is suspect and has enough requests in progress: somebody shall look
+        whether it is the API server after all.
+        """
+        bulkhead, loop = self._bulkhead, asyncio.get_running_loop()
+        entered = None if bulkhead.suspects(namespace, loop.time()) else await self._limiter.enter()
+        if entered is not None and bulkhead.suspects(namespace, entered):
+            self._limiter.give_back()
+            entered = None
+        if entered is None and bulkhead.full(namespace):
+            raise ApiUnreachable("suspect")
+        number = bulkhead.begin(namespace, loop.time())
+        refused, retry_after = False, None
+        try:
+            return await step()
+        except ApiError as error:
+            refused, retry_after = error.answer.status == 429, error.answer.retry_after
+            raise
+        finally:
+            bulkhead.end(namespace, number, loop.time())
+            if entered is not None:
+                self._limiter.leave(entered, refused=refused, retry_after=retry_after)
+
+
+def retry_delay(attempt: int, retry_after: float | None, unit_random: float, base: float, cap: float) -> float:
+    """Return the seconds to wait before try number `attempt` + 2: capped exponential back-off with full jitter.
+
+    `attempt` counts from 0, `unit_random` is uniform in [0, 1), `base` and `cap` are seconds. The jitter comes on top
+    of the server's `retry_after`, which is the same for everybody and would bring them all back at once.
+    Source: AWS Architecture Blog, "Exponential Backoff And Jitter".
+    """
+    return (retry_after or 0.0) + unit_random * min(cap, base * 2.0 ** min(attempt, MAX_DOUBLINGS))

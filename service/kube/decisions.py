@@ -1,0 +1,164 @@
+"""What an answer of the Kubernetes API means for a submission: wait, ask, or refuse for good.
+
+Stands between the API and the outcome: the submitter hands every answer of 400 and above to `rule_for` and does what
+its verdict says. `RULES` is the one table of errors; the page of the documentation is written from it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from service.errors import Fault, Rejection
+
+_MAX_MESSAGE: Final = 2000  # characters of a server's sentence that are passed on
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAnswer:
+    """An answer of the API server: the HTTP status and what its `Status` body says (empty where it sent none).
+
+    `retry_after` in seconds; `details` as in the body, with the `causes` of an invalid object; `warnings` are the texts
+    of its `Warning` headers.
+    """
+
+    status: int
+    reason: str = ""
+    message: str = ""
+    retry_after: float | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class Verdict(StrEnum):
+    """What to do about an answer."""
+
+    EXISTS = "exists"
+    """Read the object by name: `same_submission` tells whose it is."""
+    QUOTA = "quota"
+    """Read the object by name, for quota is checked before existence; refuse where it is not ours."""
+    PERMANENT = "permanent"
+    """Refuse: the same request will never be accepted."""
+    TEMPORARY = "temporary"
+    """Try again after `retry_delay`."""
+    OUTAGE = "outage"
+    """Nobody's request is at fault: everything waits until the API is back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table: a match on the answer, the verdict, and the HTTP status of a refusal.
+
+    `name` is unique, fit for the label of a metric and an anchor of the documentation. `statuses` are the HTTP statuses
+    it covers, `reason` and `pattern` (a regular expression searched in the message) narrow it. `meaning` completes
+    "Kubernetes refused the Job x: ...".
+    """
+
+    name: str
+    statuses: range
+    reason: str | None
+    pattern: str | None
+    verdict: Verdict
+    refusal: int | None
+    meaning: str
+
+    def matches(self, answer: ApiAnswer) -> bool:
+        """Tell whether the answer is of this row."""
+        return (
+            answer.status in self.statuses
+            and (self.reason is None or self.reason == answer.reason)
+            and (self.pattern is None or re.search(self.pattern, answer.message) is not None)
+        )
+
+
+def _only(status: int) -> range:
+    return range(status, status + 1)
+
+
+_CLIENT, _SERVER = range(400, 500), range(500, 600)
+_E, _Q, _P, _T, _O = Verdict.EXISTS, Verdict.QUOTA, Verdict.PERMANENT, Verdict.TEMPORARY, Verdict.OUTAGE
+
+# a table is read by rows
+# fmt: off
+RULES: Final = (
+    Rule("already-exists", _only(409), "AlreadyExists", None,
+         _E, 409, "an object of this name exists"),
+    Rule("denied", range(400, 429), None, r"webhook .* denied the request|ValidatingAdmissionPolicy .* denied",
+         _P, 403, "a policy of the cluster denies it"),
+    Rule("precondition", _only(409), None, r"UID in (?:the )?precondition",
+         _P, 409, "the object of this name is another one by now"),
+    Rule("conflict", _only(409), None, None,
+         _T, None, "a passing conflict with another writer, such as on a quota"),
+    Rule("namespace-terminating", _only(403), None, r"because it is being terminated",
+         _P, 404, "the namespace of the project is being deleted, which is as good as gone"),
+    Rule("quota-exceeded", _only(403), None, r"forbidden: exceeded quota",
+         _Q, 429, "the quota of the project is used up"),
+    Rule("quota-unknown", _only(403), None, r"forbidden: status unknown for quota",
+         _T, None, "the use of a new quota has not been counted yet"),
+    Rule("not-ready", _only(403), None, r"forbidden: not yet ready to handle request",
+         _T, None, "an API server that has just started is still filling its caches"),
+    Rule("forbidden", _only(403), None, None,
+         _P, 403, "it is not allowed in the namespace of the project"),
+    Rule("unknown-namespace", _only(404), None, r'^namespaces? "',
+         _P, 404, "the project is unknown: it has no namespace"),
+    Rule("no-such-api", _only(404), None, None,
+         _O, None, "what answers is not the API of a cluster, or not yet"),
+    Rule("unauthorized", _only(401), None, None,
+         _O, None, "the service's own credentials are not accepted"),
+    Rule("bad-request", _only(400), None, None,
+         _P, 400, "the object is malformed"),
+    Rule("invalid", _only(422), None, None,
+         _P, 400, "the object breaks a rule of Kubernetes"),
+    Rule("too-large", _only(413), None, None,
+         _P, 413, "the object is larger than the API server takes"),
+    Rule("request-timeout", _only(408), None, None,
+         _T, None, "the API server gave up waiting for the request"),
+    Rule("too-many-requests", _only(429), None, None,
+         _T, None, "the API server sheds load"),
+    Rule("store-too-large", _SERVER, None, r"request is too large|message larger than max",
+         _P, 413, "the object is larger than the cluster's store takes"),
+    Rule("webhook-failed", _SERVER, None, r"failed calling webhook",
+         _T, None, "an admission webhook does not answer"),
+    Rule("server-error", _SERVER, None, None,
+         _T, None, "the API server or something in front of it is in trouble"),
+    Rule("defect", _CLIENT, None, None,
+         _P, 500, "the service asked in a way the API does not know, a defect of its own"),
+    Rule("no-api", range(1000), None, None,
+         _O, None, "a redirect or another answer that an API server does not give"),
+)
+# fmt: on
+"""The table of errors, for creates and for deletes under a precondition; the first row that matches counts."""
+
+
+def rule_for(answer: ApiAnswer) -> Rule:
+    """Return the first row of `RULES` that matches; every status of three digits has one."""
+    return next(rule for rule in RULES if rule.matches(answer))
+
+
+def judge(answer: ApiAnswer) -> Verdict:
+    """Return what to do about an answer of 400 and above to the creation of an object."""
+    return rule_for(answer).verdict
+
+
+def rejection_for(answer: ApiAnswer, what: str) -> Rejection:
+    """Return the refusal that an answer amounts to, in the server's own words.
+
+    `what` names the object, as in `the Job train-1`. The details are the faults of the object where the server lists
+    them, with its field paths, else the meaning of the answer. Raises ValueError for an answer that refuses nothing.
+    """
+    rule = rule_for(answer)
+    if rule.refusal is None:
+        msg = f"{answer.status} {answer.reason} is no refusal"
+        raise ValueError(msg)
+    message = f"Kubernetes refused {what}: {answer.message[:_MAX_MESSAGE] or rule.meaning}"
+    return Rejection(rule.refusal, message, _causes(answer.details) or rule.meaning)
+
+
+def _causes(details: Mapping[str, Any]) -> tuple[Fault, ...]:
+    causes = details.get("causes")
+    return tuple(
+        Fault(str(cause.get("field") or ""), str(cause.get("message") or "")[:_MAX_MESSAGE])
+        for cause in (causes if isinstance(causes, list) else ())
+        if isinstance(cause, Mapping)
+    )

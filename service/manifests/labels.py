@@ -1,0 +1,42 @@
+"""Every label, annotation and finalizer that this service writes or selects by, once each.
+
+What is written here stands on the objects of running installations: never change a value.
+"""
+
+from typing import Any, Final
+
+SUBMISSION_ID_ANNOTATION: Final = "job-submission.io/submission-id"
+"""On every object: the key of the submission that made it. Answers "is this Job mine?"."""
+
+FINGERPRINT_ANNOTATION: Final = "job-submission.io/fingerprint"
+"""On every object: the fingerprint of the request. Answers "was it the same request?"."""
+
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+"""On every object and pod: Kubernetes' recommended label for the tool that manages an object."""
+
+MANAGER: Final = "job-submission"
+"""The value of `MANAGED_BY_LABEL`."""
+
+PROJECT_LABEL: Final = "project"
+"""On every object and pod: the project, as Run:AI labels it."""
+
+USER: Final = "job-submission.io/user"
+"""On every object: the submitting user as an annotation. A label too, on pods as well, where the name can be one."""
+
+TRACEPARENT_ANNOTATION: Final = "job-submission.io/traceparent"
+"""On the Job: the W3C trace context of the submission."""
+
+HOLD_FINALIZER: Final = "job-submission.io/outcome-pending"
+"""On a Job with a short TTL until its outcome is acknowledged: it may be deleted, but its name stays taken."""
+
+JOB_NAME_LABEL: Final = "batch.kubernetes.io/job-name"
+"""Put on pods by the Job controller; Services select by it."""
+
+NODE_TYPE_LABEL: Final = "run.ai/type"
+"""On nodes, by their administrator: what `nodeType` selects."""
+
+REJECTION_ANNOTATION: Final = "job-submission.io/rejection"
+"""On a Job that is taken back: the rejection, so that whoever finds the Job still there goes on taking it back."""
+
+RELEASE_PATCH: Final[dict[str, Any]] = {"metadata": {"$deleteFromPrimitiveList/finalizers": [HOLD_FINALIZER]}}
+"""Strategic merge patch that takes `HOLD_FINALIZER` off a Job and leaves those of others; repeating it is harmless."""

@@ -1,0 +1,1 @@
+"""What a submission is: its identity and names, and the records it travels in. Pure."""

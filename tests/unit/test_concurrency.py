@@ -1,0 +1,131 @@
+"""How many steps may be in progress at the Kubernetes API, and when."""
+
+import asyncio
+from collections import Counter
+
+from service.cluster.concurrency import Limiter
+from service.cluster.outage import OutageGate
+from service.cluster.retries import Retrier
+from service.kube import ApiError
+from service.kube.decisions import ApiAnswer
+from service.settings import KubeSettings
+from service.telemetry.metrics import Metrics
+
+SHED = ApiError(ApiAnswer(429, "TooManyRequests", "try again", retry_after=0.001))
+
+
+def limiter(most=32, slow_seconds=60.0, per_second=0.0):
+    return Limiter(most, slow_seconds, per_second, Metrics().kube_limit.set)
+
+
+async def rounds(limit: Limiter, count: int, **how) -> list[int]:
+    """Let full rounds of steps come and go; return the limit after each."""
+    seen = []
+    for _ in range(count):
+        entered = [await limit.enter() for _ in range(int(limit.limit))]
+        for at in entered:
+            limit.leave(at, **how)
+        seen.append(int(limit.limit))
+    return seen
+
+
+async def test_doubles_each_round_up_to_the_most():
+    assert await rounds(limiter(most=100), 4) == [50, 100, 100, 100]
+
+
+async def test_grows_by_one_a_round_from_where_it_was_too_much():
+    limit = limiter(most=64)
+    limit.leave(await limit.enter(), refused=True, retry_after=0.001)
+    assert int(limit.limit) == 8
+    assert await rounds(limit, 4) == [9, 10, 11, 12]
+
+
+async def test_slow_rounds_shrink_it_to_one():
+    limit = limiter(slow_seconds=-1.0)  # nothing is quick enough
+    assert await rounds(limit, 7) == [5, 3, 2, 1, 1, 1, 1]
+
+
+async def test_a_minority_of_slow_answers_is_outvoted():
+    limit = limiter(most=16, slow_seconds=1.0)
+    now = asyncio.get_running_loop().time()
+    entered = [await limit.enter() for _ in range(4)]
+    for at in (now - 10, now - 10, *entered[2:]):
+        limit.leave(at)
+    assert limit.limit == 8
+
+
+async def test_a_429_halves_it_once_for_all_that_were_on_their_way():
+    limit = limiter(most=64)
+    entered = [await limit.enter() for _ in range(16)]
+    for at in entered:
+        limit.leave(at, refused=True, retry_after=0.001)
+    assert limit.limit == 8
+    limit.leave(await limit.enter(), refused=True, retry_after=0.001)
+    assert limit.limit == 4
+
+
+async def test_nobody_goes_before_the_server_said():
+    limit, loop = limiter(), asyncio.get_running_loop()
+    refused_at = await limit.enter()
+    limit.leave(refused_at, refused=True, retry_after=0.05)
+    assert await limit.enter() - refused_at >= 0.05
+    assert loop.time() - refused_at >= 0.05
+
+
+async def test_steps_are_spaced_out():
+    limit = limiter(per_second=50)
+    entered = []
+    for _ in range(4):
+        entered.append(await limit.enter())
+        limit.leave(entered[-1])
+    assert entered[-1] - entered[0] >= 3 / 50
+
+
+async def test_places_go_in_order_and_a_cancelled_wait_keeps_none():
+    limit = limiter(most=1)
+    first = await limit.enter()
+    order: list[str] = []
+
+    async def wait(name: str) -> None:
+        at = await limit.enter()
+        order.append(name)
+        limit.leave(at)
+
+    waiting = {name: asyncio.create_task(wait(name)) for name in "abc"}
+    await asyncio.sleep(0)
+    waiting["a"].cancel()
+    limit.leave(first)  # b is admitted now ...
+    waiting["b"].cancel()  # ... and cancelled before it runs
+    await asyncio.gather(*waiting.values(), return_exceptions=True)
+    assert order == ["c"]
+
+
+async def test_a_storm_of_429_gets_fewer_requests_than_a_normal_load():
+    """32 submissions in progress: without a limit each of the storm's rounds would be 32 requests."""
+    metrics, settings = Metrics(), KubeSettings()
+    limit = Limiter(32, 1.0, 0.0, metrics.kube_limit.set)
+    circuit = OutageGate(lambda: asyncio.sleep(0, result=True), 1.0, metrics.kube_up.set)
+    persistence = Retrier(circuit, limit, settings, metrics)
+    busy = answered = 0
+    at_once: Counter[int] = Counter()
+
+    async def step() -> str:
+        nonlocal busy, answered
+        busy += 1
+        answered += 1
+        at_once[busy] += 1
+        storm = answered <= 100
+        await asyncio.sleep(0)
+        busy -= 1
+        if storm:
+            raise SHED
+        return "created"
+
+    async def pause(_: float) -> None:
+        await asyncio.sleep(0)
+
+    done = await asyncio.gather(*(persistence.until_final(step, "runai-team-a", pause) for _ in range(32)))
+    assert done == ["created"] * 32
+    assert answered == 132
+    assert max(at_once) == 8, "a quarter at first, never more in the storm"
+    assert sum(at_once[number] for number in range(2, 33)) < 40, "soon one at a time"

@@ -1,0 +1,607 @@
+"""Manifests, whole: a base that is written out once, and what each parameter and each profile changes in it."""
+
+from typing import Any
+
+import pytest
+
+from service.manifests.dependents import Dependent, owned_by
+from service.manifests.job import ManifestOptions, Manifests, build, effect_warnings, is_held
+from service.manifests.labels import HOLD_FINALIZER, RELEASE_PATCH
+from service.manifests.profiles import GPU_SHARING, Profile
+from service.submission.identity import SubmissionId
+from service.validation import PARAMETERS, JobSubmission, validate
+
+ONE = SubmissionId("/topics/job-submissions", "order-17")
+PRINT = "ab" * 32
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+LABELS = {"app.kubernetes.io/managed-by": "job-submission", "project": "team-a"}
+ANNOTATIONS = {"job-submission.io/submission-id": ONE.key, "job-submission.io/fingerprint": PRINT}
+
+
+def submission(profile: Profile = "kubernetes", **job: Any) -> JobSubmission:
+    return validate({"job": {"project": "team-a", "image": "busybox", **job}}, shares_gpus=profile in GPU_SHARING)
+
+
+def built(
+    job: dict[str, Any],
+    profile: Profile = "kubernetes",
+    *,
+    user: str | None = None,
+    traceparent: str | None = None,
+    options: ManifestOptions | None = None,
+) -> Manifests:
+    return build(
+        submission(profile, **job),
+        id=ONE,
+        name="train-1",
+        namespace="runai-team-a",
+        profile=profile,
+        user=user,
+        fingerprint=PRINT,
+        traceparent=traceparent,
+        options=options or ManifestOptions(),
+    )
+
+
+def job_manifest(
+    *,
+    labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
+    metadata: dict[str, Any] | None = None,
+    spec: dict[str, Any] | None = None,
+    pod_labels: dict[str, str] | None = None,
+    pod_metadata: dict[str, Any] | None = None,
+    pod: dict[str, Any] | None = None,
+    container: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The Job of the least request, with what the case adds."""
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": "train-1",
+            "namespace": "runai-team-a",
+            "labels": {**LABELS, **(labels or {})},
+            "annotations": {**ANNOTATIONS, **(annotations or {})},
+            **(metadata or {}),
+        },
+        "spec": {
+            **(spec or {}),
+            "template": {
+                "metadata": {"labels": {**LABELS, **(pod_labels or {})}, **(pod_metadata or {})},
+                "spec": {
+                    "restartPolicy": "Never",
+                    **(pod or {}),
+                    "containers": [
+                        {"name": "job", "image": "busybox", "imagePullPolicy": "Always", **(container or {})}
+                    ],
+                },
+            },
+        },
+    }
+
+
+def dependent_metadata(name: str) -> dict[str, Any]:
+    return {"name": name, "namespace": "runai-team-a", "labels": LABELS, "annotations": ANNOTATIONS}
+
+
+def claim(name: str, **spec: Any) -> Dependent:
+    body = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": dependent_metadata(name),
+        "spec": {"accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem", **spec},
+    }
+    return Dependent("persistentvolumeclaims", body)
+
+
+def service(service_type: str, *ports: dict[str, Any]) -> Dependent:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": dependent_metadata("train-1"),
+        "spec": {
+            "type": service_type,
+            "selector": {"batch.kubernetes.io/job-name": "train-1"},
+            "ports": list(ports),
+        },
+    }
+    return Dependent("services", body)
+
+
+def ingress(port: int, **spec: Any) -> Dependent:
+    path = {
+        "path": "/team-a-train-1",
+        "pathType": "Prefix",
+        "backend": {"service": {"name": "train-1", "port": {"number": port}}},
+    }
+    body = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": dependent_metadata("train-1"),
+        "spec": {**spec, "rules": [{"http": {"paths": [path]}}]},
+    }
+    return Dependent("ingresses", body)
+
+
+PORT_80 = {"name": "port-80", "port": 80, "targetPort": 80}
+CLAIMS = [
+    {"storageClass": "my-storage1", "size": "3GB", "path": "/tmp/john", "readOnly": True},
+    {"size": "4Gi", "path": "/tmp/jill"},
+]
+CLAIM_OBJECTS = (
+    claim("pvc-train-1-0", resources={"requests": {"storage": "3G"}}, storageClassName="my-storage1"),
+    claim("pvc-train-1-1", resources={"requests": {"storage": "4Gi"}}),
+)
+
+# parameter -> the rest of the request, what it changes in the Job, and the dependents it makes
+CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any], tuple[Dependent, ...]]]] = {
+    "name": [({"name": "given"}, {}, ())],  # which name it gives is naming's; here it arrives as an argument
+    "jobNamePrefix": [({"jobNamePrefix": "prefix"}, {}, ())],
+    "project": [({"project": "team-a"}, {}, ())],
+    "image": [({"image": "gcr.io/x/y:1"}, {"container": {"image": "gcr.io/x/y:1"}}, ())],
+    "interactive": [
+        ({"interactive": True}, {"spec": {"backoffLimit": 0, "completions": 1}}, ()),
+        ({"interactive": False}, {}, ()),
+    ],
+    "command": [
+        ({"command": "python -c 'print(1)'"}, {"container": {"command": ["python", "-c", "print(1)"]}}, ()),
+        ({"command": ["a b", "c"]}, {"container": {"command": ["a b", "c"]}}, ()),
+    ],
+    "arguments": [
+        ({"arguments": ["-e", "-f"]}, {"container": {"args": ["-e", "-f"]}}, ()),
+        ({"arguments": []}, {}, ()),
+    ],
+    "environment": [
+        (
+            {"environment": {"BATCH_SIZE": 50, "LEARNING_RAGE": 0.2, "A": "", "B": True}},
+            {
+                "container": {
+                    "env": [
+                        {"name": "BATCH_SIZE", "value": "50"},
+                        {"name": "LEARNING_RAGE", "value": "0.2"},
+                        {"name": "A", "value": ""},
+                        {"name": "B", "value": "true"},
+                    ]
+                }
+            },
+            (),
+        ),
+        ({"environment": {}}, {}, ()),
+    ],
+    "imagePullPolicy": [({"imagePullPolicy": "ifnotpresent"}, {"container": {"imagePullPolicy": "IfNotPresent"}}, ())],
+    "stdin": [({"stdin": True}, {"container": {"stdin": True}}, ()), ({"stdin": False}, {}, ())],
+    "tty": [({"stdin": True, "tty": True}, {"container": {"stdin": True, "tty": True}}, ())],
+    "workingDir": [({"workingDir": "/work"}, {"container": {"workingDir": "/work"}}, ())],
+    "createHomeDir": [
+        (
+            {"createHomeDir": True, "environment": {"A": "b"}},
+            {
+                "pod": {"volumes": [{"name": "home", "emptyDir": {}}]},
+                "container": {
+                    "env": [{"name": "HOME", "value": "/home/runai-home"}, {"name": "A", "value": "b"}],
+                    "volumeMounts": [{"name": "home", "mountPath": "/home/runai-home"}],
+                },
+            },
+            (),
+        ),
+        ({"createHomeDir": False}, {}, ()),
+    ],
+    "gpu": [
+        ({"gpu": 2}, {"container": {"resources": {"limits": {"nvidia.com/gpu": "2"}}}}, ()),
+        ({"gpu": 1.0}, {"container": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}, ()),
+        ({"gpu": 0}, {}, ()),
+    ],
+    "cpu": [
+        ({"cpu": 0.5}, {"container": {"resources": {"requests": {"cpu": "500m"}}}}, ()),
+        ({"cpu": 2}, {"container": {"resources": {"requests": {"cpu": "2"}}}}, ()),
+    ],
+    "cpuLimit": [({"cpuLimit": 4}, {"container": {"resources": {"limits": {"cpu": "4"}}}}, ())],
+    "memory": [({"memory": "512MB"}, {"container": {"resources": {"requests": {"memory": "512M"}}}}, ())],
+    "memoryLimit": [
+        (
+            {"memory": "1Gi", "memoryLimit": "2Gi", "gpu": 1, "cpuLimit": 1},
+            {
+                "container": {
+                    "resources": {
+                        "requests": {"memory": "1Gi"},
+                        "limits": {"cpu": "1", "memory": "2Gi", "nvidia.com/gpu": "1"},
+                    }
+                }
+            },
+            (),
+        )
+    ],
+    "largeShm": [
+        (
+            {"largeShm": True},
+            {
+                "pod": {"volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}]},
+                "container": {"volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}]},
+            },
+            (),
+        )
+    ],
+    "pvc": [
+        (
+            {"pvc": CLAIMS},
+            {
+                "pod": {
+                    "volumes": [
+                        {"name": "pvc-0", "persistentVolumeClaim": {"claimName": "pvc-train-1-0"}},
+                        {"name": "pvc-1", "persistentVolumeClaim": {"claimName": "pvc-train-1-1"}},
+                    ]
+                },
+                "container": {
+                    "volumeMounts": [
+                        {"name": "pvc-0", "mountPath": "/tmp/john", "readOnly": True},
+                        {"name": "pvc-1", "mountPath": "/tmp/jill"},
+                    ]
+                },
+            },
+            CLAIM_OBJECTS,
+        )
+    ],
+    "volume": [
+        (
+            {"volume": {"/raid/data": "/root/data:ro", "/raid/code": "/root/code"}},
+            {
+                "pod": {
+                    "volumes": [
+                        {"name": "volume-0", "hostPath": {"path": "/raid/data"}},
+                        {"name": "volume-1", "hostPath": {"path": "/raid/code"}},
+                    ]
+                },
+                "container": {
+                    "volumeMounts": [
+                        {"name": "volume-0", "mountPath": "/root/data", "readOnly": True},
+                        {"name": "volume-1", "mountPath": "/root/code"},
+                    ]
+                },
+            },
+            (),
+        )
+    ],
+    "hostIpc": [({"hostIpc": True}, {"pod": {"hostIPC": True}}, ())],
+    "hostNetwork": [
+        ({"hostNetwork": True}, {"pod": {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}}, ())
+    ],
+    "ports": [
+        (
+            {"ports": [{"container": 80, "external": 32188}, {"container": 443, "autoGenerate": True}]},
+            {"container": {"ports": [{"containerPort": 80}, {"containerPort": 443}]}},
+            (),
+        )
+    ],
+    "serviceType": [
+        (
+            {
+                "serviceType": "NodePort",
+                "ports": [{"container": 80, "external": 32188}, {"container": 443, "autoGenerate": True}],
+            },
+            {"container": {"ports": [{"containerPort": 80}, {"containerPort": 443}]}},
+            (
+                service(
+                    "NodePort",
+                    {**PORT_80, "nodePort": 32188},
+                    {"name": "port-443", "port": 443, "targetPort": 443},
+                ),
+            ),
+        ),
+        (
+            {"serviceType": "loadbalancer", "ports": [{"container": 80, "external": 8080}, {"container": 443}]},
+            {"container": {"ports": [{"containerPort": 80}, {"containerPort": 443}]}},
+            (
+                service(
+                    "LoadBalancer",
+                    {"name": "port-80", "port": 8080, "targetPort": 80},
+                    {"name": "port-443", "port": 443, "targetPort": 443},
+                ),
+            ),
+        ),
+        (
+            {"serviceType": "ingress", "ports": [{"container": 80}]},
+            {"container": {"ports": [{"containerPort": 80}]}},
+            (service("ClusterIP", PORT_80), ingress(80)),
+        ),
+        (
+            {"serviceType": "portforward", "ports": [{"container": 80, "external": 8080}]},
+            {"container": {"ports": [{"containerPort": 80}]}},
+            (),
+        ),
+    ],
+    "backoffLimit": [
+        ({"backoffLimit": 3}, {"spec": {"backoffLimit": 3}}, ()),
+        ({"backoffLimit": 0}, {"spec": {"backoffLimit": 0}}, ()),
+    ],
+    "completions": [({"completions": 3}, {"spec": {"completions": 3}}, ())],
+    "parallelism": [({"completions": 4, "parallelism": 2}, {"spec": {"completions": 4, "parallelism": 2}}, ())],
+    "elastic": [({"elastic": True}, {}, ())],
+    "preemptible": [({"preemptible": True}, {}, ())],
+    "ttlAfterFinish": [
+        ({"ttlAfterFinish": "1h30m"}, {"spec": {"ttlSecondsAfterFinished": 5400}}, ()),
+        ({"ttlAfterFinish": "0s"}, {"spec": {"ttlSecondsAfterFinished": 0}}, ()),
+    ],
+    "preventPrivilegeEscalation": [
+        (
+            {"preventPrivilegeEscalation": True},
+            {"container": {"securityContext": {"allowPrivilegeEscalation": False}}},
+            (),
+        ),
+        ({"preventPrivilegeEscalation": False}, {}, ()),
+    ],
+    "nodeType": [({"nodeType": "dgx-2"}, {"pod": {"nodeSelector": {"run.ai/type": "dgx-2"}}}, ())],
+}
+
+
+def test_every_parameter_has_a_case():
+    assert sorted(CASES) == sorted(PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    ("job", "changes", "dependents"),
+    [pytest.param(*case, id=f"{name}-{i}") for name, cases in CASES.items() for i, case in enumerate(cases)],
+)
+def test_a_parameter(job: dict[str, Any], changes: dict[str, Any], dependents: tuple[Dependent, ...]):
+    assert built(job) == Manifests(job_manifest(**changes), dependents)
+
+
+def test_the_least_request():
+    assert built({}) == Manifests(
+        {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {
+                "name": "train-1",
+                "namespace": "runai-team-a",
+                "labels": {"app.kubernetes.io/managed-by": "job-submission", "project": "team-a"},
+                "annotations": {
+                    "job-submission.io/submission-id": ONE.key,
+                    "job-submission.io/fingerprint": PRINT,
+                },
+            },
+            "spec": {
+                "template": {
+                    "metadata": {"labels": {"app.kubernetes.io/managed-by": "job-submission", "project": "team-a"}},
+                    "spec": {
+                        "restartPolicy": "Never",
+                        "containers": [{"name": "job", "image": "busybox", "imagePullPolicy": "Always"}],
+                    },
+                }
+            },
+        },
+        (),
+    )
+
+
+def test_a_home_of_the_requests_own_counts():
+    manifests = built({"createHomeDir": True, "environment": {"HOME": "/x"}})
+    (container,) = manifests.job["spec"]["template"]["spec"]["containers"]
+    assert container["env"] == [{"name": "HOME", "value": "/x"}]
+
+
+RUNAI = {"runai/queue": "team-a", "priorityClassName": "train"}
+KAI = {"kai.scheduler/queue": "team-a", "priorityClassName": "train"}
+QUEUE = {"kueue.x-k8s.io/queue-name": "team-a"}
+SESSION = {"backoffLimit": 0, "completions": 1}
+
+
+def marked(scheduler: str, labels: dict[str, str], **changes: Any) -> dict[str, Any]:
+    return job_manifest(labels=labels, pod_labels=labels, pod={"schedulerName": scheduler}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("profile", "job", "expected"),
+    [
+        ("kubernetes", {"interactive": True, "preemptible": True}, job_manifest(spec=SESSION)),
+        ("runai", {}, marked("runai-scheduler", RUNAI)),
+        ("runai", {"preemptible": True}, marked("runai-scheduler", RUNAI)),
+        (
+            "runai",
+            {"interactive": True},
+            marked("runai-scheduler", {**RUNAI, "priorityClassName": "build"}, spec=SESSION),
+        ),
+        (
+            "runai",
+            {"interactive": True, "preemptible": True},
+            marked("runai-scheduler", {**RUNAI, "priorityClassName": "interactive-preemptible"}, spec=SESSION),
+        ),
+        ("runai", {"elastic": True}, marked("runai-scheduler", {**RUNAI, "elastic": "true"})),
+        (
+            "runai",
+            {"gpu": 0.5},
+            marked("runai-scheduler", RUNAI, pod_metadata={"annotations": {"gpu-fraction": "0.5"}}),
+        ),
+        (
+            "runai",
+            {"gpu": 2},
+            marked("runai-scheduler", RUNAI, container={"resources": {"limits": {"nvidia.com/gpu": "2"}}}),
+        ),
+        ("kai", {}, marked("kai-scheduler", KAI)),
+        ("kai", {"preemptible": True}, marked("kai-scheduler", KAI)),
+        ("kai", {"interactive": True}, marked("kai-scheduler", {**KAI, "priorityClassName": "build"}, spec=SESSION)),
+        (
+            "kai",
+            {"interactive": True, "preemptible": True},
+            marked("kai-scheduler", {**KAI, "priorityClassName": "build-preemptible"}, spec=SESSION),
+        ),
+        (
+            "kai",
+            {"elastic": True},
+            marked("kai-scheduler", KAI, annotations={"kai.scheduler/batch-min-member": "1"}),
+        ),
+        (
+            "kai",
+            {"completions": 4, "parallelism": 4},
+            marked("kai-scheduler", KAI, spec={"completions": 4, "parallelism": 4}),
+        ),
+        (
+            "kai",
+            {"gpu": 0.25, "cpu": 1},
+            marked(
+                "kai-scheduler",
+                KAI,
+                pod_metadata={"annotations": {"gpu-fraction": "0.25"}},
+                container={"resources": {"requests": {"cpu": "1"}}},
+            ),
+        ),
+        ("kueue", {}, job_manifest(labels=QUEUE)),
+        ("kueue", {"elastic": True, "preemptible": True}, job_manifest(labels=QUEUE)),
+        ("kueue", {"interactive": True}, job_manifest(labels=QUEUE, spec=SESSION)),
+    ],
+)
+def test_a_profile(profile: Profile, job: dict[str, Any], expected: dict[str, Any]):
+    assert built(job, profile) == Manifests(expected, ())
+
+
+def test_the_priority_class_of_kueue_is_a_setting():
+    labels = {**QUEUE, "kueue.x-k8s.io/priority-class": "high"}
+    options = ManifestOptions(kueue_priority_class="high")
+    assert built({}, "kueue", options=options).job == job_manifest(labels=labels)
+    assert built({}, "kubernetes", options=options).job == job_manifest()
+
+
+@pytest.mark.parametrize(
+    ("user", "annotation", "label"),
+    [
+        ("john", {"job-submission.io/user": "john"}, {"job-submission.io/user": "john"}),
+        ("j" * 63, {"job-submission.io/user": "j" * 63}, {"job-submission.io/user": "j" * 63}),
+        ("j" * 64, {"job-submission.io/user": "j" * 64}, {}),
+        ("john@example.org", {"job-submission.io/user": "john@example.org"}, {}),
+        ("john\n", {"job-submission.io/user": "john\n"}, {}),
+        ("-john", {"job-submission.io/user": "-john"}, {}),
+        ("", {}, {}),
+        (None, {}, {}),
+    ],
+)
+def test_the_user(user: str | None, annotation: dict[str, str], label: dict[str, str]):
+    expected = job_manifest(annotations=annotation, labels=label, pod_labels=label)
+    assert built({}, user=user) == Manifests(expected, ())
+
+
+def test_user_and_trace_of_dependents():
+    manifests = built({"pvc": CLAIMS[:1]}, user="john", traceparent=TRACE)
+    user = {"job-submission.io/user": "john"}
+    assert manifests.job["metadata"]["annotations"] == {
+        **ANNOTATIONS,
+        **user,
+        "job-submission.io/traceparent": TRACE,
+    }
+    assert [dependent.body["metadata"] for dependent in manifests.dependents] == [
+        {
+            "name": "pvc-train-1-0",
+            "namespace": "runai-team-a",
+            "labels": {**LABELS, **user},
+            "annotations": {**ANNOTATIONS, **user},
+        }
+    ]
+
+
+def test_objects_of_one_submission_share_no_dict():
+    manifests = built({"pvc": CLAIMS}, user="john")
+    seen = [manifests.job["metadata"], *(dependent.body["metadata"] for dependent in manifests.dependents)]
+    parts = [part for metadata in seen for part in (metadata, metadata["labels"], metadata["annotations"])]
+    assert len({id(part) for part in parts}) == len(parts)
+
+
+def test_the_class_of_ingresses_is_a_setting():
+    job = {"serviceType": "ingress", "ports": [{"container": 80, "external": 8080}, {"container": 81}]}
+    assert built(job, options=ManifestOptions(ingress_class="nginx")).dependents == (
+        service(
+            "ClusterIP",
+            {"name": "port-80", "port": 8080, "targetPort": 80},
+            {"name": "port-81", "port": 81, "targetPort": 81},
+        ),
+        ingress(8080, ingressClassName="nginx"),
+    )
+
+
+def test_dependents_come_claims_first():
+    job = {"serviceType": "ingress", "ports": [{"container": 80}], "pvc": CLAIMS}
+    assert [(dependent.resource, dependent.body["metadata"]["name"]) for dependent in built(job).dependents] == [
+        ("persistentvolumeclaims", "pvc-train-1-0"),
+        ("persistentvolumeclaims", "pvc-train-1-1"),
+        ("services", "train-1"),
+        ("ingresses", "train-1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("job", "below", "held"),
+    [
+        ({"ttlAfterFinish": "5s"}, 3600, True),
+        ({"ttlAfterFinish": "0s"}, 3600, True),
+        ({"ttlAfterFinish": "59m59s"}, 3600, True),
+        ({"ttlAfterFinish": "1h"}, 3600, False),
+        ({}, 3600, False),
+        ({"ttlAfterFinish": "0s"}, 0, False),
+    ],
+)
+def test_a_short_ttl_is_held_and_kept_as_it_is(job: dict[str, Any], below: int, held: bool):
+    manifest = built(job, options=ManifestOptions(hold_below_ttl=below)).job
+    finalizers = {"finalizers": ["job-submission.io/outcome-pending"]} if held else {}
+    assert manifest == {**built(job).job, "metadata": {**built(job).job["metadata"], **finalizers}}
+    assert is_held(manifest) is held
+
+
+@pytest.mark.parametrize(
+    ("metadata", "held"),
+    [
+        ({}, False),
+        ({"finalizers": None}, False),
+        ({"finalizers": ["foregroundDeletion"]}, False),
+        ({"finalizers": ["foregroundDeletion", HOLD_FINALIZER]}, True),
+    ],
+)
+def test_whether_a_live_job_is_held(metadata: dict[str, Any], held: bool):
+    assert is_held({"metadata": metadata}) is held
+
+
+def test_the_release_takes_off_our_finalizer_only():
+    assert RELEASE_PATCH == {"metadata": {"$deleteFromPrimitiveList/finalizers": ["job-submission.io/outcome-pending"]}}
+
+
+def test_owned_by():
+    (dependent,) = built({"pvc": CLAIMS[1:]}).dependents
+    owned = owned_by(dependent.body, "train-1", "u-1")
+    assert owned == {
+        **dependent.body,
+        "metadata": {
+            **dependent.body["metadata"],
+            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "train-1", "uid": "u-1"}],
+        },
+    }
+    assert "ownerReferences" not in dependent.body["metadata"]
+
+
+ELASTIC = {"elastic": True}
+PREEMPTIBLE = {"interactive": True, "preemptible": True}
+
+
+@pytest.mark.parametrize(
+    ("profile", "job", "warnings"),
+    [
+        ("kubernetes", {}, ()),
+        (
+            "kubernetes",
+            {**ELASTIC, **PREEMPTIBLE},
+            (
+                "job.elastic has no effect under the scheduler profile kubernetes",
+                "job.preemptible has no effect under the scheduler profile kubernetes",
+            ),
+        ),
+        ("kueue", ELASTIC, ("job.elastic has no effect under the scheduler profile kueue",)),
+        ("kueue", PREEMPTIBLE, ("job.preemptible has no effect under the scheduler profile kueue",)),
+        ("runai", {**ELASTIC, "preemptible": True}, ()),
+        ("kai", {**ELASTIC, "preemptible": True}, ()),
+        ("kai", {"name": "a", "jobNamePrefix": "b"}, ("job.jobNamePrefix has no effect: job.name is given",)),
+        (
+            "kubernetes",
+            {"serviceType": "ingress", "ports": [{"container": 80}, {"container": 81}]},
+            ("job.serviceType ingress leads to the first port only, 80",),
+        ),
+        ("kubernetes", {"serviceType": "nodeport", "ports": [{"container": 80}, {"container": 81}]}, ()),
+    ],
+)
+def test_effect_warnings(profile: Profile, job: dict[str, Any], warnings: tuple[str, ...]):
+    assert effect_warnings(submission(profile, **job), profile) == warnings

@@ -1,0 +1,343 @@
+"""What becomes of one record, on a simulated Kafka and Kubernetes: which records are written, in which order."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from service.broker import BrokerUnavailable, Position, RecordTooLarge
+from service.errors import LeaseLost, TooManyDeadLetters
+from service.settings import ConsumerSettings, TopicSettings
+from service.submission.dead_letters import ATTEMPT, read_dead_letter
+from service.submission.identity import fingerprint_of
+from service.submission.records import NewRecord, Outcome, Record, Submission, read_outcome
+from service.telemetry.metrics import Metrics
+from service.worker.record_handler import RecordHandler
+from service.worker.work_queue import understand
+
+BODY = b'{"job": {"project": "team-a", "image": "i"}}'
+TOPICS = TopicSettings(submissions="in", outcomes="out", dead_letters="dead", reply_allowed=frozenset({"mine"}))
+HOME = 2
+
+
+def record(
+    offset: int = 7, *, value: bytes | None = BODY, age: float = 0, partition: int = HOME, **headers: bytes
+) -> Record:
+    names = tuple(
+        (name if name.startswith(("ce_", "kafka_")) else name.replace("_", "-"), v) for name, v in headers.items()
+    )
+    return Record("in", partition, offset, int((time.time() - age) * 1000), b"key", value, names)
+
+
+class Turn:
+    def __init__(self) -> None:
+        self.rests: list[float] = []
+        self.lost = False
+
+    async def guard(self) -> None:
+        if self.lost:
+            raise LeaseLost
+
+    async def rest(self, seconds: float) -> None:
+        self.rests.append(seconds)
+
+
+class World:
+    """Kafka, the window and Kubernetes in memory; `handle` carries out one record."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.written: list[NewRecord] = []
+        self.largest = 10**6
+        self.done: dict[tuple[str, int], Outcome] = {}
+        self.submitted: list[Submission] = []
+        self.released: list[Outcome] = []
+        self.failures: list[Exception] = []
+        self.submit_error: Exception | None = None
+        self.turn = Turn()
+        self.handler = RecordHandler(self, self, self, TOPICS, ConsumerSettings(**settings), 1000, Metrics())
+
+    # the producer
+    async def send(self, new: NewRecord) -> Position:
+        if self.failures:
+            raise self.failures.pop(0)
+        parts = (new.key, new.value, *(part for name, value in new.headers for part in (name.encode(), value)))
+        if sum(len(part or b"") for part in parts) > self.largest:
+            raise RecordTooLarge
+        self.written.append(new)
+        return Position(new.partition or 0, len(self.written), 0)
+
+    def home_partition(self, topic: str, key: bytes) -> int:
+        assert (topic, len(key)) == ("in", 52)
+        return HOME
+
+    # the window
+    def may_know(self, key: str, partition: int) -> bool:
+        return (key, partition) in self.done
+
+    async def find(self, key: str, partition: int) -> Outcome | None:
+        return self.done.get((key, partition))
+
+    def remember(self, partition: int, outcomes: list[tuple[bytes, int]]) -> None:
+        for key, offset in outcomes:
+            assert self.written[offset - 1].key == key
+            assert self.written[offset - 1].partition == partition
+
+    # the submitter
+    async def submit(self, submission: Submission, **_: Any) -> Outcome:
+        if self.submit_error is not None:
+            raise self.submit_error
+        self.submitted.append(submission)
+        return outcome_of(submission)
+
+    def conflict(self, submission: Submission, name: str | None) -> Outcome:
+        return replace(outcome_of(submission), status=422, body={"status": 422, "message": f"{name}"}, conflict=True)
+
+    async def release(self, submission: Submission, outcome: Outcome, **_: Any) -> None:
+        assert submission.id == outcome.id
+        self.released.append(outcome)
+
+    async def handle(self, given: Record) -> list[Any]:
+        """Handle a record and return what was written: outcomes as such, other records with their topic."""
+        self.written.clear()
+        await self.handler.handle(understand(given), self.turn)
+        return [
+            read_outcome(Record("out", w.partition or 0, 0, 0, w.key, w.value, w.headers)) if w.topic == "out" else w
+            for w in self.written
+        ]
+
+
+def outcome_of(submission: Submission) -> Outcome:
+    return Outcome(
+        id=submission.id,
+        status=200,
+        body={"name": "job-1"},
+        fingerprint=fingerprint_of(submission.body),
+        user=submission.user,
+        correlation_id=submission.correlation_id,
+        traceparent=submission.traceparent,
+        project="team-a",
+    )
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def meaning(given: Record) -> Submission:
+    work = understand(given)
+    assert isinstance(work.meaning, Submission)
+    return work.meaning
+
+
+async def test_a_submission_gets_its_outcome_and_is_released_after_it(world):
+    given = record(ce_id=b"1", ce_source=b"/t", correlation_id=b"c")
+    assert await world.handle(given) == [outcome_of(meaning(given))]
+    assert world.submitted == [meaning(given)]
+    assert world.released == [outcome_of(meaning(given))]
+    assert world.written[0].partition == HOME
+
+
+async def test_what_was_done_is_not_done_again(world):
+    given = record(ce_id=b"1", ce_source=b"/t", correlation_id=b"c")
+    known = outcome_of(meaning(given))
+    world.done[known.key, HOME] = known
+    assert await world.handle(given) == []
+    assert (world.submitted, world.released) == ([], [known])
+
+
+async def test_a_retry_is_answered_under_its_own_correlation(world):
+    first = record(ce_id=b"1", ce_source=b"/t", correlation_id=b"c1")
+    known = outcome_of(meaning(first))
+    world.done[known.key, HOME] = known
+    again = record(8, ce_id=b"1", ce_source=b"/t", correlation_id=b"c2")
+    assert await world.handle(again) == [replace(known, correlation_id="c2")]
+    assert world.submitted == []
+
+
+async def test_a_used_id_with_another_body_is_a_conflict(world):
+    first = record(ce_id=b"1", ce_source=b"/t")
+    known = outcome_of(meaning(first))
+    world.done[known.key, HOME] = known
+    other = record(8, value=b'{"job": {"project": "team-a", "image": "j"}}', ce_id=b"1", ce_source=b"/t")
+    [conflict] = await world.handle(other)
+    assert (conflict.status, conflict.conflict, conflict.body["message"]) == (422, True, "job-1")
+    assert world.submitted == []
+
+
+async def test_a_record_elsewhere_is_handed_on_byte_for_byte(world):
+    given = record(partition=0, ce_id=b"1", ce_source=b"/t", x=b"\xff")
+    [sent] = await world.handle(given)
+    assert sent == NewRecord("in", HOME, meaning(given).id.key.encode(), BODY, given.headers)
+    assert world.submitted == []
+
+
+async def test_a_record_without_an_id_stays_where_it_is(world):
+    given = record(partition=0)
+    assert await world.handle(given) == [outcome_of(meaning(given))]
+
+
+async def test_what_is_older_than_the_window_is_refused(world):
+    [refused] = await world.handle(record(age=TOPICS.duplicate_window_seconds + 10))
+    assert refused.status == 410
+    assert world.submitted == []
+
+
+async def test_what_is_older_but_known_keeps_its_outcome(world):
+    given = record(age=TOPICS.duplicate_window_seconds + 10, ce_id=b"1", ce_source=b"/t")
+    known = outcome_of(meaning(given))
+    world.done[known.key, HOME] = known
+    assert await world.handle(given) == []
+
+
+async def test_a_body_above_the_limit_is_refused_unread(world):
+    [refused] = await world.handle(record(value=b"[" * 1001))
+    assert (refused.status, refused.body["message"]) == (413, "the body is larger than 1000 bytes")
+
+
+async def test_faulty_headers_are_a_rejection(world):
+    [refused] = await world.handle(record(ce_specversion=b"0.3"))
+    assert refused.status == 400
+    assert [fault["path"] for fault in refused.body["details"]] == ["headers.ce_specversion"]
+
+
+async def test_a_broken_identity_is_a_dead_letter(world):
+    given = record(ce_id=b"\xff")
+    [letter] = await world.handle(given)
+    assert letter.topic == "dead"
+    read = read_dead_letter(Record("dead", 0, 0, 0, letter.key, letter.value, letter.headers))
+    assert (read.original, read.error_class, read.attempts) == (given, "UnreadableRecord", 1)
+
+
+async def test_too_many_dead_letters_stop_the_consumer(world):
+    for offset in range(50):
+        await world.handle(record(offset, ce_id=b"\xff"))
+    with pytest.raises(TooManyDeadLetters, match="ce_id"):
+        await world.handle(record(50, ce_id=b"\xff"))
+    assert world.written == []
+
+
+async def test_a_crash_is_tried_again_with_its_count_then_buried_with_an_outcome(world):
+    world.submit_error = RuntimeError("boom")
+    given = record(ce_id=b"1", ce_source=b"/t")
+    for attempt in (1, 2):
+        [again] = await world.handle(given)
+        assert (again.topic, again.value, dict(again.headers)[ATTEMPT]) == ("in", BODY, attempt.to_bytes(4))
+        given = given._replace(offset=given.offset + 1, headers=again.headers)
+    letter, outcome = await world.handle(given)
+    assert read_dead_letter(Record("dead", 0, 0, 0, letter.key, letter.value, letter.headers)).attempts == 3
+    assert (letter.topic, outcome.status) == ("dead", 500)
+
+
+async def test_a_replayed_dead_letter_is_carried_out(world):
+    given = record(ce_id=b"1", ce_source=b"/t", **{ATTEMPT: (3).to_bytes(4)})
+    buried = replace(outcome_of(meaning(given)), status=500, body={"status": 500, "message": "m"})
+    world.done[buried.key, HOME] = buried
+    assert await world.handle(given) == [outcome_of(meaning(given))]
+
+
+async def test_an_outage_of_kafka_is_waited_out(world):
+    world.failures = [BrokerUnavailable("gone"), BrokerUnavailable("gone")]
+    given = record()
+    assert await world.handle(given) == [outcome_of(meaning(given))]
+    assert len(world.turn.rests) == 2
+    assert len(world.submitted) == 1
+
+
+async def test_a_lost_lease_writes_nothing(world):
+    world.turn.lost = True
+    with pytest.raises(LeaseLost):
+        await world.handle(record())
+    assert world.written == []
+
+
+@pytest.mark.parametrize(("topic", "copies"), [(b"mine", 1), (b"other", 0), (b"out", 0)])
+async def test_the_reply_topic_gets_a_copy_where_it_is_allowed(world, topic, copies):
+    given = record(reply_topic=topic, reply_partition=b"3", correlation_id=b"c")
+    await world.handle(given)
+    assert [(w.topic, w.partition) for w in world.written[1:]] == [("mine", 3)] * copies
+
+
+async def test_a_reply_that_fails_does_not_matter(world):
+    async def send(new: NewRecord) -> Position:
+        if new.topic == "mine":
+            raise BrokerUnavailable("no such topic")
+        world.written.append(new)
+        return Position(HOME, len(world.written), 0)
+
+    world.send = send
+    given = record(reply_topic=b"mine")
+    assert await world.handle(given) == [outcome_of(meaning(given))]
+
+
+async def test_what_is_older_than_the_window_is_not_made_young_by_handing_it_on(world):
+    age = TOPICS.duplicate_window_seconds + 10
+    [refused] = await world.handle(record(partition=0, age=age, ce_id=b"1", ce_source=b"/t"))
+    assert (refused.status, world.submitted) == (410, [])
+
+
+async def test_a_strangers_count_of_attempts_keeps_no_record_from_its_duplicates(world):
+    given = record(partition=0, ce_id=b"1", ce_source=b"/t", **{ATTEMPT: (1).to_bytes(4)})
+    [sent] = await world.handle(given)
+    assert sent == NewRecord("in", HOME, meaning(given).id.key.encode(), BODY, given.headers)
+
+
+async def test_a_record_that_got_its_id_from_its_place_is_tried_again_in_that_place(world):
+    world.submit_error = RuntimeError("boom")
+    [again] = await world.handle(record(partition=0))
+    world.submit_error = None
+    given = Record("in", 0, 8, int(time.time() * 1000), again.key, again.value, again.headers)
+    assert await world.handle(given) == [outcome_of(meaning(given))]
+
+
+@pytest.mark.parametrize("percent", [50, 80, 99])
+async def test_crashes_count_as_dead_letters_and_not_as_outcomes_too(percent):
+    world = World(max_attempts=1, dead_letter_limit_percent=percent)
+    world.submit_error = RuntimeError("boom")
+    with capture_logs():  # spares the rendering of so many tracebacks
+        for offset in range(percent):
+            await world.handle(record(offset))
+        with pytest.raises(TooManyDeadLetters, match="boom"):
+            await world.handle(record(percent))
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "header"),
+    [(b"v" * 5000, b"key", b"h"), (b"v", b"key", b"h" * 5000), (b"v", b"k" * 5000, b"h"), (None, b"k" * 5000, b"")],
+)
+async def test_whatever_of_a_dead_letter_is_too_large_is_left_out(world, value, key, header):
+    world.largest = 4000
+    given = record(value=value, ce_id=b"\xff", x=header)._replace(key=key)
+    [letter] = await world.handle(given)
+    read = read_dead_letter(Record("dead", 0, 0, 0, letter.key, letter.value, letter.headers))
+    assert (read.original.topic, read.original.partition, read.original.offset) == ("in", HOME, 7)
+    assert read.original.timestamp == given.timestamp
+    assert "left out" in read.message
+
+
+async def test_a_redelivered_submission_sends_its_reply_again(world):
+    given = record(ce_id=b"1", ce_source=b"/t", reply_topic=b"mine", correlation_id=b"c")
+    known = outcome_of(meaning(given))
+    world.done[known.key, HOME] = known
+    [sent] = await world.handle(given)
+    assert (sent.topic, sent.key) == ("mine", known.key.encode())
+
+
+async def test_an_outcome_is_one_line_of_the_log(world):
+    given = record(ce_id=b"1", ce_source=b"/t", ra_user=b"john")
+    with capture_logs() as logs:
+        await world.handle(given)
+    [line] = logs
+    assert line.pop("seconds") >= 0
+    assert line == {
+        "event": "outcome",
+        "log_level": "info",
+        "submission": meaning(given).id.key,
+        "user": "john",
+        "project": "team-a",
+        "name": "job-1",
+        "status": 200,
+        "reason": None,
+    }
