@@ -17,7 +17,8 @@ from bench.pairs import in_turns
 from bench.processes import Service
 from bench.stack import PARTITIONS, Stack
 from service.broker.partitioning import home_partition
-from service.submission.records import NewRecord, Outcome, outcome_record
+from service.submission.outcomes import Outcome, outcome_record
+from service.submission.records import NewRecord
 
 CORE_SHARE = 0.25
 PERIOD_SECONDS = 0.04

@@ -33,6 +33,7 @@ PAGES = {
     "settings": ("every setting", pages.settings),
     "metrics": ("every metric", pages.metrics),
     "errors": ("the table of Kubernetes' answers", pages.errors),
+    "answers": ("every refusal, with its reason", pages.answers),
 }
 """Pages of the documentation that are written from the code."""
 

@@ -18,12 +18,15 @@ from service.api.responses import error_response, json_response, outcome_respons
 from service.auth.principal import Principal
 from service.auth.tokens import TokenList, authenticate
 from service.broker import BrokerUnavailable, Producer, RecordTooLarge
-from service.errors import Fault, InvalidSubmission, Rejection, SubmissionRejected
+from service.errors import Fault, InvalidSubmission
 from service.manifests.profiles import GPU_SHARING
 from service.settings import Settings
 from service.spec.strict_json import read_document
+from service.submission import rejections
 from service.submission.identity import http_submission_id, is_submission_key, job_name
-from service.submission.records import Outcome, Submission, submission_record
+from service.submission.outcomes import Outcome
+from service.submission.records import Submission, submission_record
+from service.submission.rejections import Rejection, SubmissionRejected
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 from service.validation import JobSubmission, validate
@@ -35,10 +38,6 @@ SUBMIT_PATHS = ("/api/job", "/api/v1/job", "/api/v1/jobs")
 STATUS_PATH = "/api/submissions/"
 USAGE = f"POST a job to {' or '.join(SUBMIT_PATHS)}, GET what became of it from {STATUS_PATH}<id>"
 NOT_ACCEPTED = "Kafka cannot take the submission: nothing was accepted; try again later"
-MAYBE_ACCEPTED = (
-    "Kafka did not acknowledge the submission in time: it may or may not be carried out; try again with the same "
-    "Idempotency-Key, and there will be one job"
-)
 FOLLOW_SECONDS = 0.1
 """How far the reader of the outcomes may be behind a commit."""
 
@@ -97,12 +96,16 @@ class HttpIngress:
 
     async def _submit(self, request: web.Request) -> web.Response:
         if self._requests > self._settings.http.max_in_flight:
-            return error_response(Rejection(429, "too many submissions in progress: try again later"))
+            return error_response(rejections.too_many_requests())
         principal = self._authenticate(request)
         if request.content_type != "application/json":
-            return error_response(Rejection(415, "the body must be JSON: send Content-Type: application/json"))
+            return error_response(
+                rejections.unsupported_media_type("the body must be JSON: send Content-Type: application/json")
+            )
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            return error_response(Rejection(415, "the body must be sent as it is, without Content-Encoding"))
+            return error_response(
+                rejections.unsupported_media_type("the body must be sent as it is, without Content-Encoding")
+            )
         body = await self._body(request)
         job = validate(read_document(body), shares_gpus=self._settings.kube.scheduler_profile in GPU_SHARING)
         principal.require(job.project)
@@ -136,15 +139,15 @@ class HttpIngress:
             async with asyncio.timeout(self._settings.http.read_timeout_seconds):
                 return await request.read()
         except TimeoutError:
-            raise SubmissionRejected(
-                Rejection(408, f"the body did not arrive within {self._settings.http.read_timeout_seconds:g} s")
-            ) from None
+            raise SubmissionRejected(rejections.body_timeout(self._settings.http.read_timeout_seconds)) from None
         except ConnectionError:  # nobody is left to read this answer
-            raise SubmissionRejected(Rejection(400, "the client hung up before the whole body had arrived")) from None
+            raise SubmissionRejected(rejections.incomplete_body()) from None
 
     async def _produce_and_wait(self, submission: Submission, job: JobSubmission, wait: float) -> web.Response:
         if not self._replies.ready:
-            return error_response(Rejection(503, "the service is starting or cannot reach Kafka: nothing was accepted"))
+            return error_response(
+                rejections.not_accepted("the service is starting or cannot reach Kafka: nothing was accepted")
+            )
         assert submission.correlation_id is not None  # noqa: S101 - set above; tells mypy
         with self._replies.expect(submission.correlation_id, wait) as answered:
             pending = self._pending.setdefault(submission.id.key, [])
@@ -153,10 +156,12 @@ class HttpIngress:
                 await self._producer.send(submission_record(submission, self._settings.topics.submissions))
                 outcome = await answered if wait else None
             except RecordTooLarge:
-                return error_response(Rejection(413, "the submission is larger than Kafka takes"))
+                return error_response(rejections.too_large("the submission is larger than Kafka takes"))
             except BrokerUnavailable as error:
                 log.warning("submission-not-accepted", submission=submission.id.key, reason=str(error))
-                return error_response(Rejection(503, MAYBE_ACCEPTED if error.maybe_written else NOT_ACCEPTED))
+                return error_response(
+                    rejections.maybe_accepted() if error.maybe_written else rejections.not_accepted(NOT_ACCEPTED)
+                )
             finally:
                 pending.pop()  # users of one id are one user
                 if not pending:
@@ -188,9 +193,9 @@ class HttpIngress:
                 )
             outcome = outcome or await self._just_finished(key)
         except BrokerUnavailable as error:
-            return error_response(Rejection(503, "Kafka cannot be asked at the moment", str(error)))
+            return error_response(rejections.not_accepted("Kafka cannot be asked at the moment", str(error)))
         if outcome is None and not self._replies.caught_up:
-            return error_response(Rejection(503, "the outcomes of the past are still being read: ask again"))
+            return error_response(rejections.not_accepted("the outcomes of the past are still being read: ask again"))
         if outcome is None or (principal.projects is not None and outcome.user != principal.user):
             return unknown_submission(key)
         return outcome_response(outcome, status=200)
@@ -211,20 +216,22 @@ class HttpIngress:
         """Give every answer the API's error shape and count it; an unforeseen exception becomes a 500, never a hang."""
         try:
             response = await handler(request)
+        except InvalidSubmission as error:
+            response = error_response(rejections.invalid_parameters(error))
         except SubmissionRejected as rejected:
             response = error_response(rejected.rejection)
         except web.HTTPRequestEntityTooLarge:
             limit = self._settings.http.max_body_bytes
-            response = error_response(Rejection(413, f"the body is larger than {limit} bytes, HTTP_MAX_BODY_BYTES"))
-        except web.HTTPException as error:
             response = error_response(
-                Rejection(error.status, error.reason, USAGE if error.status in (404, 405) else None)
+                rejections.too_large(f"the body is larger than {limit} bytes, HTTP_MAX_BODY_BYTES")
             )
+        except web.HTTPException as error:
+            response = error_response(_refusal(error))
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
         except Exception:  # noqa: BLE001 - the last resort of the door: the client gets an answer, the log the cause
             log.exception("request-failed", path=request.path)
-            response = error_response(Rejection(500, "the service failed to handle the request; its log has the cause"))
+            response = error_response(rejections.internal_error())
         if request.path in SUBMIT_PATHS:
             self._count(response.status)
         return response
@@ -234,6 +241,15 @@ class HttpIngress:
         if counter is None:
             counter = self._responses[status] = self._metrics.http_responses.labels(code=str(status))
         counter.inc()
+
+
+def _refusal(error: web.HTTPException) -> Rejection:
+    """Return the rejection that an answer of the HTTP library amounts to."""
+    if isinstance(error, web.HTTPNotFound):
+        return rejections.unknown_path(USAGE)
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return rejections.method_not_allowed(USAGE)
+    return rejections.of_status(error.status, error.reason)
 
 
 def _uuids() -> Iterator[UUID]:

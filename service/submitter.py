@@ -6,20 +6,22 @@ becomes an outcome.
 
 import asyncio
 from functools import partial
-from typing import Any
 
 from service.cluster.concurrency import Limiter
 from service.cluster.job_creation import IdReused, JobCreation, RollBack, release_job
 from service.cluster.outage import OutageGate
 from service.cluster.retries import Pause, Retrier
-from service.errors import InvalidSubmission, Rejection, SubmissionRejected, TemporaryFailure
+from service.errors import InvalidSubmission, TemporaryFailure
 from service.kube import ApiError, Guard, KubeApi
 from service.manifests.job import ManifestOptions, effect_warnings
 from service.manifests.profiles import GPU_SHARING
 from service.settings import ConsumerSettings, KubeSettings
 from service.spec.strict_json import read_document
-from service.submission.identity import fingerprint, fingerprint_of, namespace_of, raw_fingerprint
-from service.submission.records import Outcome, Submission
+from service.submission import rejections
+from service.submission.identity import fingerprint, namespace_of, raw_fingerprint
+from service.submission.outcomes import Outcome
+from service.submission.records import Submission
+from service.submission.rejections import SubmissionRejected
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 from service.validation import JobSubmission, validate
@@ -63,30 +65,21 @@ class Submitter:
         try:
             document = read_document(submission.body)
         except InvalidSubmission as error:
-            return _rejected(submission, raw_fingerprint(submission.body), error.rejection)
-        request, job = fingerprint(document), None
+            return Outcome.of(submission, raw_fingerprint(submission.body), rejections.invalid_parameters(error))
+        request = fingerprint(document)
         try:
             job = validate(document, shares_gpus=self._settings.scheduler_profile in GPU_SHARING)
             errand = JobCreation(self._api, submission, job, request, self._settings, self._options, guard)
             warnings = await self._carry_out(errand, pause)
         except IdReused as error:
-            return self.conflict(submission, error.name)
+            return Outcome.of(submission, request, rejections.id_reused(error.name), conflict=True)
+        except InvalidSubmission as error:
+            return Outcome.of(submission, request, rejections.invalid_parameters(error))
         except SubmissionRejected as error:
-            return _rejected(submission, request, error.rejection, job.project if job else None)
+            return Outcome.of(submission, request, error.rejection, project=job.project if job else None)
         warnings = (*effect_warnings(job, self._settings.scheduler_profile), *warnings)
         warnings = tuple(dict.fromkeys(warnings))
-        return _outcome(submission, request, 200, {"name": errand.name}, warnings, project=job.project)
-
-    def conflict(self, submission: Submission, name: str | None) -> Outcome:
-        """Return the refusal of a submission whose id was used before, for another request that made the Job `name`."""
-        used_for = f"made the Job {name}" if name else "was refused"
-        rejection = Rejection(
-            422,
-            f"the id of this submission was used before for another request, which {used_for}: use a new one",
-            "the id is the Idempotency-Key of a POST, ce_source and ce_id of a record",
-        )
-        body = rejection.body()
-        return _outcome(submission, fingerprint_of(submission.body), rejection.status, body, conflict=True)
+        return Outcome.of(submission, request, errand.name, warnings=warnings, project=job.project)
 
     async def release(self, submission: Submission, outcome: Outcome, *, guard: Guard, pause: Pause) -> None:
         """Let go of a Job with a short TTL, now that its outcome is acknowledged; others are left alone.
@@ -120,11 +113,7 @@ class Submitter:
         except RollBack as error:
             rejection = error.rejection
         except TemporaryFailure as error:
-            rejection = Rejection(
-                504,
-                f"Kubernetes could not take the job within {self._deadline:g} s: {error.reason}",
-                "submit it again under a new id",
-            )
+            rejection = rejections.deadline_exceeded(self._deadline, error.reason)
         else:
             return warnings
         await decided(partial(errand.take_back, rejection), errand.namespace, pause)
@@ -140,31 +129,3 @@ class Submitter:
             return None
         ttl = job.ttl_after_finish
         return job if ttl is not None and ttl < self._options.hold_below_ttl else None
-
-
-def _rejected(submission: Submission, request: str, rejection: Rejection, project: str | None = None) -> Outcome:
-    return _outcome(submission, request, rejection.status, rejection.body(), project=project)
-
-
-def _outcome(
-    submission: Submission,
-    request: str,
-    status: int,
-    body: dict[str, Any],
-    warnings: tuple[str, ...] = (),
-    *,
-    conflict: bool = False,
-    project: str | None = None,
-) -> Outcome:
-    return Outcome(
-        id=submission.id,
-        status=status,
-        body=body,
-        fingerprint=request,
-        user=submission.user,
-        correlation_id=submission.correlation_id,
-        traceparent=submission.traceparent,
-        warnings=warnings,
-        conflict=conflict,
-        project=project,
-    )

@@ -5,8 +5,9 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from service.errors import Rejection
-from service.submission.records import Outcome
+from service.submission import rejections
+from service.submission.outcomes import Outcome
+from service.submission.rejections import RETRIABLE, Rejection
 from service.telemetry.logs import escape
 
 RETRY_SECONDS: Final = "5"
@@ -27,26 +28,22 @@ def json_response(status: int, body: dict[str, Any], headers: dict[str, str] | N
 def error_response(rejection: Rejection) -> web.Response:
     """Return a refusal in the API's shape, with the headers that its status asks for."""
     headers = {}
-    if rejection.status in (429, 503):
+    if rejection.status in RETRIABLE:
         headers["Retry-After"] = RETRY_SECONDS
-    if rejection.status == 401:
+    if rejection.status == rejections.unauthorized.status:
         headers["WWW-Authenticate"] = CHALLENGE
     return json_response(rejection.status, rejection.body(), headers)
 
 
 def unknown_submission(key: str) -> web.Response:
     """Return the 404 of a submission that nobody knows, or that is another user's."""
-    return error_response(
-        Rejection(
-            404, f'no submission with the id "{escape(key[:100])}" is known; they are remembered for a limited time'
-        )
-    )
+    return error_response(rejections.unknown_submission(escape(key[:100])))
 
 
 def outcome_response(outcome: Outcome, status: int | None = None) -> web.Response:
     """Return the outcome as it was written; warnings as the API server sends its own (RFC 9111, warn-code 299)."""
     response = json_response(status or outcome.status, outcome.body)
-    if outcome.status in (429, 503):
+    if outcome.status in RETRIABLE:
         response.headers["Retry-After"] = RETRY_SECONDS
     for warning in outcome.warnings[:MAX_WARNINGS]:
         response.headers.add("Warning", f'299 - "{_quotable(warning)}"')

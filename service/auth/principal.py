@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from service.errors import Rejection, SubmissionRejected
+from service.submission import rejections
+from service.submission.rejections import SubmissionRejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,4 +17,6 @@ class Principal:
     def require(self, project: str) -> None:
         """Raise SubmissionRejected (403) when this user may not submit to `project`."""
         if self.projects is not None and not any(fnmatchcase(project, pattern) for pattern in self.projects):
-            raise SubmissionRejected(Rejection(403, f"user {self.user} is not allowed to submit to project {project}"))
+            raise SubmissionRejected(
+                rejections.forbidden(f"user {self.user} is not allowed to submit to project {project}")
+            )

@@ -11,7 +11,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from service.auth.principal import Principal
-from service.errors import Rejection, SubmissionRejected
+from service.submission import rejections
+from service.submission.rejections import SubmissionRejected
 from service.telemetry.logs import log
 
 MAX_USER_LENGTH = 253
@@ -42,20 +43,24 @@ def authenticate(ra_user: str | None, authorization: str | None, tokens: TokenLi
     """
     user = (ra_user or "").strip()
     if len(user) > MAX_USER_LENGTH or not user.isprintable():
-        raise SubmissionRejected(Rejection(401, f"RA-USER must be printable and at most {MAX_USER_LENGTH} characters"))
+        raise SubmissionRejected(
+            rejections.unauthorized(f"RA-USER must be printable and at most {MAX_USER_LENGTH} characters")
+        )
     if tokens is None:
         if not user:
-            raise SubmissionRejected(Rejection(401, "the header RA-USER is missing: it names the submitting user"))
+            raise SubmissionRejected(
+                rejections.unauthorized("the header RA-USER is missing: it names the submitting user")
+            )
         return Principal(user)
     scheme, _, secret = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
-        raise SubmissionRejected(Rejection(401, "credentials are missing: send Authorization: Bearer <token>"))
+        raise SubmissionRejected(rejections.unauthorized("credentials are missing: send Authorization: Bearer <token>"))
     wanted = sha256(secret.strip().encode("utf-8", "surrogateescape")).hexdigest()
     token = next((token for token in tokens.tokens if token.sha256 == wanted), None)
     if token is None:
-        raise SubmissionRejected(Rejection(401, "the token is not known"))
+        raise SubmissionRejected(rejections.unauthorized("the token is not known"))
     if user and user != token.user:
-        raise SubmissionRejected(Rejection(403, f"the token belongs to another user than RA-USER {user}"))
+        raise SubmissionRejected(rejections.forbidden(f"the token belongs to another user than RA-USER {user}"))
     return Principal(token.user, token.projects)
 
 

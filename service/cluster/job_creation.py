@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from service.cluster.ownership import Holder, same_submission
-from service.errors import Rejection, SubmissionRejected, TemporaryFailure
+from service.errors import TemporaryFailure
 from service.kube import ApiError, Guard, KubeApi
 from service.kube.decisions import ApiAnswer, Rule, Verdict, judge, rejection_for, rule_for
 from service.manifests.dependents import Dependent, owned_by
 from service.manifests.job import ManifestOptions, Manifests, build, is_held
-from service.manifests.labels import REJECTION_ANNOTATION, RELEASE_PATCH
+from service.manifests.labels import REJECTION_ANNOTATION, REJECTION_REASON_ANNOTATION, RELEASE_PATCH
 from service.settings import KubeSettings
+from service.submission import rejections
 from service.submission.identity import job_name, namespace_of
-from service.submission.records import Outcome, Submission
+from service.submission.outcomes import Outcome
+from service.submission.records import Submission
+from service.submission.rejections import Rejection, SubmissionRejected
 from service.validation import JobSubmission
 
 MAX_NAMES: Final = 8
@@ -110,12 +113,14 @@ class JobCreation:
                 raise IdReused(self.name)
             if holder is None and rule.verdict is Verdict.EXISTS:
                 raise TemporaryFailure("vanished")  # deleted in between
-            if rule.refusal == 404 or (found is None and await self._is_nowhere(rule)):
+            if rule.refusal is rejections.unknown_project or (found is None and await self._is_nowhere(rule)):
                 raise SubmissionRejected(self._unknown_project(answer))
             if holder is None or rule.verdict is Verdict.PERMANENT:
                 raise SubmissionRejected(rejection_for(answer, f"the Job {self.name}"))
             if self._job.name or self._attempt + 1 == MAX_NAMES:
-                raise SubmissionRejected(Rejection(409, f"the name {self.name} is taken by another job", _ANOTHER_NAME))
+                raise SubmissionRejected(
+                    rejections.name_taken(f"the name {self.name} is taken by another job", _ANOTHER_NAME)
+                )
             self._take_name(self._attempt + 1)
 
     async def _is_nowhere(self, rule: Rule) -> bool:
@@ -124,7 +129,7 @@ class JobCreation:
 
     def _unknown_project(self, answer: ApiAnswer) -> Rejection:
         message = f"the project {self._job.project} is unknown: there is no namespace {self.namespace}"
-        return Rejection(404, message, answer.message)
+        return rejections.unknown_project(message, answer.message)
 
     async def make_dependent(self, dependent: Dependent, uid: str) -> tuple[str, ...]:
         """Create an object that belongs to the Job with this uid, or find it; return the API server's warnings.
@@ -152,7 +157,10 @@ class JobCreation:
         if found is None or same_submission(found["metadata"], self._submission.id, self._request) is not Holder.SAME:
             return
         metadata = found["metadata"]
-        note = {REJECTION_ANNOTATION: f"{rejection.status} {rejection.message}"}
+        note = {
+            REJECTION_ANNOTATION: f"{rejection.status} {rejection.message}",
+            REJECTION_REASON_ANNOTATION: rejection.reason,
+        }
         with _unless_gone():
             await self._api.patch("jobs", self.namespace, self.name, _release_patch(metadata, note), self._guard)
         with _unless_gone():
@@ -213,10 +221,11 @@ def _release_patch(metadata: Mapping[str, Any], annotations: dict[str, str]) -> 
 
 
 def _made_before(metadata: Mapping[str, Any]) -> CreatedJob:
-    note = metadata["annotations"].get(REJECTION_ANNOTATION)
+    annotations = metadata["annotations"]
+    note = annotations.get(REJECTION_ANNOTATION)
     if note is not None:
         status, _, message = note.partition(" ")
-        raise RollBack(Rejection(int(status), message))
+        raise RollBack(rejections.of_status(int(status), message, annotations.get(REJECTION_REASON_ANNOTATION)))
     return CreatedJob(metadata["uid"], is_leaving="deletionTimestamp" in metadata)
 
 

@@ -1,6 +1,6 @@
 """Pages of the documentation that are written from the code, so that they cannot be out of date.
 
-`job-submission settings | metrics | errors` prints one as Markdown; `make docs` writes them to `docs/`.
+`job-submission settings | metrics | errors | answers` prints one as Markdown; `make docs` writes them to `docs/`.
 """
 
 import re
@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from service.kube.decisions import RULES, Rule, Verdict
+from service.kube.decisions import RULES, Rule
 from service.settings import groups
+from service.submission.rejections import REJECTIONS
 from service.telemetry.metrics import Metrics
 
 _SETTINGS_HEAD = """# Settings
@@ -117,5 +118,21 @@ def _row(rule: Rule) -> str:
     if rule.pattern:
         pattern = rule.pattern.replace("|", "\\|")
         answer += f" with `{pattern}`"
-    outcome = str(rule.refusal) if rule.refusal and rule.verdict is not Verdict.OUTAGE else "-"
+    outcome = f"{rule.refusal.status} {rule.refusal.reason}" if rule.refusal else "-"
     return f"| {rule.name} | {answer} | {rule.verdict} | {outcome} | {rule.meaning} |"
+
+
+_ANSWERS_HEAD = """# Refusals, and the word each is known by
+
+Every error body is `{"status", "code", "reason", "message", "details"}`: `code` repeats the status, `reason` is one of
+the words below and never changes, `message` is for people, `details` may be absent. The same body is the value of an
+outcome's record. This page is generated: `job-submission answers > docs/answers.md`.
+
+| status | reason | meaning |
+|---|---|---|"""
+
+
+def answers() -> str:
+    """Return the page of the refusals."""
+    rows = sorted(REJECTIONS.values(), key=lambda constructor: constructor.status)
+    return "\n".join([_ANSWERS_HEAD, *(f"| {row.status} | `{row.reason}` | {row.meaning} |" for row in rows), ""])

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from service.errors import Fault, Rejection
+from service.errors import Fault
+from service.submission import rejections
+from service.submission.rejections import Constructor, Details, Rejection
 
 _MAX_MESSAGE: Final = 2000  # characters of a server's sentence that are passed on
 
@@ -48,7 +50,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row of the table: a match on the answer, the verdict, and the HTTP status of a refusal.
+    """One row of the table: a match on the answer, the verdict, and the constructor of a refusal.
 
     `name` is unique, fit for the label of a metric and an anchor of the documentation. `statuses` are the HTTP statuses
     it covers, `reason` and `pattern` (a regular expression searched in the message) narrow it. `meaning` completes
@@ -60,7 +62,7 @@ class Rule:
     reason: str | None
     pattern: str | None
     verdict: Verdict
-    refusal: int | None
+    refusal: Constructor[str, Details] | None
     meaning: str
 
     def matches(self, answer: ApiAnswer) -> bool:
@@ -83,47 +85,47 @@ _E, _Q, _P, _T, _O = Verdict.EXISTS, Verdict.QUOTA, Verdict.PERMANENT, Verdict.T
 # fmt: off
 RULES: Final = (
     Rule("already-exists", _only(409), "AlreadyExists", None,
-         _E, 409, "an object of this name exists"),
+         _E, rejections.name_taken, "an object of this name exists"),
     Rule("denied", range(400, 429), None, r"webhook .* denied the request|ValidatingAdmissionPolicy .* denied",
-         _P, 403, "a policy of the cluster denies it"),
+         _P, rejections.policy_denied, "a policy of the cluster denies it"),
     Rule("precondition", _only(409), None, r"UID in (?:the )?precondition",
-         _P, 409, "the object of this name is another one by now"),
+         _P, rejections.name_taken, "the object of this name is another one by now"),
     Rule("conflict", _only(409), None, None,
          _T, None, "a passing conflict with another writer, such as on a quota"),
     Rule("namespace-terminating", _only(403), None, r"because it is being terminated",
-         _P, 404, "the namespace of the project is being deleted, which is as good as gone"),
+         _P, rejections.unknown_project, "the namespace of the project is being deleted, which is as good as gone"),
     Rule("quota-exceeded", _only(403), None, r"forbidden: exceeded quota",
-         _Q, 429, "the quota of the project is used up"),
+         _Q, rejections.quota_exceeded, "the quota of the project is used up"),
     Rule("quota-unknown", _only(403), None, r"forbidden: status unknown for quota",
          _T, None, "the use of a new quota has not been counted yet"),
     Rule("not-ready", _only(403), None, r"forbidden: not yet ready to handle request",
          _T, None, "an API server that has just started is still filling its caches"),
     Rule("forbidden", _only(403), None, None,
-         _P, 403, "it is not allowed in the namespace of the project"),
+         _P, rejections.forbidden, "it is not allowed in the namespace of the project"),
     Rule("unknown-namespace", _only(404), None, r'^namespaces? "',
-         _P, 404, "the project is unknown: it has no namespace"),
+         _P, rejections.unknown_project, "the project is unknown: it has no namespace"),
     Rule("no-such-api", _only(404), None, None,
          _O, None, "what answers is not the API of a cluster, or not yet"),
     Rule("unauthorized", _only(401), None, None,
          _O, None, "the service's own credentials are not accepted"),
     Rule("bad-request", _only(400), None, None,
-         _P, 400, "the object is malformed"),
+         _P, rejections.invalid_object, "the object is malformed"),
     Rule("invalid", _only(422), None, None,
-         _P, 400, "the object breaks a rule of Kubernetes"),
+         _P, rejections.invalid_object, "the object breaks a rule of Kubernetes"),
     Rule("too-large", _only(413), None, None,
-         _P, 413, "the object is larger than the API server takes"),
+         _P, rejections.too_large, "the object is larger than the API server takes"),
     Rule("request-timeout", _only(408), None, None,
          _T, None, "the API server gave up waiting for the request"),
     Rule("too-many-requests", _only(429), None, None,
          _T, None, "the API server sheds load"),
     Rule("store-too-large", _SERVER, None, r"request is too large|message larger than max",
-         _P, 413, "the object is larger than the cluster's store takes"),
+         _P, rejections.too_large, "the object is larger than the cluster's store takes"),
     Rule("webhook-failed", _SERVER, None, r"failed calling webhook",
          _T, None, "an admission webhook does not answer"),
     Rule("server-error", _SERVER, None, None,
          _T, None, "the API server or something in front of it is in trouble"),
     Rule("defect", _CLIENT, None, None,
-         _P, 500, "the service asked in a way the API does not know, a defect of its own"),
+         _P, rejections.internal_error, "the service asked in a way the API does not know, a defect of its own"),
     Rule("no-api", range(1000), None, None,
          _O, None, "a redirect or another answer that an API server does not give"),
 )
@@ -152,7 +154,7 @@ def rejection_for(answer: ApiAnswer, what: str) -> Rejection:
         msg = f"{answer.status} {answer.reason} is no refusal"
         raise ValueError(msg)
     message = f"Kubernetes refused {what}: {answer.message[:_MAX_MESSAGE] or rule.meaning}"
-    return Rejection(rule.refusal, message, _causes(answer.details) or rule.meaning)
+    return rule.refusal(message, _causes(answer.details) or rule.meaning)
 
 
 def _causes(details: Mapping[str, Any]) -> tuple[Fault, ...]:

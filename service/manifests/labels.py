@@ -38,5 +38,8 @@ NODE_TYPE_LABEL: Final = "run.ai/type"
 REJECTION_ANNOTATION: Final = "job-submission.io/rejection"
 """On a Job that is taken back: the rejection, so that whoever finds the Job still there goes on taking it back."""
 
+REJECTION_REASON_ANNOTATION: Final = "job-submission.io/rejection-reason"
+"""Beside `REJECTION_ANNOTATION`: the reason of the rejection, a word for programs."""
+
 RELEASE_PATCH: Final[dict[str, Any]] = {"metadata": {"$deleteFromPrimitiveList/finalizers": [HOLD_FINALIZER]}}
 """Strategic merge patch that takes `HOLD_FINALIZER` off a Job and leaves those of others; repeating it is harmless."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from service.broker import BrokerUnavailable, OutcomeLog
 from service.errors import UnreadableRecord
-from service.submission.records import Outcome, read_outcome
+from service.submission.outcomes import Outcome, read_outcome
 from service.telemetry.logs import log
 
 KEY_LENGTH: Final = 52

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from service.broker import BrokerUnavailable, OutcomeLog
 from service.errors import UnreadableRecord
+from service.submission.outcomes import Outcome, read_outcome
 from service.submission.record_headers import header
-from service.submission.records import Outcome, Record, read_outcome
+from service.submission.records import Record
 from service.telemetry.logs import log
 from service.views.duplicates import DuplicateWindow
 

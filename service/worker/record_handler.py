@@ -11,11 +11,14 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from service.broker import BrokerUnavailable, Position, Producer, RecordTooLarge
-from service.errors import InvalidSubmission, LeaseLost, Rejection, TooManyDeadLetters
+from service.errors import InvalidSubmission, LeaseLost, TooManyDeadLetters
 from service.settings import ConsumerSettings, TopicSettings
+from service.submission import rejections
 from service.submission.dead_letters import dead_letter_record, delivery_attempts, retry_record
 from service.submission.identity import fingerprint_of, place_source, raw_fingerprint
-from service.submission.records import NewRecord, Outcome, Record, Submission, outcome_record
+from service.submission.outcomes import Outcome, outcome_record
+from service.submission.records import NewRecord, Record, Submission
+from service.submission.rejections import Rejection
 from service.submitter import Submitter
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
@@ -27,9 +30,6 @@ T = TypeVar("T")
 
 KAFKA_RETRY_SECONDS = 0.5
 """Pause between two tries to write to Kafka: the client has waited its own time-out before."""
-
-
-FAILED = Rejection(500, "the submission could not be handled; it is kept as a dead letter and can be replayed")
 
 
 class Turn(Protocol):
@@ -90,7 +90,7 @@ class RecordHandler:
         key, known = submission.id.key, None
         if self._window.may_know(key, record.partition):
             known = await self._until_kafka_answers(turn, lambda: self._window.find(key, record.partition))
-        if known is not None and known.status == 500 and tried:
+        if known is not None and known.status == rejections.handling_failed.status and tried:
             known = None  # a dead letter that is replayed
         if known is not None:
             await self._answer_again(record, submission, known, turn)
@@ -114,34 +114,21 @@ class RecordHandler:
         """Return the refusal of a submission that must not be tried or handed on, which would make it young again."""
         if time.time() - submission.received > self._topics.duplicate_window_seconds:
             window = self._topics.duplicate_window_seconds
-            return self._refused(
-                submission,
-                Rejection(
-                    410,
-                    f"the submission is older than the duplicate window of {window} s, so that nobody can tell whether "
-                    "it was carried out: look for its Job, and submit it again if there is none",
-                ),
-            )
+            return self._refused(submission, rejections.too_old(window))
         if len(submission.body) > self._max_body_bytes:
-            return self._refused(submission, Rejection(413, f"the body is larger than {self._max_body_bytes} bytes"))
+            return self._refused(
+                submission, rejections.too_large(f"the body is larger than {self._max_body_bytes} bytes")
+            )
         return None
 
     def _refusal(self, submission: Submission) -> Outcome | None:
         """Return the refusal of a submission whose headers break their rules."""
         if submission.header_faults:
-            return self._refused(submission, InvalidSubmission(submission.header_faults).rejection)
+            return self._refused(submission, rejections.invalid_parameters(InvalidSubmission(submission.header_faults)))
         return None
 
     def _refused(self, submission: Submission, rejection: Rejection) -> Outcome:
-        return Outcome(
-            id=submission.id,
-            status=rejection.status,
-            body=rejection.body(),
-            fingerprint=self._fingerprint(submission.body),
-            user=submission.user,
-            correlation_id=submission.correlation_id,
-            traceparent=submission.traceparent,
-        )
+        return Outcome.of(submission, self._fingerprint(submission.body), rejection)
 
     def _fingerprint(self, body: bytes) -> str:
         # a body that is too large is refused unread: reading it could hold up everything else
@@ -150,8 +137,10 @@ class RecordHandler:
     async def _answer_again(self, record: Record, submission: Submission, known: Outcome, turn: Turn) -> None:
         """Give a submission that was handled before the answer it got then, or tell it that its id was used before."""
         self._metrics.duplicates.inc()
-        if known.fingerprint != self._fingerprint(submission.body):
-            await self._conclude(record, submission, self._submitter.conflict(submission, known.name), turn)
+        request = self._fingerprint(submission.body)
+        if known.fingerprint != request:
+            conflict = Outcome.of(submission, request, rejections.id_reused(known.name), conflict=True)
+            await self._conclude(record, submission, conflict, turn)
             return
         if known.correlation_id != submission.correlation_id:
             again = replace(known, correlation_id=submission.correlation_id, traceparent=submission.traceparent)
@@ -217,7 +206,9 @@ class RecordHandler:
                 return
         await self._bury(work.record, error, turn)
         if isinstance(work.meaning, Submission):
-            await self._conclude(work.record, work.meaning, self._refused(work.meaning, FAILED), turn)
+            await self._conclude(
+                work.record, work.meaning, self._refused(work.meaning, rejections.handling_failed()), turn
+            )
 
     async def _bury(self, record: Record, error: Exception, turn: Turn) -> None:
         """Put a record aside byte for byte; only what Kafka does not take for its size is left out."""

@@ -15,7 +15,8 @@ from service.manifests.dependents import owned_by
 from service.manifests.labels import HOLD_FINALIZER, RELEASE_PATCH
 from service.settings import ConsumerSettings, KubeSettings
 from service.submission.identity import SubmissionId
-from service.submission.records import Outcome, Submission
+from service.submission.outcomes import Outcome
+from service.submission.records import Submission
 from service.submitter import Submitter
 from service.telemetry.metrics import Metrics
 

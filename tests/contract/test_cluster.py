@@ -100,6 +100,8 @@ class TestCluster(ApiContract):
             outcome = await self.submit(submitter, submission(wanted))
             assert outcome.body == {
                 "status": 400,
+                "code": 400,
+                "reason": "InvalidObject",
                 "message": f'Kubernetes refused the Service {name}: Service "{name}" is invalid: '
                 "spec.ports[0].nodePort: Invalid value: 32002: provided port is already allocated",
                 "details": [

@@ -58,7 +58,7 @@ async def test_the_same_key_with_another_body(post):
     other = await post({"job": JOB | {"gpu": 2}}, Idempotency_Key=key)
     again = await post({"job": JOB}, Idempotency_Key=key)
     assert (first.status, other.status) == (200, 422)
-    assert set(other.body) >= {"status", "message"}
+    assert set(other.body) >= {"status", "code", "reason", "message"}
     assert (again.status, again.body) == (200, first.body)
 
 
@@ -95,7 +95,7 @@ async def test_respond_async_and_the_submission_behind_its_location(post, servic
 async def test_an_unknown_submission(service, http, key):
     async with http.get(f"{service.url}/api/submissions/{key}", headers={"RA-USER": "john"}) as response:
         assert response.status == 404
-        assert set(await response.json()) == {"status", "message"}
+        assert set(await response.json()) == {"status", "code", "reason", "message"}
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_faulty_bodies(post, body, words):
     answer = await post(body)
     assert answer.status == 400
     assert words in json.dumps(answer.body)
-    assert list(answer.body) == ["status", "message", "details"]
+    assert list(answer.body) == ["status", "code", "reason", "message", "details"]
 
 
 async def test_all_faults_at_once_each_with_its_path(post):
@@ -182,10 +182,22 @@ async def test_wrong_method_and_unknown_path_say_what_there_is(service, http):
     usage = "POST a job to /api/job or /api/v1/job or /api/v1/jobs, GET what became of it from /api/submissions/<id>"
     async with http.get(service.url + "/api/job") as response:
         assert (response.status, response.headers["Allow"]) == (405, "POST")
-        assert await response.json() == {"status": 405, "message": "Method Not Allowed", "details": usage}
+        assert await response.json() == {
+            "status": 405,
+            "code": 405,
+            "reason": "MethodNotAllowed",
+            "message": "Method Not Allowed",
+            "details": usage,
+        }
     async with http.post(service.url + "/nothing") as response:
         assert response.status == 404
-        assert await response.json() == {"status": 404, "message": "Not Found", "details": usage}
+        assert await response.json() == {
+            "status": 404,
+            "code": 404,
+            "reason": "UnknownPath",
+            "message": "Not Found",
+            "details": usage,
+        }
 
 
 async def test_the_documents_basic_job_as_it_stands(post):

@@ -82,7 +82,7 @@ async def test_too_many_in_progress(environment):
         await asyncio.sleep(0.5)
         status, headers, body = await post(ingress.url, RA_USER="john")
         assert (status, int(headers["Retry-After"]) > 0) == (429, True)
-        assert set(body) == {"status", "message"}
+        assert set(body) == {"status", "code", "reason", "message"}
         assert (await waiting)[0] == 202
     finally:
         assert await asyncio.to_thread(ingress.stop) == 0

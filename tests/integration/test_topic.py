@@ -105,7 +105,7 @@ async def test_a_rejection_comes_back_too(topic, value, status):
     record = await topic.outcome(identity.key)
     body = json.loads(record.value)
     assert dict(record.headers)["status"] == status
-    assert "name" in body if status == b"200" else set(body) >= {"status", "message"}
+    assert "name" in body if status == b"200" else set(body) >= {"status", "code", "reason", "message"}
 
 
 async def test_a_record_nobody_can_be_answered_for_becomes_a_dead_letter(topic, environment):

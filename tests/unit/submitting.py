@@ -6,7 +6,8 @@ from typing import Any
 
 from service.settings import ConsumerSettings, KubeSettings
 from service.submission.identity import SubmissionId, fingerprint
-from service.submission.records import Outcome, Submission
+from service.submission.outcomes import Outcome
+from service.submission.records import Submission
 from service.submitter import Submitter
 from service.telemetry.metrics import Metrics
 from tests.unit.fake_api import Crash, FakeApi

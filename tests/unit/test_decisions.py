@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from service.cluster.ownership import Holder, same_submission
 from service.cluster.retries import retry_delay
-from service.errors import Fault, Rejection
+from service.errors import Fault
 from service.kube.decisions import RULES, ApiAnswer, Verdict, judge, rejection_for, rule_for
 from service.submission.identity import SubmissionId
+from service.submission.rejections import Rejection
 
 ONE = SubmissionId("/s", "1")
 PRINT = "ab" * 32
@@ -164,7 +165,8 @@ ANSWERS = [
 def test_an_answer(rule: str, status: int, reason: str, message: str, verdict: Verdict, refusal: int | None):
     answer = ApiAnswer(status, reason, message)
     found = rule_for(answer)
-    assert (found.name, found.verdict, found.refusal) == (rule, verdict, refusal)
+    status_of_refusal = None if found.refusal is None else found.refusal.status
+    assert (found.name, found.verdict, status_of_refusal) == (rule, verdict, refusal)
     assert judge(answer) is verdict
 
 
@@ -210,6 +212,7 @@ def test_trouble_of_the_cluster_is_never_a_rejection(status: int):
             ),
             Rejection(
                 400,
+                "InvalidObject",
                 "Kubernetes refused the Job train-1: Job is invalid: two faults",
                 (Fault("metadata.name", "must be lower"), Fault("spec.template", "Required value")),
             ),
@@ -218,6 +221,7 @@ def test_trouble_of_the_cluster_is_never_a_rejection(status: int):
             ApiAnswer(404, "NotFound", 'namespaces "runai-x" not found'),
             Rejection(
                 404,
+                "UnknownProject",
                 'Kubernetes refused the Job train-1: namespaces "runai-x" not found',
                 "the project is unknown: it has no namespace",
             ),
@@ -226,17 +230,22 @@ def test_trouble_of_the_cluster_is_never_a_rejection(status: int):
             ApiAnswer(413),
             Rejection(
                 413,
+                "TooLarge",
                 "Kubernetes refused the Job train-1: the object is larger than the API server takes",
                 "the object is larger than the API server takes",
             ),
         ),
         (
             ApiAnswer(400, message="x" * 3000, details={"causes": "odd"}),
-            Rejection(400, "Kubernetes refused the Job train-1: " + "x" * 2000, "the object is malformed"),
+            Rejection(
+                400, "InvalidObject", "Kubernetes refused the Job train-1: " + "x" * 2000, "the object is malformed"
+            ),
         ),
         (
             ApiAnswer(400, message="m", details={"causes": [7, {}, {"field": None, "message": "y" * 3000}]}),
-            Rejection(400, "Kubernetes refused the Job train-1: m", (Fault("", ""), Fault("", "y" * 2000))),
+            Rejection(
+                400, "InvalidObject", "Kubernetes refused the Job train-1: m", (Fault("", ""), Fault("", "y" * 2000))
+            ),
         ),
     ],
 )

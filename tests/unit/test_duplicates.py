@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from service.submission.identity import SubmissionId, fingerprint
-from service.submission.records import NewRecord, Outcome, Record, outcome_record
+from service.submission.outcomes import Outcome, outcome_record
+from service.submission.records import NewRecord, Record
 from service.views.duplicates import DuplicateWindow
 
 

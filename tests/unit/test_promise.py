@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from service.broker import BrokerUnavailable, Position
 from service.settings import ConsumerSettings, KubeSettings, TopicSettings
 from service.submission.identity import SubmissionId, generated_name
-from service.submission.records import NewRecord, Outcome, Record, read_outcome
+from service.submission.outcomes import Outcome, read_outcome
+from service.submission.records import NewRecord, Record
 from service.submitter import Submitter
 from service.telemetry.metrics import Metrics
 from service.views.duplicates import DuplicateWindow

@@ -10,9 +10,11 @@ from structlog.testing import capture_logs
 from service.broker import BrokerUnavailable, Position, RecordTooLarge
 from service.errors import LeaseLost, TooManyDeadLetters
 from service.settings import ConsumerSettings, TopicSettings
+from service.submission import rejections
 from service.submission.dead_letters import ATTEMPT, read_dead_letter
 from service.submission.identity import fingerprint_of
-from service.submission.records import NewRecord, Outcome, Record, Submission, read_outcome
+from service.submission.outcomes import Outcome, read_outcome
+from service.submission.records import NewRecord, Record, Submission
 from service.telemetry.metrics import Metrics
 from service.worker.record_handler import RecordHandler
 from service.worker.work_queue import understand
@@ -91,9 +93,6 @@ class World:
         self.submitted.append(submission)
         return outcome_of(submission)
 
-    def conflict(self, submission: Submission, name: str | None) -> Outcome:
-        return replace(outcome_of(submission), status=422, body={"status": 422, "message": f"{name}"}, conflict=True)
-
     async def release(self, submission: Submission, outcome: Outcome, **_: Any) -> None:
         assert submission.id == outcome.id
         self.released.append(outcome)
@@ -163,7 +162,7 @@ async def test_a_used_id_with_another_body_is_a_conflict(world):
     world.done[known.key, HOME] = known
     other = record(8, value=b'{"job": {"project": "team-a", "image": "j"}}', ce_id=b"1", ce_source=b"/t")
     [conflict] = await world.handle(other)
-    assert (conflict.status, conflict.conflict, conflict.body["message"]) == (422, True, "job-1")
+    assert (conflict.status, conflict.conflict, conflict.body) == (422, True, rejections.id_reused("job-1").body())
     assert world.submitted == []
 
 

@@ -11,16 +11,13 @@ from hypothesis import strategies as st
 
 from service.errors import Fault, UnreadableRecord
 from service.submission.identity import SubmissionId, coordinates_id
+from service.submission.outcomes import MAX_OUTCOME_BYTES, Outcome, outcome_record, read_outcome
 from service.submission.record_headers import MAX_HEADER_BYTES, Headers, header
 from service.submission.records import (
-    MAX_OUTCOME_BYTES,
     MAX_SOURCE_BYTES,
     NewRecord,
-    Outcome,
     Record,
     Submission,
-    outcome_record,
-    read_outcome,
     read_submission,
     submission_record,
 )

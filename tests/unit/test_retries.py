@@ -8,7 +8,7 @@ import pytest
 from service.kube import ApiUnreachable
 from service.kube.decisions import ApiAnswer
 from service.submission.identity import SubmissionId
-from service.submission.records import Outcome
+from service.submission.outcomes import Outcome
 from tests.unit.fake_api import ANSWERS, FakeApi
 from tests.unit.submitting import PLAIN, RICH, Caller, answered, submission
 
@@ -107,6 +107,8 @@ async def test_past_the_deadline_the_job_is_taken_back() -> None:
     sent = submission(RICH)
     body = {
         "status": 504,
+        "code": 504,
+        "reason": "DeadlineExceeded",
         "message": "Kubernetes could not take the job within 1e-06 s: server-error",
         "details": "submit it again under a new id",
     }

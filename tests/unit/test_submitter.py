@@ -124,7 +124,12 @@ async def test_another_request_under_the_same_id_is_a_conflict() -> None:
     await Caller(api).submit(first)
     message = "the id of this submission was used before for another request, which made the Job train: use a new one"
     details = "the id is the Idempotency-Key of a POST, ce_source and ce_id of a record"
-    conflict = answered(second, 422, {"status": 422, "message": message, "details": details}, conflict=True)
+    conflict = answered(
+        second,
+        422,
+        {"status": 422, "code": 422, "reason": "IdReused", "message": message, "details": details},
+        conflict=True,
+    )
     assert await Caller(api).submit(second) == conflict
     assert (
         api.objects["jobs", NAMESPACE, "train"]["spec"]["template"]["spec"]["containers"][0]["image"] == "python:3.12"
@@ -136,7 +141,13 @@ async def test_a_given_name_of_somebody_else_is_taken(refusal: ApiAnswer | None)
     api, sent = FakeApi(), submission(PLAIN)
     api.put("jobs", NAMESPACE, {"metadata": {"name": "train"}})
     api.refuse = lambda _resource, _name: refusal
-    body = {"status": 409, "message": "the name train is taken by another job", "details": ANOTHER_NAME}
+    body = {
+        "status": 409,
+        "code": 409,
+        "reason": "NameTaken",
+        "message": "the name train is taken by another job",
+        "details": ANOTHER_NAME,
+    }
     assert await Caller(api).submit(sent) == answered(sent, 409, body)
 
 
@@ -152,7 +163,13 @@ async def test_names_are_not_tried_without_end() -> None:
     names = [generated_name(None, ONE, attempt) for attempt in range(MAX_NAMES)]
     for name in names:
         api.put("jobs", NAMESPACE, {"metadata": {"name": name}})
-    body = {"status": 409, "message": f"the name {names[-1]} is taken by another job", "details": ANOTHER_NAME}
+    body = {
+        "status": 409,
+        "code": 409,
+        "reason": "NameTaken",
+        "message": f"the name {names[-1]} is taken by another job",
+        "details": ANOTHER_NAME,
+    }
     assert await Caller(api).submit(sent) == answered(sent, 409, body)
 
 
@@ -161,6 +178,8 @@ async def test_an_exceeded_quota_is_a_refusal_when_nothing_of_ours_is_there() ->
     api.refuse = lambda _resource, _name: QUOTA
     body = {
         "status": 429,
+        "code": 429,
+        "reason": "QuotaExceeded",
         "message": f"Kubernetes refused the Job train: {QUOTA.message}",
         "details": "the quota of the project is used up",
     }
@@ -223,6 +242,8 @@ async def test_a_dependent_of_somebody_else_takes_the_job_back() -> None:
     api.put("services", NAMESPACE, {"metadata": {"name": "train"}})
     body = {
         "status": 409,
+        "code": 409,
+        "reason": "NameTaken",
         "message": 'Kubernetes refused the Service train: services "train" already exists',
         "details": "an object of this name exists",
     }
@@ -259,7 +280,9 @@ async def test_a_job_that_was_being_taken_back_is_taken_back() -> None:
     await Caller(api).submit(sent)
     metadata = api.objects["jobs", NAMESPACE, "train"]["metadata"]
     metadata["annotations"][REJECTION_ANNOTATION] = "409 no Service: taken"
-    assert await Caller(api).submit(sent) == answered(sent, 409, {"status": 409, "message": "no Service: taken"})
+    assert await Caller(api).submit(sent) == answered(
+        sent, 409, {"status": 409, "code": 409, "reason": "NameTaken", "message": "no Service: taken"}
+    )
     assert api.names() == []
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from service.auth.principal import Principal
 from service.auth.tokens import Token, TokenList, authenticate
-from service.errors import SubmissionRejected
+from service.submission.rejections import SubmissionRejected
 
 TOKENS = TokenList(
     tokens=(
@@ -70,6 +70,8 @@ def test_projects(principal, project, allowed):
         principal.require(project)
     assert caught.value.rejection.body() == {
         "status": 403,
+        "code": 403,
+        "reason": "Forbidden",
         "message": f"user {principal.user} is not allowed to submit to project {project}",
     }
 

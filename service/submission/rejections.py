@@ -1,0 +1,261 @@
+"""Every way in which a submission or a request is refused: one constructor each, with status, reason and sentence.
+
+To refuse something new, add a constructor: the answer's body, the response's headers and the table in
+`docs/answers.md` follow from it. `reason` is a stable word for programs, so that no client has to match English; the
+sentence is for people. Sources of the statuses: RFC 9110; RFC 6585 (429); the IETF draft "The Idempotency-Key HTTP
+Header Field" (422).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import Any, Final, Generic, ParamSpec
+
+from service.errors import Fault, InvalidSubmission
+
+P = ParamSpec("P")
+Details = tuple[Fault, ...] | str | None
+Sentence = str | tuple[str, Details]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A refusal for good: HTTP status, reason, one sentence, and what is known beyond it."""
+
+    status: int
+    reason: str
+    message: str
+    details: Details = None
+
+    def body(self) -> dict[str, Any]:
+        """Return the body of the answer; `code` repeats the status, as later editions of the API name it."""
+        body: dict[str, Any] = {
+            "status": self.status,
+            "code": self.status,
+            "reason": self.reason,
+            "message": self.message,
+        }
+        if isinstance(self.details, tuple):
+            body["details"] = [{"path": fault.path, "message": fault.message} for fault in self.details]
+        elif self.details is not None:
+            body["details"] = self.details
+        return body
+
+
+class SubmissionRejected(Exception):
+    """The submission is refused for good; `rejection` says why."""
+
+    def __init__(self, rejection: Rejection) -> None:
+        super().__init__(rejection.message)
+        self.rejection = rejection
+
+
+class Constructor(Generic[P]):
+    """Makes the rejections of one kind; `meaning` is the first line of its docstring."""
+
+    def __init__(self, status: int, reason: str, sentence: Callable[P, Sentence]) -> None:
+        self.status = status
+        self.reason = reason
+        self.meaning = (sentence.__doc__ or "").strip().partition("\n")[0]
+        self._sentence = sentence
+        update_wrapper(self, sentence)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Rejection:
+        """Return the rejection in the words that these arguments give."""
+        said = self._sentence(*args, **kwargs)
+        message, details = (said, None) if isinstance(said, str) else said
+        return Rejection(self.status, self.reason, message, details)
+
+
+REJECTIONS: Final[dict[str, Constructor[...]]] = {}
+"""Every constructor by its reason."""
+
+
+def _rejects(status: int, reason: str) -> Callable[[Callable[P, Sentence]], Constructor[P]]:
+    def register(sentence: Callable[P, Sentence]) -> Constructor[P]:
+        constructor = Constructor(status, reason, sentence)
+        if reason in REJECTIONS:
+            raise ValueError(f"two rejections have the reason {reason}")
+        REJECTIONS[reason] = constructor
+        return constructor
+
+    return register
+
+
+# --- what the request says ------------------------------------------------------------------------------------------
+
+
+@_rejects(400, "InvalidParameter")
+def invalid_parameters(error: InvalidSubmission) -> Sentence:
+    """The request is not JSON, has the wrong shape, or a parameter or header breaks its rule; all faults are listed."""
+    return str(error), error.faults
+
+
+@_rejects(400, "InvalidObject")
+def invalid_object(message: str, details: Details) -> Sentence:
+    """Kubernetes found an object of the request malformed, or against a rule of its own."""
+    return message, details
+
+
+@_rejects(400, "IncompleteBody")
+def incomplete_body() -> Sentence:
+    """The client hung up before the whole body had arrived."""
+    return "the client hung up before the whole body had arrived"
+
+
+@_rejects(408, "BodyTimeout")
+def body_timeout(seconds: float) -> Sentence:
+    """The body did not arrive in time."""
+    return f"the body did not arrive within {seconds:g} s"
+
+
+@_rejects(413, "TooLarge")
+def too_large(message: str, details: Details = None) -> Sentence:
+    """The body or an object made of it is above a limit."""
+    return message, details
+
+
+@_rejects(415, "UnsupportedMediaType")
+def unsupported_media_type(message: str) -> Sentence:
+    """The body is not JSON as it stands: another `Content-Type`, or a `Content-Encoding`."""
+    return message
+
+
+@_rejects(404, "UnknownPath")
+def unknown_path(usage: str) -> Sentence:
+    """There is nothing at this URL."""
+    return "Not Found", usage
+
+
+@_rejects(405, "MethodNotAllowed")
+def method_not_allowed(usage: str) -> Sentence:
+    """The URL takes other methods, those in the header `Allow`."""
+    return "Method Not Allowed", usage
+
+
+# --- who asks -------------------------------------------------------------------------------------------------------
+
+
+@_rejects(401, "Unauthorized")
+def unauthorized(message: str) -> Sentence:
+    """Credentials are missing or not known."""
+    return message
+
+
+@_rejects(403, "Forbidden")
+def forbidden(message: str, details: Details = None) -> Sentence:
+    """The user, or this service, is not allowed to do this in the project."""
+    return message, details
+
+
+@_rejects(403, "PolicyDenied")
+def policy_denied(message: str, details: Details) -> Sentence:
+    """A policy or an admission webhook of the cluster denies an object."""
+    return message, details
+
+
+# --- what is there already, or is not -------------------------------------------------------------------------------
+
+
+@_rejects(404, "UnknownProject")
+def unknown_project(message: str, details: Details = None) -> Sentence:
+    """The project has no namespace, or one that is being deleted."""
+    return message, details
+
+
+@_rejects(404, "UnknownSubmission")
+def unknown_submission(key: str) -> Sentence:
+    """No submission of this id is remembered, or it is another user's."""
+    return f'no submission with the id "{key}" is known; they are remembered for a limited time'
+
+
+@_rejects(409, "NameTaken")
+def name_taken(message: str, details: Details = None) -> Sentence:
+    """Another job, or another object, has the name."""
+    return message, details
+
+
+@_rejects(410, "TooOld")
+def too_old(window_seconds: int) -> Sentence:
+    """The record is older than the duplicate window, so that nobody can tell whether it was carried out."""
+    return (
+        f"the submission is older than the duplicate window of {window_seconds} s, so that nobody can tell whether "
+        "it was carried out: look for its Job, and submit it again if there is none"
+    )
+
+
+@_rejects(422, "IdReused")
+def id_reused(job_name: str | None) -> Sentence:
+    """The id (`Idempotency-Key`, or `ce_source` and `ce_id`) was used before for another request."""
+    used_for = f"made the Job {job_name}" if job_name else "was refused"
+    return (
+        f"the id of this submission was used before for another request, which {used_for}: use a new one",
+        "the id is the Idempotency-Key of a POST, ce_source and ce_id of a record",
+    )
+
+
+# --- not now --------------------------------------------------------------------------------------------------------
+
+
+@_rejects(429, "QuotaExceeded")
+def quota_exceeded(message: str, details: Details) -> Sentence:
+    """The quota of the project is used up."""
+    return message, details
+
+
+@_rejects(429, "TooManyRequests")
+def too_many_requests() -> Sentence:
+    """Too many submissions are in progress."""
+    return "too many submissions in progress: try again later"
+
+
+@_rejects(503, "NotAccepted")
+def not_accepted(message: str, details: Details = None) -> Sentence:
+    """Kafka cannot be used at the moment; nothing was accepted."""
+    return message, details
+
+
+@_rejects(503, "MaybeAccepted")
+def maybe_accepted() -> Sentence:
+    """Kafka did not acknowledge the submission in time; sending it again under the same key makes one job."""
+    return (
+        "Kafka did not acknowledge the submission in time: it may or may not be carried out; try again with the same "
+        "Idempotency-Key, and there will be one job"
+    )
+
+
+@_rejects(504, "DeadlineExceeded")
+def deadline_exceeded(seconds: float, reason: str) -> Sentence:
+    """Kubernetes could not take the job within `CONSUMER_SUBMISSION_DEADLINE_SECONDS`."""
+    return f"Kubernetes could not take the job within {seconds:g} s: {reason}", "submit it again under a new id"
+
+
+# --- our own fault --------------------------------------------------------------------------------------------------
+
+
+@_rejects(500, "HandlingFailed")
+def handling_failed() -> Sentence:
+    """The consumer failed to handle the record; it is kept as a dead letter."""
+    return "the submission could not be handled; it is kept as a dead letter and can be replayed"
+
+
+@_rejects(500, "InternalError")
+def internal_error(
+    message: str = "the service failed to handle the request; its log has the cause", details: Details = None
+) -> Sentence:
+    """The service failed; its log has the cause."""
+    return message, details
+
+
+_OTHER: Final = "ProtocolError"
+"""The reason of statuses that no constructor has, given by the HTTP library."""
+
+
+def of_status(status: int, message: str, reason: str | None = None) -> Rejection:
+    """Return a refusal that comes from elsewhere: the HTTP library, or a note that an earlier release left on a Job."""
+    known = (constructor.reason for constructor in REJECTIONS.values() if constructor.status == status)
+    return Rejection(status, reason or next(known, _OTHER), message)
+
+
+RETRIABLE: Final = frozenset({too_many_requests.status, not_accepted.status})
+"""Statuses with which `Retry-After` is sent."""
