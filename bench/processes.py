@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from devstack.process import Process, free_port
+from devstack.ports import free_port
+from devstack.process import Process
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 

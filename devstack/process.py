@@ -2,47 +2,22 @@
 
 import contextlib
 import os
-import random
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 _GUARD = Path(__file__).with_name("guard.py")
-_PORTS = range(20_000, 30_000)
-_taken: set[int] = set()
+_EXCEPTION = re.compile(r"\w(Exception|Error): ")
 
 
 class ServerError(Exception):
     """A local server could not be obtained, built or started; the message says what to do or where its log is."""
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on, never the same twice in one process.
-
-    From below the systems' ephemeral ranges: a port out of those can be taken by any outgoing connection while its
-    server restarts, and a client that retries on it can even end up connected to itself.
-    """
-    for port in random.sample(_PORTS, len(_PORTS)):
-        if port not in _taken and is_free(port):
-            _taken.add(port)
-            return port
-    raise ServerError(f"no free TCP port in {_PORTS.start}-{_PORTS.stop - 1}")
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1 now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a closed connection in TIME_WAIT is no hindrance
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 class Process:
@@ -92,9 +67,13 @@ class Process:
             return file.read().decode(errors="replace")
 
     def last_words(self) -> str:
-        """The last line of output and where to read the rest, for an error message."""
+        """Why it failed, from its output, and where to read the rest, for an error message.
+
+        That is the last line that names an exception, as Java goes on logging for a thousand lines; else the last line.
+        """
         lines = self.output().strip().splitlines() or ["it wrote nothing"]
-        return f"{lines[-1][:500]} (log: {self.log})" if self.log else "its output is above"
+        reason = next((line for line in reversed(lines) if _EXCEPTION.search(line)), lines[-1])
+        return f"{reason[:500]} (log: {self.log})" if self.log else "its output is above"
 
     def wait_until(self, ready: Callable[[], bool], timeout: float = 60.0) -> Self:
         """Poll `ready` until it is true. A process that does not get there is ended.
@@ -121,19 +100,19 @@ class Process:
         self._close()
         return code
 
-    def stop(self, timeout: float = 15.0) -> None:
-        """End it politely (SIGTERM), after `timeout` seconds with force. Stopping twice is fine."""
-        self.resume()  # a stopped process would not see the SIGTERM
-        self._signal(signal.SIGTERM)
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 15.0) -> int:
+        """Ask it to end, after `timeout` seconds end it with force; the exit code. Stopping twice is fine."""
+        self.resume()  # a stopped process would not see the signal
+        self._signal(number)
         try:
-            self.wait(timeout)
+            return self.wait(timeout)
         except subprocess.TimeoutExpired:
-            self.kill()
+            return self.kill()
 
-    def kill(self) -> None:
-        """End it at once with its children (SIGKILL)."""
+    def kill(self) -> int:
+        """End it at once with its children (SIGKILL); the exit code."""
         self._signal(signal.SIGKILL)
-        self.wait()
+        return self.wait()
 
     def pause(self) -> None:
         """Freeze it (SIGSTOP): its connections stay open and nothing answers."""
@@ -152,3 +131,13 @@ class Process:
         for stream in (self._guard.stdin, self._guard.stdout):
             if stream is not None:
                 stream.close()
+
+
+def answers(url: str) -> bool:
+    """Whether a server of this machine answers a GET with a status below 400."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # 127.0.0.1 is behind no proxy
+    try:
+        with opener.open(url, timeout=5):
+            return True
+    except OSError:  # URLError and HTTPError are OSErrors too
+        return False

@@ -13,7 +13,8 @@ from typing import Any, Self
 
 from devstack import golang
 from devstack.cache import cached
-from devstack.process import Process, free_port
+from devstack.ports import free_port
+from devstack.process import Process
 
 _MODULES = Path(__file__).with_name("prometheus_server")
 

@@ -7,7 +7,6 @@ import signal
 import sys
 import tempfile
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,7 +17,9 @@ import kubernetes
 from devstack.cluster import LocalCluster
 from devstack.controlplane import is_built
 from devstack.kafka import LocalKafka
-from devstack.process import Process, ServerError, free_port, is_free
+from devstack.ports import free_port, reserve
+from devstack.process import ServerError
+from devstack.service import ServiceProcess
 from devstack.standin import LocalStandIn
 
 NAMESPACES = ("runai-team-a", "runai-team-b", "runai-team-c")
@@ -100,11 +101,11 @@ def run(data_dir: Path) -> None:
         kafka: LocalKafka = starting.result()
         say("starting the service")
         http = _port("HTTP_PORT", 8080, say)
-        metrics = _port("METRICS_PORT", 9090, say, other=http)
+        metrics = _port("METRICS_PORT", 9090, say)
         inherited = {
             name: value for name, value in os.environ.items() if name not in {"KUBE_CONTEXT", "KUBE_CONFIG_FILE"}
         }
-        environment = {
+        settings = {
             **inherited,
             **kube.environment,
             "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
@@ -113,9 +114,9 @@ def run(data_dir: Path) -> None:
             "METRICS_HOST": "127.0.0.1",
             "METRICS_PORT": str(metrics),
         }
-        service = Process("the service", [sys.executable, "-m", "service", "all"], log=None, env=environment)
+        service = ServiceProcess("all", settings, on_terminal=True)
         stack.callback(service.stop)
-        service.wait_until(lambda: _answers(f"http://127.0.0.1:{metrics}/readyz"))
+        service.until_ready(timeout=60)
         say("ready")
         print(banner(kube, kafka.bootstrap_servers, http, metrics, data_dir), flush=True)
         raise ServerError(f"the service ended with exit code {service.wait()}; its output is above")
@@ -190,22 +191,14 @@ def _cluster(data_dir: Path, say: Progress) -> LocalCluster:
     return LocalCluster(data_dir / "kubernetes", controllers=True, say=say)
 
 
-def _port(variable: str, usual: int, say: Progress, other: int | None = None) -> int:
+def _port(variable: str, usual: int, say: Progress) -> int:
     """The port of an environment variable or the usual one; a free one if that is taken."""
     wanted = int(os.environ.get(variable) or usual)
-    if wanted and wanted != other and is_free(wanted):
+    if wanted and reserve(wanted):
         return wanted
     port = free_port()
     say(f"port {wanted} is taken: {variable} is {port} instead")
     return port
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5):
-            return True
-    except OSError:
-        return False
 
 
 def data_folder(given: Path | None, stack: ExitStack) -> Path:

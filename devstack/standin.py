@@ -22,7 +22,7 @@ from aiohttp import web
 from kmock import KubernetesEmulator, resource
 
 from devstack.api import AdminApi
-from devstack.process import free_port
+from devstack.ports import free_port
 
 _KINDS = {
     ("", "v1", "namespaces"): "Namespace",
@@ -253,7 +253,7 @@ class LocalStandIn:
     def start(self) -> Self:
         """Start serving and wait until it answers."""
         self._dir.mkdir(parents=True, exist_ok=True)
-        self.kubeconfig.write_text(self.api.kubeconfig("stand-in"))
+        self.kubeconfig.write_text(self.api.kubeconfig())
         serving: Future[None] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(serving)), daemon=True, name="stand-in")
         self._thread.start()

@@ -20,7 +20,8 @@ from testcontainers.core.container import DockerContainer
 from devstack.api import AdminApi
 from devstack.cluster import add_nodes
 from devstack.kafka import broker_settings
-from devstack.process import ServerError, free_port
+from devstack.ports import free_port
+from devstack.process import ServerError
 from tests.docker_engine import Say, ensure_reaper, one_line, quiet
 from tests.servers import CLUSTER_IMAGE, KAFKA_IMAGE
 
@@ -95,7 +96,7 @@ def cluster() -> Iterator[ClusterContainer]:
         _wait_until(ready, running)
         add_nodes(api)
         kubeconfig = keys / "kubeconfig"
-        kubeconfig.write_text(api.kubeconfig("kwok"))
+        kubeconfig.write_text(api.kubeconfig())
         yield ClusterContainer(kubeconfig, api)
 
 

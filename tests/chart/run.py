@@ -18,9 +18,9 @@ from typing import Any
 from devstack.api import AdminApi
 from devstack.cluster import LocalCluster
 from devstack.prometheus import LocalPrometheus
+from devstack.service import ServiceProcess
 from tests.chart import apiserver
 from tests.chart.helm import CHART, Helm
-from tests.service_process import ServiceProcess
 
 RELEASE, NAMESPACE = "jobs", "job-submission"
 NAME = f"{RELEASE}-job-submission"
@@ -111,7 +111,7 @@ def running(helm: Helm, bootstrap_servers: str, folder: Path) -> Iterator[Run]:
         environment = install(helm, cluster.api, bootstrap_servers, PROJECTS)
         api = cluster.api
         login = folder / "consumer.kubeconfig"
-        login.write_text(AdminApi(api.url, token_of(api, f"{NAME}-consumer"), api.ca_file).kubeconfig("consumer"))
+        login.write_text(AdminApi(api.url, token_of(api, f"{NAME}-consumer"), api.ca_file).kubeconfig())
         consumer_environment = environment | {
             "KUBE_CONFIG_FILE": str(login),
             "CONSUMER_INSTANCE_ID": f"{NAME}-consumer-0",

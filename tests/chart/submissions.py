@@ -4,8 +4,8 @@ import threading
 import time
 import uuid
 
+from devstack.service import ServiceProcess
 from tests.chart.run import Run
-from tests.service_process import ServiceProcess
 
 PVC = [{"size": "1GB", "path": "/data"}]
 

@@ -10,7 +10,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from devstack.process import free_port
+from devstack.ports import free_port
 from service.settings import Settings, read_settings
 from tests.chart.kafka_image import KafkaContainer
 from tests.round_trip import round_trip

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.process import free_port
+from devstack.ports import free_port
 from tests.chart import run
 from tests.chart.helm import CHART
 

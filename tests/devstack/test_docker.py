@@ -141,5 +141,5 @@ def test_the_local_build_takes_the_place_of_a_container(engine, monkeypatch, sai
 def test_a_kubeconfig_with_a_client_certificate(tmp_path):
     files = tmp_path / "admin.crt", tmp_path / "admin.key"
     api = AdminApi("https://127.0.0.1:1", "", tmp_path / "ca.crt", files)
-    user = json.loads(api.kubeconfig("kwok"))["users"][0]["user"]
+    user = json.loads(api.kubeconfig())["users"][0]["user"]
     assert (Path(user["client-certificate"]), Path(user["client-key"])) == tuple(file.resolve() for file in files)

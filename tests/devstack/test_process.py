@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.process import Process, ServerError, free_port, is_free
+from devstack.process import Process, ServerError
 
 # a server as hard to end as they come: deaf to polite signals, and with a child of its own
 STUBBORN = """
@@ -116,7 +116,12 @@ def test_a_server_that_never_gets_ready_is_given_up(tmp_path: Path) -> None:
     assert not process.running
 
 
-def test_free_ports_differ_and_are_free() -> None:
-    ports = [free_port() for _ in range(20)]
-    assert len(set(ports)) == 20
-    assert all(is_free(port) for port in ports)
+def test_a_failed_start_names_the_exception_that_a_talkative_server_buries(tmp_path: Path) -> None:
+    said = (
+        "INFO starting\nERROR cannot\nCaused by: java.net.BindException: Address already in use\n\tat a.b.c\nINFO bye"
+    )
+    process = Process("Kafka", ["sh", "-c", f"printf '{said}'; exit 1"], tmp_path / "log")
+    with pytest.raises(
+        ServerError, match=r"Kafka ended while starting: Caused by: java\.net\.BindException: Address already in use \("
+    ):
+        process.wait_until(lambda: False)

@@ -10,7 +10,8 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ import pytest
 from devstack.__main__ import main
 from devstack.cache import cache_dir
 from devstack.kafka import KAFKA_VERSION
-from devstack.process import free_port, is_free
+from devstack.ports import free_port, is_free
 
 SERVICE = """
 import http.server, json, os
@@ -69,15 +70,19 @@ def all_free(used: set[int]) -> bool:
 
 @pytest.fixture
 def stub(tmp_path: Path) -> Path:
+    return stub_in(tmp_path)
+
+
+def stub_in(folder: Path) -> Path:
     """A folder with a service that is ready at once and shows its settings, and a cache without a control plane."""
-    (tmp_path / "service").mkdir()
-    (tmp_path / "service" / "__init__.py").touch()
-    (tmp_path / "service" / "__main__.py").write_text(SERVICE)
-    (tmp_path / "tmp").mkdir()
-    own_cache = tmp_path / "cache" / cache_dir().name
+    (folder / "service").mkdir(parents=True)
+    (folder / "service" / "__init__.py").touch()
+    (folder / "service" / "__main__.py").write_text(SERVICE)
+    (folder / "tmp").mkdir()
+    own_cache = folder / "cache" / cache_dir().name
     own_cache.mkdir(parents=True)
     (own_cache / f"kafka-{KAFKA_VERSION}").symlink_to(cache_dir() / f"kafka-{KAFKA_VERSION}")
-    return tmp_path
+    return folder
 
 
 @pytest.mark.usefixtures("kafka_build")
@@ -117,6 +122,24 @@ def test_run_with_the_stand_in(stub: Path) -> None:
         assert process.wait(30) == 130
     assert all_free(ports(banner))
     assert list((stub / "tmp").iterdir()) == []
+
+
+@pytest.mark.usefixtures("kafka_build")
+def test_two_that_start_at_once_both_run(tmp_path: Path) -> None:
+    """Each finds the usual ports free, as nobody listens yet, and they must not get them both."""
+    folders = [stub_in(tmp_path / name) for name in ("one", "two")]
+    usual = {name: str(free_port()) for name in ("KAFKA_PORT", "HTTP_PORT", "METRICS_PORT")}
+    cache = str(folders[0] / "cache")
+
+    def banner(folder: Path, stack: ExitStack) -> str:
+        running = devstack("run", cwd=folder, XDG_CACHE_HOME=cache, TMPDIR=str(folder / "tmp"), **usual)
+        return stack.enter_context(running)[1]
+
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+        banners = list(pool.map(banner, folders, [stack, stack]))
+    used = [ports(each) for each in banners]
+    assert used[0] & used[1] == set()
+    assert set(map(int, usual.values())) <= used[0] | used[1]
 
 
 @pytest.mark.usefixtures("kafka_build")

@@ -6,9 +6,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from devstack.process import free_port
+from devstack.ports import free_port
+from devstack.service import ServiceProcess
 from tests.faults.stack import Stack
-from tests.service_process import ServiceProcess
 
 SESSION_SECONDS = 3
 """Session of the consumer group: short, so that a stall beyond it does not take long."""
@@ -60,33 +60,32 @@ class Member:
         """Ask the process to end in good order."""
         await self._end(signal.SIGTERM)
 
-    async def _end(self, number: int) -> None:
+    async def _end(self, number: signal.Signals) -> None:
         process, self.process = self.process, None
         if process is not None:
-            process.process.send_signal(signal.SIGCONT)
             code = await asyncio.to_thread(process.stop, number)
             self.log += process.lines
             # one that has not even begun has no handler of signals yet
-            if number == signal.SIGTERM and code not in (0, -signal.SIGTERM if not process.lines else 0):
+            if number == signal.SIGTERM and code not in (0, 128 + signal.SIGTERM if not process.lines else 0):
                 raise AssertionError(f"{self.role} ended with {code}: {process.lines[-10:]}")
 
     async def stall(self, seconds: float) -> None:
         """Stop the process (SIGSTOP) for a time, as a frozen machine would, and let it go on."""
         if self.process is None:
             return
-        stalled = self.process.process
-        stalled.send_signal(signal.SIGSTOP)
+        stalled = self.process
+        stalled.pause()
         try:
             await asyncio.sleep(seconds)
         finally:
-            stalled.send_signal(signal.SIGCONT)
+            stalled.resume()
 
     @property
     def last_words(self) -> str | None:
         """What a process said that ended by itself; None while all is well."""
-        if self.process is None or self.process.process.poll() is None:
+        if self.process is None or self.process.running:
             return None
-        return f"{self.role} ended with {self.process.process.returncode}: {self.process.lines[-10:]}"
+        return f"{self.role} ended with {self.process.wait()}: {self.process.lines[-10:]}"
 
 
 class Fleet:

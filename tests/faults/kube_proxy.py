@@ -11,7 +11,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from devstack.api import AdminApi
+from devstack.api import AdminApi, kubeconfig
 from tests.faults.faultplan import Fault, FaultPlan, reset
 
 LONGEST_DELAY: Final = 1.0
@@ -35,7 +35,7 @@ class KubeProxy:
 
     def kubeconfig(self, token: str) -> str:
         """Return a kubeconfig that leads here and logs in with a token."""
-        return AdminApi(f"http://127.0.0.1:{self._port}", token, None).kubeconfig("proxy")
+        return kubeconfig(f"http://127.0.0.1:{self._port}", {"token": token})
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

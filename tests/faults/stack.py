@@ -8,7 +8,7 @@ from pathlib import Path
 
 from devstack.cluster import LocalCluster
 from devstack.kafka import LocalKafka
-from devstack.process import free_port
+from devstack.ports import free_port
 
 
 class TwoDoorKafka(LocalKafka):

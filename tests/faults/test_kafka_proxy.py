@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from devstack.process import free_port
+from devstack.ports import free_port
 from tests.faults.faultplan import Fault, FaultPlan
 from tests.faults.kafka_proxy import KafkaProxy
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from yarl import URL
 
 from devstack.api import AdminApi
-from devstack.process import free_port
+from devstack.ports import free_port
 from tests.faults.faultplan import Fault, FaultPlan
 from tests.faults.kube_proxy import KubeProxy
 

@@ -10,12 +10,12 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord, RecordMetadata
 
+from devstack.service import ServiceProcess
 from service.submission.identity import SubmissionId, coordinates_id
 from tests.faults.fleet import PARTITIONS
 from tests.faults.observer import Topics
 from tests.faults.poison import Poison, corpus
 from tests.faults.raw import batch, produce
-from tests.service_process import ServiceProcess
 
 if TYPE_CHECKING:
     from tests.servers import ClusterServer, KafkaServer
@@ -72,7 +72,7 @@ async def test_every_poison_has_its_end(
 
     ends = {poison.name: _end(poison, place, outcomes, letters) for poison, place in zip(poisons, places, strict=True)}
     assert {name: end for name, end in ends.items() if end is not None} == {}
-    assert consumer.process.poll() is None
+    assert consumer.running
     assert not [line for line in consumer.lines if line.get("action") in ("not-json", "record-stuck", "record-failed")]
     expected = Counter("letter" if poison.status is None else "outcome" for poison in poisons)
     assert (len(letters), len(outcomes)) == (expected["letter"], expected["outcome"])
@@ -91,7 +91,7 @@ async def test_a_record_no_client_library_would_write(
     assert await topics.until_committed(f"group-{run}", SETTLE_SECONDS) == []
     assert [dict(record.headers)["status"] for record in await topics.read(topics.outcomes)] == [b"400"] * 3
     assert await topics.read(topics.dead_letters) == []
-    assert consumer.process.poll() is None
+    assert consumer.running
 
 
 async def test_what_a_transaction_took_back_is_not_run(
@@ -113,7 +113,7 @@ async def test_what_a_transaction_took_back_is_not_run(
     assert await topics.until_committed(f"group-{run}", SETTLE_SECONDS) == []
     outcomes = await topics.read(topics.outcomes)
     assert [dict(record.headers)["status"] for record in outcomes] == [b"400"] * 2
-    assert consumer.process.poll() is None
+    assert consumer.running
 
 
 async def _send(producer: AIOKafkaProducer, topic: str, poison: Poison) -> RecordMetadata:

@@ -13,7 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from devstack.api import AdminApi
-from tests.service_process import ServiceProcess
+from devstack.service import ServiceProcess
 
 if TYPE_CHECKING:
     from tests.servers import ClusterServer, KafkaServer

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from devstack.kafka import LocalKafka
-from tests.service_process import ServiceProcess
+from devstack.service import ServiceProcess
 
 JOB = {"project": "team-a", "image": "quickstart"}
 

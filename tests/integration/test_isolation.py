@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from bench.fairness import WEBHOOKS, webhook
-from tests.service_process import ServiceProcess
+from devstack.service import ServiceProcess
 
 HUNG = 1000
 

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from devstack.service import ServiceProcess
 from tests.secured_kafka import PASSWORD, SecuredKafka
-from tests.service_process import ServiceProcess
 
 WRONG = "a-wrong-secret"
 FITS = "does KAFKA_SECURITY_PROTOCOL fit this port?"

@@ -10,7 +10,7 @@ import uuid
 
 import aiohttp
 
-from tests.service_process import ServiceProcess
+from devstack.service import ServiceProcess
 
 PRE_STOP_SECONDS = 0.5
 

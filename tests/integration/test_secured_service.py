@@ -9,13 +9,13 @@ import aiohttp
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from devstack.service import ServiceProcess
 from service.broker import Topics
 from service.broker.connection import client_arguments
 from service.settings import TopicSettings
 from tests.integration.conftest import Api
 from tests.secured_kafka import GROUP, LATE, LIMITED, LIMITED_PASSWORD, PASSWORD, SecuredKafka, documented_rights
 from tests.servers import ClusterServer
-from tests.service_process import ServiceProcess
 
 JOB = {"job": {"project": "team-a", "image": "busybox"}}
 WRITE_NOWHERE = "Kafka's ACLs do not let this user write to any topic"

@@ -7,7 +7,7 @@ import signal
 import aiohttp
 import pytest
 
-from tests.service_process import ServiceProcess
+from devstack.service import ServiceProcess
 
 JOB = {"job": {"project": "team-a", "image": "quickstart"}}
 
@@ -62,7 +62,7 @@ async def test_a_port_that_is_taken_is_said_in_one_line(environment):
     first = ServiceProcess("all", environment | {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
     port = first.wait_for("probes-listening")["port"]
     second = ServiceProcess("all", environment | {"METRICS_PORT": str(port)})
-    assert await asyncio.to_thread(second.process.wait, 30) == 1
+    assert await asyncio.to_thread(second.wait, 30) == 1
     assert second.wait_for("failed")["reason"].find(str(port)) > 0
     assert second.stop() == 1
     assert await asyncio.to_thread(first.stop) == 0

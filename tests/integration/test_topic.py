@@ -7,8 +7,8 @@ import uuid
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from devstack.service import ServiceProcess
 from service.submission.identity import SubmissionId, coordinates_id, generated_name
-from tests.service_process import ServiceProcess
 
 BODY = json.dumps({"job": {"project": "team-a", "image": "quickstart"}}).encode()
 

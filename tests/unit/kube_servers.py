@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from devstack import api
 from service.kube import Created, KubeApi
 from service.settings import KubeSettings
 from service.telemetry.metrics import Metrics
@@ -18,25 +19,12 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 def kubeconfig(folder: Path, server: str, user: dict[str, Any]) -> Path:
+    """A kubeconfig file whose current context leads to `server`; its context `two` leads elsewhere."""
+    config = json.loads(api.kubeconfig(server, user))
+    config["clusters"].append({"name": "two", "cluster": {"server": "http://two.example:6443/"}})
+    config["contexts"].append({"name": "two", "context": {"cluster": "two", "user": "local"}})
     file = folder / "kubeconfig"
-    file.write_text(
-        json.dumps(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "current-context": "one",
-                "contexts": [
-                    {"name": "one", "context": {"cluster": "one", "user": "one"}},
-                    {"name": "two", "context": {"cluster": "two", "user": "one"}},
-                ],
-                "clusters": [
-                    {"name": "one", "cluster": {"server": server}},
-                    {"name": "two", "cluster": {"server": "http://two.example:6443/"}},
-                ],
-                "users": [{"name": "one", "user": user}],
-            }
-        )
-    )
+    file.write_text(json.dumps(config))
     return file
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from devstack.service import ServiceProcess
 from service.__main__ import PAGES, ROLES, main
 from service.settings import FaultySettings, groups, read_settings
-from tests.service_process import ServiceProcess
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -123,6 +123,6 @@ def test_a_consumer_alone_waits_for_the_cpu(role, policy):
     service = ServiceProcess(role, {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
     try:
         service.wait_for("probes-listening")
-        assert os.sched_getscheduler(service.process.pid) == getattr(os, policy)
+        assert os.sched_getscheduler(service.pid) == getattr(os, policy)
     finally:
         assert service.stop() == 0
