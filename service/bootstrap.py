@@ -14,9 +14,11 @@ from aiohttp import web
 from service.api import probes
 from service.auth.tokens import TokensFile
 from service.broker import OutcomeLog, Producer, SubmissionSource, Topics
+from service.cluster.cluster import Cluster
 from service.consumer import Consumer
 from service.http_ingress import HttpIngress
 from service.kube import ApiError, ApiUnreachable, KubeApi, missing_rights
+from service.lifecycle import cancel, ends_before
 from service.settings import Settings
 from service.submission.identity import namespace_of
 from service.submitter import Submitter
@@ -61,14 +63,11 @@ async def serve(settings: Settings, *, ingress: bool, consumer: bool) -> None:
 
 async def _unless(stopping: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
     """Do `work` and return True, or give it up and return False when it is time to stop."""
-    task, stop = asyncio.create_task(work), asyncio.create_task(stopping.wait())
-    await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    if task.done():
-        task.result()
-        return True
-    task.cancel()
-    return False
+    task = asyncio.create_task(work)
+    try:
+        return await ends_before(stopping, task)
+    finally:
+        task.cancel()
 
 
 async def check_topics(settings: Settings) -> bool:
@@ -124,14 +123,10 @@ async def _ingress(
         stack.push_async_callback(outcomes.stop)
         stack.push_async_callback(backlog.stop)
         following = asyncio.create_task(replies.run())
-        stack.push_async_callback(_cancelled, following)
+        stack.push_async_callback(cancel, [following])
         port = await stack.enter_async_context(listening(door.app(), settings.http.host, settings.http.port, drain))
         log.info("ingress-listening", port=port)
-        stop = asyncio.create_task(stopping.wait())
-        done, _ = await asyncio.wait((following, stop), return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if following in done:
-            following.result()
+        await ends_before(stopping, following)
         # late waiters get their 202 before the server would cut them off
         asyncio.get_running_loop().call_later(drain * 0.75, door.drain)
 
@@ -146,19 +141,18 @@ async def _consumer(
         stack.push_async_callback(outcomes.stop)
         window = DuplicateWindow(outcomes, settings.topics.duplicate_window_seconds)
         stack.callback(window.close)
-        submitter = Submitter(api, settings.kube, settings.consumer, metrics)
+        cluster = Cluster.build(api, settings.kube, settings.consumer.probe_interval_seconds, metrics)
+        submitter = Submitter(cluster, settings.consumer.submission_deadline_seconds)
         limit = settings.http.max_body_bytes
         handler = RecordHandler(producer, window, submitter, settings.topics, settings.consumer, limit, metrics)
         source = SubmissionSource(settings.kafka, settings.topics, settings.consumer, metrics)
         consumer = Consumer(source, window, handler, settings.consumer, metrics)
         checks["consumer"] = lambda: consumer.ready
-        for watch in (submitter.watch(), _check_rights(api, settings)):
-            stack.push_async_callback(_cancelled, asyncio.create_task(watch))
+        watches = [asyncio.create_task(watch) for watch in (cluster.watch(), _check_rights(api, settings))]
+        stack.push_async_callback(cancel, watches)
         running = asyncio.create_task(consumer.run())
-        stack.push_async_callback(_cancelled, running)
-        stop = asyncio.create_task(stopping.wait())
-        await asyncio.wait((running, stop), return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
+        stack.push_async_callback(cancel, [running])
+        await ends_before(stopping, running)
         consumer.stop()
         await running
 
@@ -178,11 +172,6 @@ async def _check_rights(api: KubeApi, settings: Settings) -> None:
             return
         else:
             return
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager

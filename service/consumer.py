@@ -7,11 +7,11 @@ loop, so the group membership lives through any outage.
 
 import asyncio
 import itertools
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from service.broker import BrokerUnavailable, SubmissionSource
 from service.errors import LeaseLost, TooManyDeadLetters
+from service.lifecycle import cancel, ends_before
 from service.settings import ConsumerSettings
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
@@ -79,15 +79,12 @@ class Consumer:
         intake = [asyncio.create_task(loop()) for loop in (self._fetch, self._dispatch)]
         upkeep = [asyncio.create_task(loop()) for loop in (self._commit_regularly, self._window.keep_clean)]
         loops = [*intake, *upkeep]
-        stopping = asyncio.create_task(self._stopping.wait())
         try:
-            done, _ = await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
-            for loop in done - {stopping}:
-                loop.result()
-            await _cancelled(intake)
+            await ends_before(self._stopping, *loops)
+            await cancel(intake)
             await self._drain()
         finally:
-            await _cancelled([*loops, stopping, *self._tasks()])
+            await cancel([*loops, *self._tasks()])
             await self._source.stop()
 
     def _tasks(self) -> list[asyncio.Task[None]]:
@@ -272,9 +269,3 @@ class Consumer:
             self._metrics.lag.labels(partition=str(partition)).set(lag)
         oldest = [t for a in self._assignments.values() if (t := a.front.oldest_timestamp) is not None]
         self._metrics.oldest_uncommitted.set(min(oldest) / 1000 if oldest else 0)
-
-
-async def _cancelled(tasks: Collection[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

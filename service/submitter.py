@@ -1,87 +1,67 @@
 """From a submission to its outcome: validate, carry out step by step, and answer.
 
-The steps are those of `errand`; each is repeated until Kubernetes has decided it, so that nothing but a decision ever
-becomes an outcome.
+The steps are those of `cluster.job_creation`; each is repeated until its end is final, so that nothing but a decision
+of Kubernetes ever becomes an outcome.
 """
 
-import asyncio
 from functools import partial
 
-from service.cluster.concurrency import Limiter
+from service.cluster.cluster import Cluster
 from service.cluster.job_creation import IdReused, JobCreation, RollBack, release_job
-from service.cluster.outage import OutageGate
-from service.cluster.retries import Pause, Retrier
+from service.cluster.retries import Sleep
 from service.errors import InvalidSubmission, TemporaryFailure
-from service.kube import ApiError, Guard, KubeApi
-from service.manifests.job import ManifestOptions, effect_warnings
+from service.kube import ApiError, Confirm
+from service.manifests.job import effect_warnings
 from service.manifests.profiles import GPU_SHARING
-from service.settings import ConsumerSettings, KubeSettings
 from service.spec.strict_json import read_document
-from service.submission import rejections
-from service.submission.identity import fingerprint, namespace_of, raw_fingerprint
+from service.submission import identity, rejections
 from service.submission.outcomes import Outcome
 from service.submission.records import Submission
 from service.submission.rejections import SubmissionRejected
 from service.telemetry.logs import log
-from service.telemetry.metrics import Metrics
 from service.validation import JobSubmission, validate
-
-WATCH_SECONDS = 10.0
-"""How often the API server is asked whether it is there, besides by those who need it."""
 
 
 class Submitter:
-    """Turns submissions into outcomes; one for all of a process, since an outage is everybody's."""
+    """Turns submissions into outcomes in one cluster.
 
-    def __init__(self, api: KubeApi, settings: KubeSettings, consumer: ConsumerSettings, metrics: Metrics) -> None:
-        self._api = api
-        self._settings = settings
-        self._deadline = consumer.submission_deadline_seconds
-        circuit = OutageGate(api.alive, consumer.probe_interval_seconds, metrics.kube_up.set)
-        self._circuit = circuit
-        limiter = Limiter(
-            settings.max_in_flight, settings.slow_seconds, settings.max_per_second, metrics.kube_limit.set
-        )
-        self._persistence = Retrier(circuit, limiter, settings, metrics)
-        self._options = ManifestOptions(
-            hold_below_ttl=settings.hold_below_ttl_seconds,
-            kueue_priority_class=settings.kueue_priority_class,
-            ingress_class=settings.ingress_class,
-        )
+    It gives up on temporary failures of one submission after `deadline` seconds; 0 never gives up.
+    """
 
-    async def watch(self) -> None:
-        """Notice an outage of Kubernetes even while nobody submits anything, until cancelled."""
-        while True:
-            await self._circuit.until_closed()
-            await asyncio.sleep(WATCH_SECONDS)
+    def __init__(self, cluster: Cluster, deadline: float = 0) -> None:
+        self._cluster = cluster
+        self._deadline = deadline
+        self._shares_gpus = cluster.profile in GPU_SHARING
 
-    async def submit(self, submission: Submission, *, guard: Guard, pause: Pause) -> Outcome:
+    async def submit(self, submission: Submission, *, confirm: Confirm, sleep: Sleep) -> Outcome:
         """Carry the submission out and return its outcome, however long Kubernetes takes to decide.
 
-        `guard` is awaited right before each write to Kubernetes, `pause` sleeps between two tries.
-        Raises LeaseLost from `guard`, and ApiError where the service may not do what it needs to (a defect of the
+        `confirm` is awaited right before each write to Kubernetes, `sleep` between two tries.
+        Raises LeaseLost from `confirm`, and ApiError where the service may not do what it needs to (a defect of the
         installation, not of the submission).
         """
         try:
             document = read_document(submission.body)
         except InvalidSubmission as error:
-            return Outcome.of(submission, raw_fingerprint(submission.body), rejections.invalid_parameters(error))
-        request = fingerprint(document)
+            return Outcome.of(
+                submission, identity.raw_fingerprint(submission.body), rejections.invalid_parameters(error)
+            )
+        fingerprint = identity.fingerprint(document)
         try:
-            job = validate(document, shares_gpus=self._settings.scheduler_profile in GPU_SHARING)
-            errand = JobCreation(self._api, submission, job, request, self._settings, self._options, guard)
-            warnings = await self._carry_out(errand, pause)
+            job = validate(document, shares_gpus=self._shares_gpus)
+            creation = JobCreation(self._cluster, submission, job, fingerprint, confirm)
+            warnings = await self._carry_out(creation, sleep)
         except IdReused as error:
-            return Outcome.of(submission, request, rejections.id_reused(error.name), conflict=True)
+            return Outcome.of(submission, fingerprint, rejections.id_reused(error.name), conflict=True)
         except InvalidSubmission as error:
-            return Outcome.of(submission, request, rejections.invalid_parameters(error))
+            return Outcome.of(submission, fingerprint, rejections.invalid_parameters(error))
         except SubmissionRejected as error:
-            return Outcome.of(submission, request, error.rejection, project=job.project if job else None)
-        warnings = (*effect_warnings(job, self._settings.scheduler_profile), *warnings)
+            return Outcome.of(submission, fingerprint, error.rejection, project=job.project if job else None)
+        warnings = (*effect_warnings(job, self._cluster.profile), *warnings)
         warnings = tuple(dict.fromkeys(warnings))
-        return Outcome.of(submission, request, errand.name, warnings=warnings, project=job.project)
+        return Outcome.of(submission, fingerprint, creation.name, warnings=warnings, project=job.project)
 
-    async def release(self, submission: Submission, outcome: Outcome, *, guard: Guard, pause: Pause) -> None:
+    async def release(self, submission: Submission, outcome: Outcome, *, confirm: Confirm, sleep: Sleep) -> None:
         """Let go of a Job with a short TTL, now that its outcome is acknowledged; others are left alone.
 
         Needs nothing but the record and its outcome, so that a missed release is made good on redelivery. Never
@@ -90,33 +70,31 @@ class Submitter:
         job = self._perhaps_held(submission.body) if outcome.name else None
         if job is None:
             return
-        namespace = namespace_of(job.project, self._settings.namespace_template)
-
+        namespace = self._cluster.namespace(job.project)
         try:
-            await self._persistence.until_final(
-                partial(release_job, self._api, namespace, outcome, guard), namespace, pause
+            await self._cluster.until_final(
+                partial(release_job, self._cluster.api, namespace, outcome, confirm), namespace, sleep
             )
         except ApiError as error:
             log.error("release-refused", submission=submission.id.key, name=outcome.name, reason=str(error))
 
-    async def _carry_out(self, errand: JobCreation, pause: Pause) -> tuple[str, ...]:
+    async def _carry_out(self, creation: JobCreation, sleep: Sleep) -> tuple[str, ...]:
         """Create the Job, then its dependents; return the API server's warnings. Raises SubmissionRejected."""
-        decided = self._persistence.until_final
         try:
-            job = await decided(errand.make_job, errand.namespace, pause, self._deadline)
+            job = await self._cluster.until_final(creation.create_job, creation.namespace, sleep, self._deadline)
             if job.is_leaving:
                 return ()  # somebody deletes it, which does not undo that it was created
             warnings = job.warnings
-            for dependent in errand.manifests.dependents:
-                step = partial(errand.make_dependent, dependent, job.uid)
-                warnings += await decided(step, errand.namespace, pause, self._deadline)
+            for dependent in creation.manifests.dependents:
+                step = partial(creation.create_dependent, dependent, job.uid)
+                warnings += await self._cluster.until_final(step, creation.namespace, sleep, self._deadline)
         except RollBack as error:
             rejection = error.rejection
         except TemporaryFailure as error:
             rejection = rejections.deadline_exceeded(self._deadline, error.reason)
         else:
             return warnings
-        await decided(partial(errand.take_back, rejection), errand.namespace, pause)
+        await self._cluster.until_final(partial(creation.roll_back, rejection), creation.namespace, sleep)
         raise SubmissionRejected(rejection)
 
     def _perhaps_held(self, body: bytes) -> JobSubmission | None:
@@ -124,8 +102,8 @@ class Submitter:
         if b"ttlAfterFinish" not in body and b"\\u" not in body:
             return None  # spares nearly every job a second validation
         try:
-            job = validate(read_document(body), shares_gpus=self._settings.scheduler_profile in GPU_SHARING)
+            job = validate(read_document(body), shares_gpus=self._shares_gpus)
         except InvalidSubmission:
             return None
         ttl = job.ttl_after_finish
-        return job if ttl is not None and ttl < self._options.hold_below_ttl else None
+        return job if ttl is not None and ttl < self._cluster.options.hold_below_ttl else None

@@ -1,10 +1,9 @@
-"""Leaves the API server room for its other clients: how much is asked of it at once follows how it feels.
+"""Adapts how many requests are in progress at once to how the API server answers, so that others have room there.
 
 Slow start, additive increase, multiplicative decrease, as TCP does (RFC 5681): while answers come quickly twice as many
 steps may be in progress each round, and once that was too much one more each round; a 429 halves their number and holds
 all of them back for as long as the server asks; when most answers of a round are slow, the next round is smaller. A
-single slow object, such as one behind a broken webhook, is outvoted. `persistence` asks for a place before each step,
-so that the proof of membership that a step begins with is fresh when it acts.
+single slow object, such as one behind a broken webhook, is outvoted. `retries` asks for a place before each step.
 """
 
 import asyncio
@@ -51,13 +50,13 @@ class Limiter:
         now = loop.time()
         if not self._waiting and self._in_progress < int(self.limit) and now >= self._not_before:
             return self._take(now)
-        turn: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(turn)
+        admitted: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(admitted)
         self._admit()
         try:
-            await turn
+            await admitted
         except asyncio.CancelledError:
-            if not turn.cancelled():  # admitted and cancelled at the same time
+            if not admitted.cancelled():  # admitted and cancelled at the same time
                 self._in_progress -= 1
                 self._admit()
             raise
@@ -100,7 +99,7 @@ class Limiter:
             now = loop.time()
             if now < self._not_before:
                 if self._timer is None:
-                    self._timer = loop.call_at(self._not_before, self._time_has_come)
+                    self._timer = loop.call_at(self._not_before, self._timer_fired)
                 return
             self._take(now)
             self._waiting.popleft().set_result(None)
@@ -110,6 +109,6 @@ class Limiter:
         self._in_progress += 1
         return now
 
-    def _time_has_come(self) -> None:
+    def _timer_fired(self) -> None:
         self._timer = None
         self._admit()

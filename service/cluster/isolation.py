@@ -1,9 +1,9 @@
-"""Keeps one project whose requests get no answer from taking the places of all others (Nygard, "SlowNamespaces").
+"""Keeps one namespace whose requests get no answer from taking the places of all others ("bulkhead", M. Nygard).
 
-Behind an admission webhook that hangs, a create takes as long as a request may. `limiter` does not notice, as most
-answers are quick; but every place would sooner or later be held by a request of that project. So a namespace that has
-kept a request waiting too long is suspect until it answers one in time. Meanwhile it has a compartment of its own: a
-few of its requests go out beside the common places, and `persistence` lets its other submissions rest.
+Behind an admission webhook that hangs, a create takes as long as a request may. `concurrency` does not notice, as most
+answers are quick; but every place would sooner or later be held by a request of that namespace. So a namespace that
+has kept a request waiting too long is suspect until it answers one in time. Meanwhile a few of its requests go out
+beside the common places, and `retries` lets its other submissions wait as after a failure.
 """
 
 from itertools import count
@@ -50,6 +50,6 @@ class SlowNamespaces:
         if not begun:
             del self._begun[namespace]
 
-    def forgive(self) -> None:
+    def clear(self) -> None:
         """Suspect nobody: it was the API server that was away."""
         self._suspect.clear()

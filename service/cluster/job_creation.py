@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from service.cluster.cluster import Cluster
 from service.cluster.ownership import Holder, same_submission
 from service.errors import TemporaryFailure
-from service.kube import ApiError, Guard, KubeApi
-from service.kube.decisions import ApiAnswer, Rule, Verdict, judge, rejection_for, rule_for
+from service.kube import ApiError, Confirm, KubeApi
+from service.kube.decisions import ApiAnswer, Rule, Verdict, is_gone, rejection_for
 from service.manifests.dependents import Dependent, owned_by
-from service.manifests.job import ManifestOptions, Manifests, build, is_held
+from service.manifests.job import Manifests, build, is_held
 from service.manifests.labels import REJECTION_ANNOTATION, REJECTION_REASON_ANNOTATION, RELEASE_PATCH
-from service.settings import KubeSettings
 from service.submission import rejections
-from service.submission.identity import job_name, namespace_of
+from service.submission.identity import job_name
 from service.submission.outcomes import Outcome
 from service.submission.records import Submission
 from service.submission.rejections import Rejection, SubmissionRejected
@@ -60,22 +60,19 @@ class JobCreation:
 
     def __init__(
         self,
-        api: KubeApi,
+        cluster: Cluster,
         submission: Submission,
         job: JobSubmission,
-        request: str,
-        settings: KubeSettings,
-        options: ManifestOptions,
-        guard: Guard,
+        fingerprint: str,
+        confirm: Confirm,
     ) -> None:
-        self._api = api
+        self._cluster = cluster
+        self._api = cluster.api
         self._submission = submission
         self._job = job
-        self._request = request
-        self._settings = settings
-        self._options = options
-        self._guard = guard
-        self.namespace = namespace_of(job.project, settings.namespace_template)
+        self._fingerprint = fingerprint
+        self._confirm = confirm
+        self.namespace = cluster.namespace(job.project)
         self._take_name(0)
 
     def _take_name(self, attempt: int) -> None:
@@ -86,27 +83,27 @@ class JobCreation:
             id=self._submission.id,
             name=self.name,
             namespace=self.namespace,
-            profile=self._settings.scheduler_profile,
+            profile=self._cluster.profile,
             user=self._submission.user,
-            fingerprint=self._request,
+            fingerprint=self._fingerprint,
             traceparent=self._submission.traceparent,
-            options=self._options,
+            options=self._cluster.options,
         )
 
-    async def make_job(self) -> CreatedJob:
+    async def create_job(self) -> CreatedJob:
         """Create the Job, or find the one that this submission made before.
 
         Raises SubmissionRejected, RollBack, IdReused.
         """
         while True:
             try:
-                created = await self._api.create("jobs", self.namespace, self.manifests.job, self._guard)
+                created = await self._api.create("jobs", self.namespace, self.manifests.job, self._confirm)
             except ApiError as error:
-                answer, rule = error.answer, _final(error)
+                answer, rule = error.answer, error.final_rule()
             else:
                 return CreatedJob(created.uid, created.warnings)
             found = await self._look("jobs", self.name, rule)
-            holder = same_submission(found["metadata"], self._submission.id, self._request) if found else None
+            holder = same_submission(found["metadata"], self._submission.id, self._fingerprint) if found else None
             if found and holder is Holder.SAME:
                 return _made_before(found["metadata"])
             if holder is Holder.OTHER_BODY:
@@ -131,7 +128,7 @@ class JobCreation:
         message = f"the project {self._job.project} is unknown: there is no namespace {self.namespace}"
         return rejections.unknown_project(message, answer.message)
 
-    async def make_dependent(self, dependent: Dependent, uid: str) -> tuple[str, ...]:
+    async def create_dependent(self, dependent: Dependent, uid: str) -> tuple[str, ...]:
         """Create an object that belongs to the Job with this uid, or find it; return the API server's warnings.
 
         Raises RollBack.
@@ -139,9 +136,9 @@ class JobCreation:
         body = owned_by(dependent.body, self.name, uid)
         name = body["metadata"]["name"]
         try:
-            return (await self._api.create(dependent.resource, self.namespace, body, self._guard)).warnings
+            return (await self._api.create(dependent.resource, self.namespace, body, self._confirm)).warnings
         except ApiError as error:
-            answer, rule = error.answer, _final(error)
+            answer, rule = error.answer, error.final_rule()
         found = await self._look(dependent.resource, name, rule)
         if found is None and rule.verdict is Verdict.EXISTS:
             raise TemporaryFailure("vanished")
@@ -151,10 +148,13 @@ class JobCreation:
             raise TemporaryFailure("being-collected")
         raise RollBack(rejection_for(answer, f"the {body['kind']} {name}"))
 
-    async def take_back(self, rejection: Rejection) -> None:
+    async def roll_back(self, rejection: Rejection) -> None:
         """Delete the submission's Job, if there is one; what it owns is collected with it."""
         found = await self._api.read("jobs", self.namespace, self.name)
-        if found is None or same_submission(found["metadata"], self._submission.id, self._request) is not Holder.SAME:
+        if (
+            found is None
+            or same_submission(found["metadata"], self._submission.id, self._fingerprint) is not Holder.SAME
+        ):
             return
         metadata = found["metadata"]
         note = {
@@ -162,21 +162,21 @@ class JobCreation:
             REJECTION_REASON_ANNOTATION: rejection.reason,
         }
         with _unless_gone():
-            await self._api.patch("jobs", self.namespace, self.name, _release_patch(metadata, note), self._guard)
+            await self._api.patch("jobs", self.namespace, self.name, _release_patch(metadata, note), self._confirm)
         with _unless_gone():
-            await self._api.delete("jobs", self.namespace, self.name, metadata["uid"], self._guard)
+            await self._api.delete("jobs", self.namespace, self.name, metadata["uid"], self._confirm)
 
     async def _look(self, resource: str, name: str, refusal: Rule) -> dict[str, Any] | None:
         """Read what may stand behind a refusal; nothing, where the service is refused a look as well."""
         try:
             return await self._api.read(resource, self.namespace, name)
         except ApiError as error:
-            if refusal.verdict is Verdict.PERMANENT and judge(error.answer) is Verdict.PERMANENT:
+            if refusal.verdict is Verdict.PERMANENT and error.rule.verdict is Verdict.PERMANENT:
                 return None
             raise
 
 
-async def release_job(api: KubeApi, namespace: str, outcome: Outcome, guard: Guard) -> None:
+async def release_job(api: KubeApi, namespace: str, outcome: Outcome, confirm: Confirm) -> None:
     """Take the hold off the Job of a successful outcome, if it is there and held; repeating it is harmless."""
     found = await api.read("jobs", namespace, str(outcome.name))
     if found is None or not is_held(found):
@@ -184,15 +184,7 @@ async def release_job(api: KubeApi, namespace: str, outcome: Outcome, guard: Gua
     metadata = found["metadata"]
     if same_submission(metadata, outcome.id, outcome.fingerprint) is Holder.SAME:
         with _unless_gone():
-            await api.patch("jobs", namespace, metadata["name"], _release_patch(metadata, {}), guard)
-
-
-def _final(error: ApiError) -> Rule:
-    """Return the rule of a final answer; raise what another try may change."""
-    rule = rule_for(error.answer)
-    if rule.verdict in (Verdict.TEMPORARY, Verdict.OUTAGE):
-        raise error
-    return rule
+            await api.patch("jobs", namespace, metadata["name"], _release_patch(metadata, {}), confirm)
 
 
 @contextmanager
@@ -203,16 +195,6 @@ def _unless_gone() -> Iterator[None]:
     except ApiError as error:
         if not is_gone(error.answer):
             raise
-
-
-def is_gone(answer: ApiAnswer) -> bool:
-    """Tell whether a patch or a deletion was refused because there is no object of this name and uid any more."""
-    causes = answer.details.get("causes") or ()
-    return (
-        answer.reason == "NotFound"
-        or rule_for(answer).name == "precondition"
-        or any(cause.get("field") == "metadata.uid" for cause in causes)  # a patch with the uid of a former object
-    )
 
 
 def _release_patch(metadata: Mapping[str, Any], annotations: dict[str, str]) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from service.telemetry.logs import log
 
 
 class OutageGate:
-    """Closed while the API answers, open in an outage.
+    """Holds everybody back in an outage.
 
     `alive` asks the API server once, `interval` is the pause between two probes in seconds. It does not grow, so that
-    everybody is back at most one interval after the API is. `show` is told 1 for closed and 0 for open.
+    everybody is back at most one interval after the API is. `show` is told 1 while the API answers, 0 in an outage.
     """
 
     def __init__(self, alive: Callable[[], Awaitable[bool]], interval: float, show: Callable[[float], None]) -> None:
@@ -22,11 +22,11 @@ class OutageGate:
         self._show = show
         self._lock = asyncio.Lock()
         self._probes = 0
-        self._was_open = False
-        self.open = False
+        self._there_was = False
+        self.in_outage = False
         show(1)
 
-    async def until_closed(self) -> bool:
+    async def until_over(self) -> bool:
         """Probe until the API answers; return True if it did not at first, so that there was an outage.
 
         The waiters hold a lock instead of sharing a task: when the one that probes is cancelled, the next takes over.
@@ -34,22 +34,28 @@ class OutageGate:
         seen = self._probes
         async with self._lock:
             if seen == self._probes:
-                self._was_open = await self._probe() or self.open
+                self._there_was = await self._probe() or self.in_outage
                 self._probes += 1
-                self._set(is_open=False)
-            return self._was_open
+                self._set(in_outage=False)
+            return self._there_was
+
+    async def watch(self, interval: float) -> None:
+        """Probe every `interval` seconds until cancelled: an outage is noticed while nobody asks for anything."""
+        while True:
+            await self.until_over()
+            await asyncio.sleep(interval)
 
     async def _probe(self) -> bool:
         if await self._alive():
             return False
-        self._set(is_open=True)
+        self._set(in_outage=True)
         await asyncio.sleep(self._interval)
         while not await self._alive():  # noqa: ASYNC110 - nobody but the API server can tell
             await asyncio.sleep(self._interval)
         return True
 
-    def _set(self, *, is_open: bool) -> None:
-        if is_open != self.open:
-            self.open = is_open
-            self._show(not is_open)
-            (log.error if is_open else log.info)("kubernetes-unreachable" if is_open else "kubernetes-back")
+    def _set(self, *, in_outage: bool) -> None:
+        if in_outage != self.in_outage:
+            self.in_outage = in_outage
+            self._show(not in_outage)
+            (log.error if in_outage else log.info)("kubernetes-unreachable" if in_outage else "kubernetes-back")

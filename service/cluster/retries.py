@@ -1,7 +1,7 @@
-"""Asking until Kubernetes has decided: temporary failures are tried again, an outage is waited for.
+"""Repeats a step until Kubernetes has decided it: temporary failures are tried again, an outage is waited for.
 
-What is temporary and what is an outage stands in the table of `outcomes`; here it is acted on. Only decisions come
-back to `submitter`, so that its steps read as if the API server always answered.
+What is temporary and what is an outage stands in the table of `kube.decisions`; here it is acted on. Only final
+answers come back to `submitter`, so that its steps read as if the API server always answered.
 """
 
 import asyncio
@@ -13,46 +13,46 @@ from service.cluster.concurrency import Limiter
 from service.cluster.isolation import SlowNamespaces
 from service.cluster.outage import OutageGate
 from service.errors import TemporaryFailure
-from service.kube.decisions import Verdict, rule_for
+from service.kube.decisions import Verdict
 from service.kube.errors import ApiError, ApiUnreachable
-from service.settings import KubeSettings
 from service.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 
 MAX_DOUBLINGS = 32
 """Doublings of the back-off, beyond which every cap is reached."""
-SUSPECT_SHARE = 8
-"""For one in so many places a suspect namespace may have a request in progress."""
-Pause = Callable[[float], Awaitable[None]]
+Sleep = Callable[[float], Awaitable[None]]
 """Sleeps for a number of seconds between two tries, letting others work in the meantime."""
 
 
 class Retrier:
-    """Repeats steps until they are decided; `uniform` gives random numbers in [0, 1)."""
+    """Repeats steps until their end is final.
+
+    `base` and `cap` are the first and the longest back-off in seconds; `uniform` gives random numbers in [0, 1).
+    """
 
     def __init__(
         self,
-        circuit: OutageGate,
+        gate: OutageGate,
         limiter: Limiter,
-        settings: KubeSettings,
+        slow_namespaces: SlowNamespaces,
+        base: float,
+        cap: float,
         metrics: Metrics,
         uniform: Callable[[], float] = random.random,
     ) -> None:
-        self._circuit = circuit
+        self._gate = gate
         self._limiter = limiter
-        self._bulkhead = SlowNamespaces(
-            max(1, settings.max_in_flight // SUSPECT_SHARE), settings.request_timeout_seconds / 2
-        )
-        self._base = settings.retry_base_seconds
-        self._cap = settings.retry_cap_seconds
+        self._slow_namespaces = slow_namespaces
+        self._base = base
+        self._cap = cap
         self._retries = metrics.retries
         self._uniform = uniform
 
     async def until_final(
-        self, step: Callable[[], Awaitable[T]], namespace: str, pause: Pause, deadline: float = 0
+        self, step: Callable[[], Awaitable[T]], namespace: str, sleep: Sleep, deadline: float = 0
     ) -> T:
-        """Repeat `step`, which must be fit to be repeated, until its end does not depend on luck; return its result.
+        """Repeat `step`, which must be fit to be repeated, until another try would end the same; return its result.
 
         `namespace` is where it acts. Raises ApiError where the answer is final, TemporaryFailure where tries have
         failed for `deadline` seconds (0: never), and whatever else the step raises. The time of an outage does not
@@ -61,7 +61,7 @@ class Retrier:
         attempt = 0
         failing_since: float | None = None
         while True:
-            if self._circuit.open:
+            if self._gate.in_outage:
                 await self._outage_over()
             try:
                 return await self._limited(step, namespace)
@@ -70,8 +70,8 @@ class Retrier:
             except ApiUnreachable as error:
                 failure, is_outage = TemporaryFailure(error.reason), True
             except ApiError as error:
-                rule = rule_for(error.answer)
-                if rule.verdict not in (Verdict.TEMPORARY, Verdict.OUTAGE):
+                rule = error.rule
+                if rule.verdict.is_final:
                     raise
                 failure = TemporaryFailure(rule.name, error.answer.retry_after)
                 is_outage = rule.verdict is Verdict.OUTAGE
@@ -83,30 +83,30 @@ class Retrier:
             failing_since = now if failing_since is None else failing_since
             if deadline and now - failing_since >= deadline:
                 raise failure
-            await pause(retry_delay(attempt, failure.retry_after, self._uniform(), self._base, self._cap))
+            await sleep(retry_delay(attempt, failure.retry_after, self._uniform(), self._base, self._cap))
             attempt += 1
 
     async def _outage_over(self) -> bool:
         """Wait until the API server answers; return True, and suspect no namespace any more, if it did not at first."""
-        was_away = await self._circuit.until_closed()
+        was_away = await self._gate.until_over()
         if was_away:
-            self._bulkhead.forgive()
+            self._slow_namespaces.clear()
         return was_away
 
     async def _limited(self, step: Callable[[], Awaitable[T]], namespace: str) -> T:
-        """Do a step when there is a place for it, and let those who give places know how it went.
+        """Do a step when there is a place for it, and tell `concurrency` and `isolation` how it went.
 
-        Raises ApiUnreachable where the namespace is suspect and has enough requests in progress: somebody shall look
-        whether it is the API server after all.
+        Raises ApiUnreachable where the namespace is suspect and has enough requests in progress: the probe that
+        follows tells whether it is the API server after all.
         """
-        bulkhead, loop = self._bulkhead, asyncio.get_running_loop()
-        entered = None if bulkhead.suspects(namespace, loop.time()) else await self._limiter.enter()
-        if entered is not None and bulkhead.suspects(namespace, entered):
+        slow, loop = self._slow_namespaces, asyncio.get_running_loop()
+        entered = None if slow.suspects(namespace, loop.time()) else await self._limiter.enter()
+        if entered is not None and slow.suspects(namespace, entered):
             self._limiter.give_back()
             entered = None
-        if entered is None and bulkhead.full(namespace):
+        if entered is None and slow.full(namespace):
             raise ApiUnreachable("suspect")
-        number = bulkhead.begin(namespace, loop.time())
+        number = slow.begin(namespace, loop.time())
         refused, retry_after = False, None
         try:
             return await step()
@@ -114,7 +114,7 @@ class Retrier:
             refused, retry_after = error.answer.status == 429, error.answer.retry_after
             raise
         finally:
-            bulkhead.end(namespace, number, loop.time())
+            slow.end(namespace, number, loop.time())
             if entered is not None:
                 self._limiter.leave(entered, refused=refused, retry_after=retry_after)
 

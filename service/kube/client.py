@@ -18,8 +18,9 @@ from yarl import URL
 from service import __version__
 from service.errors import LeaseLost
 from service.kube.auth import Login
+from service.kube.decisions import is_absent, is_denied_by_roles
 from service.kube.errors import ApiError, ApiUnreachable, object_in, refusal, warning_texts
-from service.kube.fencing import Guard, GuardedBody
+from service.kube.fencing import Confirm, FencedBody
 from service.settings import KubeSettings
 from service.telemetry.metrics import Metrics
 
@@ -52,7 +53,6 @@ PROBE_SECONDS: Final = 2.0
 """How long an answer to a probe is waited for."""
 
 _FAILED_CHECK = re.compile(r"^\[-\](\S+)", re.MULTILINE)
-_FORBIDDEN_BY_ROLES: Final = re.compile(r'User "[^"]*" cannot ')
 
 
 class Created(NamedTuple):
@@ -92,14 +92,16 @@ class KubeApi:
         """Close all connections."""
         await self._session.close()
 
-    async def create(self, resource: str, namespace: str, body: dict[str, Any], guard: Guard | None = None) -> Created:
+    async def create(
+        self, resource: str, namespace: str, body: dict[str, Any], confirm: Confirm | None = None
+    ) -> Created:
         """Create an object. Unknown fields in it are an error, not dropped.
 
-        `guard` is awaited right before the request is written, as in `delete` and `patch`; nothing is when it raises.
+        `confirm` is awaited right before the request is written, as in `delete` and `patch`; nothing is when it raises.
         Raises ApiError, ApiUnreachable, LeaseLost.
         """
         url = _url(self._login.server, resource, namespace, "", f"?fieldValidation=Strict&{self._limit}")
-        answer, warnings = await self._request("create", "POST", url, body, _CREATE, guard)
+        answer, warnings = await self._request("create", "POST", url, body, _CREATE, confirm)
         metadata = answer["metadata"]
         return Created(metadata["name"], metadata["uid"], warnings)
 
@@ -109,7 +111,7 @@ class KubeApi:
         try:
             answer, _ = await self._request("get", "GET", url)
         except ApiError as error:
-            if error.answer.status == 404 and error.answer.reason == "NotFound":
+            if is_absent(error.answer):
                 return None
             raise
         return answer
@@ -120,31 +122,31 @@ class KubeApi:
         try:
             await self._request("get", "GET", url)
         except ApiError as error:
-            if error.answer.status == 404 and error.answer.reason == "NotFound":
+            if is_absent(error.answer):
                 return False
             if error.answer.status == 403:
                 return None
             raise
         return True
 
-    async def delete(self, resource: str, namespace: str, name: str, uid: str, guard: Guard | None = None) -> None:
+    async def delete(self, resource: str, namespace: str, name: str, uid: str, confirm: Confirm | None = None) -> None:
         """Delete the object of this name if its uid is `uid`; what it owns is collected in the background.
 
         Raises ApiError (404 where it is gone, 409 where the uid is another), ApiUnreachable, LeaseLost.
         """
         url = _url(self._login.server, resource, namespace, name, f"?{self._limit}")
         options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
-        await self._request("delete", "DELETE", url, options, guard=guard)
+        await self._request("delete", "DELETE", url, options, confirm=confirm)
 
     async def patch(
-        self, resource: str, namespace: str, name: str, patch: dict[str, Any], guard: Guard | None = None
+        self, resource: str, namespace: str, name: str, patch: dict[str, Any], confirm: Confirm | None = None
     ) -> None:
         """Apply a strategic merge patch; a `metadata.uid` in it is a precondition.
 
         Raises ApiError, ApiUnreachable, LeaseLost.
         """
         url = _url(self._login.server, resource, namespace, name, f"?{self._limit}")
-        await self._request("patch", "PATCH", url, patch, _PATCH, guard)
+        await self._request("patch", "PATCH", url, patch, _PATCH, confirm)
 
     async def can_i(self, verb: str, resource: str, namespace: str | None = None) -> bool:
         """Ask whether this service may do `verb` to `resource` in a namespace (None: in all).
@@ -198,7 +200,7 @@ class KubeApi:
         url: URL,
         body: Any = None,
         media_types: Mapping[str, str] = _JSON,
-        guard: Guard | None = None,
+        confirm: Confirm | None = None,
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Make one request; return the object answered and the warnings with it.
 
@@ -206,23 +208,23 @@ class KubeApi:
         is believed, and only when it says so again.
         """
         try:
-            return await self._ask(verb, method, url, body, media_types, guard)
+            return await self._ask(verb, method, url, body, media_types, confirm)
         except ApiError as error:
-            if not _FORBIDDEN_BY_ROLES.search(error.answer.message) or error.answer.status != 403:
+            if not is_denied_by_roles(error.answer):
                 raise
         status, _ = await self._readiness()
         if status != 200:
             raise ApiUnreachable("starting")
-        return await self._ask(verb, method, url, body, media_types, guard)
+        return await self._ask(verb, method, url, body, media_types, confirm)
 
     async def _ask(
-        self, verb: str, method: str, url: URL, body: Any, media_types: Mapping[str, str], guard: Guard | None
+        self, verb: str, method: str, url: URL, body: Any, media_types: Mapping[str, str], confirm: Confirm | None
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         headers = await self._login.headers()
-        data: bytes | GuardedBody | None = None
+        data: bytes | FencedBody | None = None
         if body is not None:
             headers = {**headers, **media_types}
-            data = orjson.dumps(body) if guard is None else GuardedBody(orjson.dumps(body), guard)
+            data = orjson.dumps(body) if confirm is None else FencedBody(orjson.dumps(body), confirm)
         started = time.perf_counter()
         try:
             async with self._session.request(

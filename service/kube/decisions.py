@@ -1,7 +1,7 @@
 """What an answer of the Kubernetes API means for a submission: wait, ask, or refuse for good.
 
-Stands between the API and the outcome: the submitter hands every answer of 400 and above to `rule_for` and does what
-its verdict says. `RULES` is the one table of errors; the page of the documentation is written from it.
+Stands between the API and the outcome: every answer of 400 and above goes to `rule_for`, and the caller does what the
+verdict says. `RULES` is the one table of errors; the page of the documentation is written from it.
 """
 
 import re
@@ -15,6 +15,7 @@ from service.submission import rejections
 from service.submission.rejections import Constructor, Details, Rejection
 
 _MAX_MESSAGE: Final = 2000  # characters of a server's sentence that are passed on
+_DENIED_BY_ROLES: Final = re.compile(r'User "[^"]*" cannot ')
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class Verdict(StrEnum):
     """Try again after `retry_delay`."""
     OUTAGE = "outage"
     """Nobody's request is at fault: everything waits until the API is back."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether another try would be answered the same."""
+        return self not in (Verdict.TEMPORARY, Verdict.OUTAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,28 @@ def rule_for(answer: ApiAnswer) -> Rule:
 def judge(answer: ApiAnswer) -> Verdict:
     """Return what to do about an answer of 400 and above to the creation of an object."""
     return rule_for(answer).verdict
+
+
+def is_absent(answer: ApiAnswer) -> bool:
+    """Tell whether the API server says that there is no object of the name asked for."""
+    return answer.status == 404 and answer.reason == "NotFound"
+
+
+def is_gone(answer: ApiAnswer) -> bool:
+    """Tell whether a patch or a deletion was refused because there is no object of this name and uid any more."""
+    causes = answer.details.get("causes") or ()
+    return (
+        answer.reason == "NotFound"
+        or rule_for(answer).name == "precondition"
+        or any(cause.get("field") == "metadata.uid" for cause in causes)  # a patch with the uid of a former object
+    )
+
+
+def is_denied_by_roles(answer: ApiAnswer) -> bool:
+    """Tell whether the service's own rights are at fault, and no quota or policy (the sentence is apiserver's
+    `responsewriters.Forbidden`).
+    """
+    return answer.status == 403 and _DENIED_BY_ROLES.search(answer.message) is not None
 
 
 def rejection_for(answer: ApiAnswer, what: str) -> Rejection:

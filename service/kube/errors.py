@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from service.kube.decisions import ApiAnswer
+from service.kube.decisions import ApiAnswer, Rule, rule_for
 
 _WARNING = re.compile(r'299 [^ ]+ "((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(r"\\(.)")
@@ -22,6 +22,17 @@ class ApiError(Exception):
     def __init__(self, answer: ApiAnswer) -> None:
         super().__init__(f"{answer.status} {answer.reason}: {answer.message}")
         self.answer = answer
+
+    @property
+    def rule(self) -> Rule:
+        """What the answer means."""
+        return rule_for(self.answer)
+
+    def final_rule(self) -> Rule:
+        """Return what the answer means; raises this error itself where another try may be answered otherwise."""
+        if not self.rule.verdict.is_final:
+            raise self
+        return self.rule
 
 
 class ApiUnreachable(Exception):

@@ -104,7 +104,7 @@ class RecordHandler:
                 await self._hand_on(record, submission, home, turn)
                 return
         outcome = outcome or self._refusal(submission)
-        outcome = outcome or await self._submitter.submit(submission, guard=turn.guard, pause=turn.rest)
+        outcome = outcome or await self._submitter.submit(submission, confirm=turn.guard, sleep=turn.rest)
         await self._conclude(record, submission, outcome, turn)
 
     async def _home(self, submission: Submission) -> int:
@@ -172,7 +172,7 @@ class RecordHandler:
     async def _follow_up(self, submission: Submission, outcome: Outcome, turn: Turn) -> None:
         """Tell the reply topic and release the Job; made good on redelivery where a crash came first."""
         await self._reply(submission, outcome)
-        await self._submitter.release(submission, outcome, guard=turn.guard, pause=turn.rest)
+        await self._submitter.release(submission, outcome, confirm=turn.guard, sleep=turn.rest)
 
     async def _reply(self, submission: Submission, outcome: Outcome) -> None:
         """Send a copy to the topic the producer named; a convenience that never holds up the outcome itself."""

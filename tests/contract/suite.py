@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from service.cluster.job_creation import is_gone
+from service.cluster.cluster import Cluster
 from service.errors import LeaseLost
 from service.kube import ApiError, Created, KubeApi
-from service.kube.decisions import rule_for
+from service.kube.decisions import is_gone, rule_for
 from service.manifests.dependents import owned_by
 from service.manifests.labels import HOLD_FINALIZER, RELEASE_PATCH
-from service.settings import ConsumerSettings, KubeSettings
+from service.settings import KubeSettings
 from service.submission.identity import SubmissionId
 from service.submission.outcomes import Outcome
 from service.submission.records import Submission
@@ -74,8 +74,12 @@ async def lost() -> None:
     raise LeaseLost
 
 
-async def no_pause(_seconds: float) -> None:
+async def no_sleep(_seconds: float) -> None:
     """Try again at once."""
+
+
+def submitter_on(api: KubeApi) -> Submitter:
+    return Submitter(Cluster.build(api, KubeSettings(), 0.5, Metrics()))
 
 
 async def refused(attempt: Any) -> str:
@@ -104,10 +108,10 @@ class ApiContract:
 
     @pytest.fixture
     def submitter(self, api: KubeApi) -> Submitter:
-        return Submitter(api, KubeSettings(), ConsumerSettings(), Metrics())
+        return submitter_on(api)
 
     async def submit(self, submitter: Submitter, sent: Submission) -> Outcome:
-        return await submitter.submit(sent, guard=held, pause=no_pause)
+        return await submitter.submit(sent, confirm=held, sleep=no_sleep)
 
     # --- the client -------------------------------------------------------------------------------------------------
 
@@ -250,8 +254,8 @@ class ApiContract:
         outcome = await self.submit(submitter, sent)
         assert await self.finalizers(api, name) == [HOLD_FINALIZER]
         with pytest.raises(LeaseLost):
-            await submitter.release(sent, outcome, guard=lost, pause=no_pause)
-        await submitter.release(sent, outcome, guard=held, pause=no_pause)
+            await submitter.release(sent, outcome, confirm=lost, sleep=no_sleep)
+        await submitter.release(sent, outcome, confirm=held, sleep=no_sleep)
         assert await self.finalizers(api, name) == []
 
     async def uid(self, api: KubeApi, resource: str, name: str) -> str:

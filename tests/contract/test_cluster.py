@@ -10,10 +10,21 @@ import pytest
 
 from service.kube import ApiError, KubeApi
 from service.kube.decisions import rule_for
-from service.settings import ConsumerSettings, KubeSettings
+from service.settings import KubeSettings
 from service.submitter import Submitter
 from service.telemetry.metrics import Metrics
-from tests.contract.suite import NAMESPACE, ApiContract, held, job, no_pause, refused, service, submission, unique
+from tests.contract.suite import (
+    NAMESPACE,
+    ApiContract,
+    held,
+    job,
+    no_sleep,
+    refused,
+    service,
+    submission,
+    submitter_on,
+    unique,
+)
 
 if TYPE_CHECKING:
     from tests.servers import ClusterServer
@@ -73,10 +84,10 @@ class TestCluster(ApiContract):
 
     async def test_a_quota_is_checked_before_existence(self, api: KubeApi, server: "ClusterServer") -> None:
         namespace = self.other_namespace(server)
-        submitter = Submitter(api, KubeSettings(), ConsumerSettings(), Metrics())
+        submitter = submitter_on(api)
         project = namespace.removeprefix("runai-")
         first, second = (submission({"project": project, "name": name}) for name in ("a", "b"))
-        outcome = await submitter.submit(first, guard=held, pause=asyncio.sleep)
+        outcome = await submitter.submit(first, confirm=held, sleep=asyncio.sleep)
         assert outcome.status == 200
         # the quota comes after the controllers have seen the Job: one that has not would count none, and allow another
         while not ((await api.read("jobs", namespace, "a")) or {}).get("status", {}).get("startTime"):
@@ -87,10 +98,10 @@ class TestCluster(ApiContract):
         while server.api.request("GET", f"{quotas}/q").get("status", {}).get("used") != {count: "1"}:
             await asyncio.sleep(0.05)
         assert await refused(api.create("jobs", namespace, job("a"))) == "quota-exceeded"
-        assert await submitter.submit(first, guard=held, pause=no_pause) == outcome
-        assert (await submitter.submit(second, guard=held, pause=no_pause)).status == 429
+        assert await submitter.submit(first, confirm=held, sleep=no_sleep) == outcome
+        assert (await submitter.submit(second, confirm=held, sleep=no_sleep)).status == 429
         same_name = submission({"project": project, "name": "a"})
-        assert (await submitter.submit(same_name, guard=held, pause=no_pause)).status == 409
+        assert (await submitter.submit(same_name, confirm=held, sleep=no_sleep)).status == 409
 
     async def test_a_node_port_of_another_service_takes_the_job_back(self, api: KubeApi, submitter: Submitter) -> None:
         other = await api.create("services", NAMESPACE, service(unique("other"), nodePort=32002))
@@ -138,9 +149,7 @@ class TestCluster(ApiContract):
             assert not await api.can_i("create", "services", namespace)
             assert await api.alive()
             sent = submission({"project": f"nobody-{uuid.uuid4().hex[:8]}", "name": "a"})
-            outcome = await Submitter(api, KubeSettings(), ConsumerSettings(), Metrics()).submit(
-                sent, guard=held, pause=no_pause
-            )
+            outcome = await submitter_on(api).submit(sent, confirm=held, sleep=no_sleep)
             assert outcome.status == 403
         finally:
             await api.close()

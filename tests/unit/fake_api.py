@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from service.kube import ApiError, ApiUnreachable, Created, Guard
+from service.kube import ApiError, ApiUnreachable, Confirm, Created
 from service.kube.decisions import ApiAnswer
 
 Key = tuple[str, str, str]
@@ -70,7 +70,9 @@ class FakeApi:
         await asyncio.sleep(0)
         return self._next() in ("ok", "429")
 
-    async def create(self, resource: str, namespace: str, body: dict[str, Any], guard: Guard | None = None) -> Created:
+    async def create(
+        self, resource: str, namespace: str, body: dict[str, Any], confirm: Confirm | None = None
+    ) -> Created:
         name = body["metadata"]["name"]
 
         def apply() -> Created:
@@ -82,7 +84,7 @@ class FakeApi:
                 raise exists(resource, name)
             return Created(name, self.put(resource, namespace, body), self.warnings)
 
-        return await self._request(f"create {resource}/{name}", apply, guard)
+        return await self._request(f"create {resource}/{name}", apply, confirm)
 
     async def read(self, resource: str, namespace: str, name: str) -> dict[str, Any] | None:
         return await self._request(
@@ -92,7 +94,7 @@ class FakeApi:
     async def has_namespace(self, name: str) -> bool | None:
         return await self._request(f"read namespaces/{name}", lambda: name in self.namespaces)
 
-    async def delete(self, resource: str, namespace: str, name: str, uid: str, guard: Guard | None = None) -> None:
+    async def delete(self, resource: str, namespace: str, name: str, uid: str, confirm: Confirm | None = None) -> None:
         def apply() -> None:
             metadata = self._found(resource, namespace, name)
             if metadata["uid"] != uid:
@@ -100,10 +102,10 @@ class FakeApi:
             metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
             self._collect()
 
-        await self._request(f"delete {resource}/{name}", apply, guard)
+        await self._request(f"delete {resource}/{name}", apply, confirm)
 
     async def patch(
-        self, resource: str, namespace: str, name: str, patch: dict[str, Any], guard: Guard | None = None
+        self, resource: str, namespace: str, name: str, patch: dict[str, Any], confirm: Confirm | None = None
     ) -> None:
         def apply() -> None:
             changes = patch["metadata"]
@@ -115,7 +117,7 @@ class FakeApi:
             metadata["finalizers"] = [each for each in metadata.get("finalizers", []) if each not in removed]
             self._collect()
 
-        await self._request(f"patch {resource}/{name}", apply, guard)
+        await self._request(f"patch {resource}/{name}", apply, confirm)
 
     def put(self, resource: str, namespace: str, body: dict[str, Any]) -> str:
         """Store an object and return its uid."""
@@ -153,11 +155,11 @@ class FakeApi:
     def _next(self) -> str:
         return self.faults.pop(0) if self.faults else "ok"
 
-    async def _request(self, call: str, apply: Callable[[], Any], guard: Guard | None = None) -> Any:
+    async def _request(self, call: str, apply: Callable[[], Any], confirm: Confirm | None = None) -> Any:
         self.calls.append(call)
         await asyncio.sleep(0)
-        if guard is not None:
-            await guard()
+        if confirm is not None:
+            await confirm()
         fault = self._next()
         if fault == "refused":
             raise ApiUnreachable("connect")

@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from service.settings import ConsumerSettings, KubeSettings
+from service.cluster.cluster import Cluster
+from service.settings import KubeSettings
 from service.submission.identity import SubmissionId, fingerprint
 from service.submission.outcomes import Outcome
 from service.submission.records import Submission
@@ -57,34 +58,30 @@ def answered(sent: Submission, status: int, body: dict[str, Any], **more: Any) -
 
 
 class Caller:
-    """A process that submits: counts the guards it is asked for and the seconds it pauses."""
+    """A process that submits: counts how often the lease is confirmed, and the seconds slept."""
 
     def __init__(self, api: FakeApi, deadline: float = 0, **kube: Any) -> None:
         self.api = api
         self.metrics = Metrics()
-        self.submitter = Submitter(
-            api,  # type: ignore[arg-type] # a fake
-            KubeSettings(**kube),
-            ConsumerSettings(probe_interval_seconds=0.0001, submission_deadline_seconds=deadline),
-            self.metrics,
-        )
-        self.guards = 0
-        self.pauses: list[float] = []
-        self.on_guard: Callable[[], None] = lambda: None
+        cluster = Cluster.build(api, KubeSettings(**kube), 0.0001, self.metrics)  # type: ignore[arg-type] # a fake
+        self.submitter = Submitter(cluster, deadline)
+        self.confirmed = 0
+        self.slept: list[float] = []
+        self.on_confirm: Callable[[], None] = lambda: None
 
-    async def guard(self) -> None:
-        self.guards += 1
-        self.on_guard()
+    async def confirm(self) -> None:
+        self.confirmed += 1
+        self.on_confirm()
 
-    async def pause(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        assert len(self.pauses) < 1000, "tries without end"
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        assert len(self.slept) < 1000, "tries without end"
 
     async def submit(self, sent: Submission) -> Outcome:
-        return await self.submitter.submit(sent, guard=self.guard, pause=self.pause)
+        return await self.submitter.submit(sent, confirm=self.confirm, sleep=self.sleep)
 
     async def release(self, sent: Submission, outcome: Outcome) -> None:
-        await self.submitter.release(sent, outcome, guard=self.guard, pause=self.pause)
+        await self.submitter.release(sent, outcome, confirm=self.confirm, sleep=self.sleep)
 
     def retries(self) -> dict[str, float]:
         return {

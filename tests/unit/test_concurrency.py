@@ -4,11 +4,11 @@ import asyncio
 from collections import Counter
 
 from service.cluster.concurrency import Limiter
+from service.cluster.isolation import SlowNamespaces
 from service.cluster.outage import OutageGate
 from service.cluster.retries import Retrier
 from service.kube import ApiError
 from service.kube.decisions import ApiAnswer
-from service.settings import KubeSettings
 from service.telemetry.metrics import Metrics
 
 SHED = ApiError(ApiAnswer(429, "TooManyRequests", "try again", retry_after=0.001))
@@ -102,10 +102,10 @@ async def test_places_go_in_order_and_a_cancelled_wait_keeps_none():
 
 async def test_a_storm_of_429_gets_fewer_requests_than_a_normal_load():
     """32 submissions in progress: without a limit each of the storm's rounds would be 32 requests."""
-    metrics, settings = Metrics(), KubeSettings()
+    metrics = Metrics()
     limit = Limiter(32, 1.0, 0.0, metrics.kube_limit.set)
-    circuit = OutageGate(lambda: asyncio.sleep(0, result=True), 1.0, metrics.kube_up.set)
-    persistence = Retrier(circuit, limit, settings, metrics)
+    gate = OutageGate(lambda: asyncio.sleep(0, result=True), 1.0, metrics.kube_up.set)
+    retrier = Retrier(gate, limit, SlowNamespaces(8, 5), 0.2, 20, metrics)
     busy = answered = 0
     at_once: Counter[int] = Counter()
 
@@ -121,10 +121,10 @@ async def test_a_storm_of_429_gets_fewer_requests_than_a_normal_load():
             raise SHED
         return "created"
 
-    async def pause(_: float) -> None:
+    async def sleep(_: float) -> None:
         await asyncio.sleep(0)
 
-    done = await asyncio.gather(*(persistence.until_final(step, "runai-team-a", pause) for _ in range(32)))
+    done = await asyncio.gather(*(retrier.until_final(step, "runai-team-a", sleep) for _ in range(32)))
     assert done == ["created"] * 32
     assert answered == 132
     assert max(at_once) == 8, "a quarter at first, never more in the storm"

@@ -7,60 +7,58 @@ from service.cluster.isolation import SlowNamespaces
 from service.cluster.outage import OutageGate
 from service.cluster.retries import Retrier
 from service.kube import ApiUnreachable
-from service.settings import KubeSettings
 from service.telemetry.metrics import Metrics
 
 MOST = 2
 
 
-def admitted(bulkhead: SlowNamespaces, namespace: str, now: float, wanted: int = 5) -> list[int]:
+def admitted(slow: SlowNamespaces, namespace: str, now: float, wanted: int = 5) -> list[int]:
     """Begin as many of the requests wanted as may go out; return their numbers."""
     begun = []
-    while len(begun) < wanted and not (bulkhead.suspects(namespace, now) and bulkhead.full(namespace)):
-        begun.append(bulkhead.begin(namespace, now))
+    while len(begun) < wanted and not (slow.suspects(namespace, now) and slow.full(namespace)):
+        begun.append(slow.begin(namespace, now))
     return begun
 
 
 def test_as_many_as_wanted_while_answers_come_in_time():
-    bulkhead = SlowNamespaces(MOST, seconds=5)
-    begun = admitted(bulkhead, "a", 0)
+    slow = SlowNamespaces(MOST, seconds=5)
+    begun = admitted(slow, "a", 0)
     assert len(begun) == 5
     for number in begun:
-        bulkhead.end("a", number, 5)
-    assert len(admitted(bulkhead, "a", 5)) == 5
+        slow.end("a", number, 5)
+    assert len(admitted(slow, "a", 5)) == 5
 
 
 def test_none_beside_those_without_an_answer_and_a_few_after_them():
-    bulkhead = SlowNamespaces(MOST, seconds=5)
-    begun = admitted(bulkhead, "a", 0)
-    assert admitted(bulkhead, "a", 5.1) == []
+    slow = SlowNamespaces(MOST, seconds=5)
+    begun = admitted(slow, "a", 0)
+    assert admitted(slow, "a", 5.1) == []
     for number in begun:
-        bulkhead.end("a", number, 10)
-    assert len(admitted(bulkhead, "a", 10)) == MOST
+        slow.end("a", number, 10)
+    assert len(admitted(slow, "a", 10)) == MOST
 
 
 def test_other_namespaces_are_not_suspect():
-    bulkhead = SlowNamespaces(MOST, seconds=5)
-    admitted(bulkhead, "a", 0)
-    assert admitted(bulkhead, "a", 6) == []
-    assert len(admitted(bulkhead, "b", 6)) == 5
+    slow = SlowNamespaces(MOST, seconds=5)
+    admitted(slow, "a", 0)
+    assert admitted(slow, "a", 6) == []
+    assert len(admitted(slow, "b", 6)) == 5
 
 
 def test_one_answer_in_time_is_enough():
-    bulkhead = SlowNamespaces(MOST, seconds=5)
-    (late,) = admitted(bulkhead, "a", 0, wanted=1)
-    bulkhead.end("a", late, 6)
-    first, second = admitted(bulkhead, "a", 6)
-    bulkhead.end("a", first, 7)
-    assert len(admitted(bulkhead, "a", 7)) == 5
-    bulkhead.end("a", second, 12)
-    assert len(admitted(bulkhead, "a", 12)) == 0
+    slow = SlowNamespaces(MOST, seconds=5)
+    (late,) = admitted(slow, "a", 0, wanted=1)
+    slow.end("a", late, 6)
+    first, second = admitted(slow, "a", 6)
+    slow.end("a", first, 7)
+    assert len(admitted(slow, "a", 7)) == 5
+    slow.end("a", second, 12)
+    assert len(admitted(slow, "a", 12)) == 0
 
 
 async def test_after_an_outage_nobody_is_suspect():
     """All of a namespace's requests were lost with the API server; then they all go out at once."""
     metrics = Metrics()
-    settings = KubeSettings(request_timeout_seconds=0.02, max_in_flight=8)
     lost, back = asyncio.Event(), asyncio.Event()
 
     async def alive() -> bool:
@@ -73,12 +71,12 @@ async def test_after_an_outage_nobody_is_suspect():
         await asyncio.sleep(0.02)
         raise ApiUnreachable("timeout")
 
-    async def pause(_: float) -> None:
+    async def sleep(_: float) -> None:
         raise AssertionError("somebody hesitates")
 
-    circuit = OutageGate(alive, 0.001, metrics.kube_up.set)
-    persistence = Retrier(circuit, Limiter(8, 1.0, 0.0, metrics.kube_limit.set), settings, metrics)
-    deciding = [asyncio.create_task(persistence.until_final(step, "a", pause)) for _ in range(20)]
+    gate = OutageGate(alive, 0.001, metrics.kube_up.set)
+    retrier = Retrier(gate, Limiter(8, 1.0, 0.0, metrics.kube_limit.set), SlowNamespaces(1, 0.01), 0.2, 20, metrics)
+    deciding = [asyncio.create_task(retrier.until_final(step, "a", sleep)) for _ in range(20)]
     await lost.wait()
     await asyncio.sleep(0.05)
     back.set()

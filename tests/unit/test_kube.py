@@ -46,9 +46,9 @@ async def test_whether_a_write_may_go_out_is_asked_when_nothing_is_waited_for_an
     monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", slowly)
     async with answering(handler) as server, client(tmp_path, server, timeout=10) as api:
         write = {
-            "create": lambda guard: api.create("jobs", "ns", {"metadata": {"name": "a"}}, guard),
-            "patch": lambda guard: api.patch("jobs", "ns", "a", {}, guard),
-            "delete": lambda guard: api.delete("jobs", "ns", "a", "u-1", guard),
+            "create": lambda confirm: api.create("jobs", "ns", {"metadata": {"name": "a"}}, confirm),
+            "patch": lambda confirm: api.patch("jobs", "ns", "a", {}, confirm),
+            "delete": lambda confirm: api.delete("jobs", "ns", "a", "u-1", confirm),
         }[verb]
         with pytest.raises(LeaseLost):
             await write(may_not)

@@ -32,28 +32,28 @@ async def until(true: Callable[[], bool]) -> None:
 async def test_a_single_hiccup_is_no_outage() -> None:
     server = Server()
     server.up = True
-    circuit = OutageGate(server.alive, 0.001, server.show)
-    assert await circuit.until_closed() is False
+    gate = OutageGate(server.alive, 0.001, server.show)
+    assert await gate.until_over() is False
     assert (server.probes, server.shown) == (1, [1.0])
 
 
 async def test_all_wait_while_one_probes() -> None:
     server = Server()
-    circuit = OutageGate(server.alive, 0.001, server.show)
-    waiters = [asyncio.create_task(circuit.until_closed()) for _ in range(5)]
+    gate = OutageGate(server.alive, 0.001, server.show)
+    waiters = [asyncio.create_task(gate.until_over()) for _ in range(5)]
     await until(lambda: server.probes >= 3)
-    assert circuit.open
+    assert gate.in_outage
     server.up = True
     assert await asyncio.gather(*waiters) == [True] * 5
-    assert (circuit.open, server.shown) == (False, [1.0, 0.0, 1.0])
+    assert (gate.in_outage, server.shown) == (False, [1.0, 0.0, 1.0])
 
 
 async def test_when_the_one_that_probes_goes_another_takes_over() -> None:
     server = Server()
-    circuit = OutageGate(server.alive, 0.001, server.show)
-    first, second = asyncio.create_task(circuit.until_closed()), asyncio.create_task(circuit.until_closed())
+    gate = OutageGate(server.alive, 0.001, server.show)
+    first, second = asyncio.create_task(gate.until_over()), asyncio.create_task(gate.until_over())
     await until(lambda: server.probes >= 2)
     first.cancel()
     server.up = True
     assert await second is True
-    assert (first.cancelled(), circuit.open) == (True, False)
+    assert (first.cancelled(), gate.in_outage) == (True, False)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.broker import BrokerUnavailable, Position
+from service.cluster.cluster import Cluster
 from service.settings import ConsumerSettings, KubeSettings, TopicSettings
 from service.submission.identity import SubmissionId, generated_name
 from service.submission.outcomes import Outcome, read_outcome
@@ -28,7 +29,7 @@ from service.worker.work_queue import understand
 from tests.unit.fake_api import FAULTS, Crash, FakeApi
 
 TOPICS = TopicSettings(submissions="in", outcomes="out", dead_letters="dead")
-CONSUMER = ConsumerSettings(probe_interval_seconds=0.0001)
+CONSUMER = ConsumerSettings()
 NOW = 4_000_000_000_000  # milliseconds: younger than the window, whatever the clock says
 LONG = b'{"job": {"project": "team-a", "image": "i", "pvc": [{"size": "1G", "path": "/d"}]}}'
 SHORT = b'{"job": {"project": "team-a", "image": "i", "ttlAfterFinish": "5s"}}'
@@ -113,7 +114,7 @@ class World:
             window = DuplicateWindow(self.kafka, TOPICS.duplicate_window_seconds)  # type: ignore[arg-type] # a fake
             await window.load(0)
             api: Any = self.kube
-            submitter = Submitter(api, KubeSettings(), CONSUMER, Metrics())
+            submitter = Submitter(Cluster.build(api, KubeSettings(), 0.0001, Metrics()))
             producer: Any = self.kafka
             handler = RecordHandler(producer, window, submitter, TOPICS, CONSUMER, 65_536, Metrics())
             front = OffsetTracker()

@@ -18,7 +18,7 @@ async def test_an_outage_is_waited_for_and_then_nobody_hesitates() -> None:
     caller, sent = Caller(api), submission(PLAIN)
     assert (await caller.submit(sent)).status == 200
     assert api.calls == ["create jobs/train", "probe", "probe", "probe", "probe", "create jobs/train"]
-    assert (caller.pauses, caller.retries()) == ([], {"connect": 1.0})
+    assert (caller.slept, caller.retries()) == ([], {"connect": 1.0})
 
 
 async def test_in_an_outage_one_probes_for_all() -> None:
@@ -71,7 +71,7 @@ async def test_a_project_that_gets_no_answers_leaves_the_others_their_places(mon
 
     async def submit(number: int, project: str) -> Outcome:
         sent = submission({"project": project, "image": "i"}, SubmissionId("/tests", str(number)))
-        return await caller.submitter.submit(sent, guard=caller.guard, pause=lambda _: asyncio.sleep(0.01))
+        return await caller.submitter.submit(sent, confirm=caller.confirm, sleep=lambda _: asyncio.sleep(0.01))
 
     hung = [asyncio.create_task(submit(number, "hung")) for number in range(200)]
     await asyncio.sleep(0)
@@ -88,7 +88,7 @@ async def test_a_lost_answer_of_a_living_server_backs_off() -> None:
     api = FakeApi(["lost-answer", "ok", "ok", "lost-answer", "ok"])
     caller = Caller(api, retry_base_seconds=1, retry_cap_seconds=1)
     assert (await caller.submit(submission(PLAIN))).status == 200
-    assert len(caller.pauses) == 2
+    assert len(caller.slept) == 2
     assert api.jobs_ever == ["train"]
 
 
@@ -96,7 +96,7 @@ async def test_retry_after_is_respected(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(ANSWERS, "429", ApiAnswer(429, "TooManyRequests", "too many requests", retry_after=0.2))
     caller = Caller(FakeApi(["429", "429"]), retry_base_seconds=0.1, retry_cap_seconds=0.1)
     await caller.submit(submission(PLAIN))
-    assert [0.2 <= pause < 0.3 for pause in caller.pauses] == [True, True]
+    assert [0.2 <= slept < 0.3 for slept in caller.slept] == [True, True]
     assert caller.retries() == {"too-many-requests": 2.0}
 
 

@@ -48,7 +48,7 @@ async def test_a_job_and_its_dependents_are_made_in_order() -> None:
         "create services/train",
         "create ingresses/train",
     ]
-    assert caller.guards == 5
+    assert caller.confirmed == 5
     uid = api.objects["jobs", NAMESPACE, "train"]["metadata"]["uid"]
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "train", "uid": uid}
     owners = {key[0]: body["metadata"].get("ownerReferences") for key, body in api.objects.items()}
@@ -265,11 +265,11 @@ async def test_a_dependent_that_is_being_collected_is_waited_for(leaving: dict[s
     caller = Caller(api)
 
     def collect() -> None:
-        if len(caller.pauses) == 3:
+        if len(caller.slept) == 3:
             api.objects.pop(("services", NAMESPACE, "train"))
-            caller.on_guard = lambda: None
+            caller.on_confirm = lambda: None
 
-    caller.on_guard = collect
+    caller.on_confirm = collect
     assert await caller.submit(sent) == answered(sent, 200, {"name": "train"})
     assert (api.names(), caller.retries()) == (RICH_OBJECTS, {"being-collected": 3.0})
 
@@ -299,9 +299,9 @@ async def test_a_job_that_vanishes_while_it_is_taken_back(moment: str, replaced:
             api.objects.clear()
             if replaced:
                 api.put("jobs", NAMESPACE, {"metadata": {"name": "train"}})
-            caller.on_guard = lambda: None
+            caller.on_confirm = lambda: None
 
-    caller.on_guard = vanish
+    caller.on_confirm = vanish
     assert (await caller.submit(submission(RICH))).status == 400
     assert moment in api.calls
     assert api.names() == (["jobs/train"] if replaced else [])
@@ -326,10 +326,10 @@ async def test_nothing_is_written_without_the_lease() -> None:
         caller = Caller(api)
 
         def lose(caller: Caller = caller, writes: int = writes) -> None:
-            if caller.guards > writes:
+            if caller.confirmed > writes:
                 raise LeaseLost
 
-        caller.on_guard = lose
+        caller.on_confirm = lose
         if writes < 5:
             with pytest.raises(LeaseLost):
                 await caller.submit(submission(RICH))

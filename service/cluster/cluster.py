@@ -1,0 +1,78 @@
+"""One cluster and everything the service keeps about it: made once for each, in `bootstrap`.
+
+Whether the API server is there, how much it may be asked at once and which of its namespaces hang are facts about the
+cluster, so all submissions share them.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+from service.cluster.concurrency import Limiter
+from service.cluster.isolation import SlowNamespaces
+from service.cluster.outage import OutageGate
+from service.cluster.retries import Retrier, Sleep
+from service.kube import KubeApi
+from service.manifests.job import ManifestOptions
+from service.manifests.profiles import Profile
+from service.settings import KubeSettings
+from service.submission.identity import namespace_of
+from service.telemetry.metrics import Metrics
+
+T = TypeVar("T")
+
+SUSPECT_SHARE = 8
+"""For one in so many places a suspect namespace may have a request in progress."""
+WATCH_SECONDS = 10.0
+"""How often the API server is asked whether it is there, besides by those who need it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """How a cluster is asked, what waits for it, and what the objects in it look like."""
+
+    api: KubeApi
+    gate: OutageGate
+    retrier: Retrier
+    profile: Profile
+    options: ManifestOptions
+    namespace_template: str
+
+    @classmethod
+    def build(cls, api: KubeApi, settings: KubeSettings, probe_interval: float, metrics: Metrics) -> Self:
+        """Put the parts together; `probe_interval` is the pause between two probes in an outage, in seconds."""
+        gate = OutageGate(api.alive, probe_interval, metrics.kube_up.set)
+        limiter = Limiter(
+            settings.max_in_flight, settings.slow_seconds, settings.max_per_second, metrics.kube_limit.set
+        )
+        slow_namespaces = SlowNamespaces(
+            max(1, settings.max_in_flight // SUSPECT_SHARE), settings.request_timeout_seconds / 2
+        )
+        return cls(
+            api=api,
+            gate=gate,
+            retrier=Retrier(
+                gate, limiter, slow_namespaces, settings.retry_base_seconds, settings.retry_cap_seconds, metrics
+            ),
+            profile=settings.scheduler_profile,
+            options=ManifestOptions(
+                hold_below_ttl=settings.hold_below_ttl_seconds,
+                kueue_priority_class=settings.kueue_priority_class,
+                ingress_class=settings.ingress_class,
+            ),
+            namespace_template=settings.namespace_template,
+        )
+
+    def namespace(self, project: str) -> str:
+        """Return the namespace of a project."""
+        return namespace_of(project, self.namespace_template)
+
+    async def until_final(
+        self, step: Callable[[], Awaitable[T]], namespace: str, sleep: Sleep, deadline: float = 0
+    ) -> T:
+        """Repeat a step until its end is final, see `Retrier.until_final`."""
+        return await self.retrier.until_final(step, namespace, sleep, deadline)
+
+    async def watch(self) -> None:
+        """Notice an outage even while nobody submits anything, until cancelled."""
+        await self.gate.watch(WATCH_SECONDS)
