@@ -12,7 +12,7 @@ from aiokafka.structs import TopicPartition
 from bench.jobs import BODY, USER, fresh_id
 from bench.stack import PARTITIONS, Stack
 from service.broker import Topics
-from service.broker.partitioning import home_partition
+from service.broker.partitioning import partition_for
 from service.settings import KafkaSettings, TopicSettings
 from service.submission.records import NewRecord, Submission, submission_record
 
@@ -57,7 +57,7 @@ async def write(stack: Stack, topic: str, records: Iterable[NewRecord]) -> None:
         for record in records:
             partition = record.partition
             if partition is None:
-                partition = home_partition(record.key or b"", PARTITIONS)
+                partition = partition_for(record.key or b"", PARTITIONS)
             while True:
                 batch = open_batches.get(partition) or open_batches.setdefault(partition, producer.create_batch())
                 if batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers)):

@@ -16,7 +16,7 @@ from bench.options import Options
 from bench.pairs import in_turns
 from bench.processes import Service
 from bench.stack import PARTITIONS, Stack
-from service.broker.partitioning import home_partition
+from service.broker.partitioning import partition_for
 from service.submission.outcomes import Outcome, outcome_record
 from service.submission.records import NewRecord
 
@@ -141,4 +141,4 @@ def _outcomes(topic: str, number: int) -> Iterator[NewRecord]:
         if like is None:
             like = outcome_record(Outcome(unique, 200, {"name": "job-abcdefghijkl"}, "0" * 64, USER), topic, None, now)
         key = unique.key.encode()
-        yield NewRecord(topic, home_partition(key, PARTITIONS), key, like.value, like.headers)
+        yield NewRecord(topic, partition_for(key, PARTITIONS), key, like.value, like.headers)

@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
         parser_of_action = actions.add_parser(action, help=what, description=f"{what[0].upper()}{what[1:]}.")
         every = action != "replay"
         parser_of_action.add_argument(
-            "places",
+            "names",
             nargs="*" if every else "+",
             metavar="PARTITION-OFFSET",
             help="default: all" if every else "or: all",
@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     logs.configure(settings.log)
     if options.command == "dead-letters":
-        return uvloop.run(dead_letters(settings, options.action, [] if options.places == ["all"] else options.places))
+        return uvloop.run(dead_letters(settings, options.action, [] if options.names == ["all"] else options.names))
     if options.command == "topics":
         return 0 if uvloop.run(check_topics(settings)) else 1
     _spare_the_collector()

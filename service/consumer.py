@@ -1,8 +1,8 @@
 """Reads submissions from Kafka, has each one carried out, writes its outcome, and only then commits.
 
-The way of a record: fetched -> queued fairly (`dispatch`) -> `handling` decides and acts -> outcome acknowledged ->
-commit front (`front`) -> committed. Several partitions and several submissions at once; nothing here blocks the fetch
-loop, so the group membership lives through any outage.
+A record is fetched -> queued fairly (`work_queue`) -> carried out (`record_handler`) -> its outcome is acknowledged ->
+committable (`offsets`) -> committed. Several partitions and several submissions at once. The fetch loop waits for none
+of them, so that the group membership outlives any outage.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 from service.views.duplicates import DuplicateWindow
 from service.worker.offsets import OffsetTracker
-from service.worker.partitions import Assignment, Turn
+from service.worker.partitions import Assignment, Lease, Slot
 from service.worker.record_handler import RecordHandler
-from service.worker.work_queue import Work, WorkQueue, understand
+from service.worker.work_queue import Work, WorkQueue, read_work
 
 REVOKE_SECONDS = 5.0
 """How long a rebalance waits for the submissions in progress of the partitions that leave."""
@@ -28,7 +28,7 @@ FETCH_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 """Pause after a failure that nobody can foresee."""
 MAX_HELD = 8
-"""Times `queue_per_partition` that a partition may hold of records begun and not done, which rest between tries."""
+"""Most records of a partition delivered and not finished, asleep between tries mostly, in `queue_per_partition`s."""
 REMEMBERED_EVERY = 15
 """Number of commits between two counts of the duplicate window."""
 
@@ -55,7 +55,7 @@ class Consumer:
         self._committed: dict[int, int] = {}
         self._queue = WorkQueue()
         self._wake = asyncio.Event()
-        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._free_slots = asyncio.Semaphore(settings.concurrency)
         self._stopping = asyncio.Event()
         self._halted = False
 
@@ -63,7 +63,7 @@ class Consumer:
     def ready(self) -> bool:
         """True while this member belongs to the group and has learned what was done in all its partitions."""
         return (
-            self._source.fresh()
+            self._source.confirmed()
             and not self._stopping.is_set()
             and not self._halted
             and all(assignment.loading is None for assignment in self._assignments.values())
@@ -111,7 +111,7 @@ class Consumer:
         for partition in self._window.partitions - set(partitions):
             self._window.forget(partition)
         for partition in partitions:
-            assignment = self._assignments[partition] = Assignment(partition)
+            assignment = self._assignments[partition] = Assignment(partition, Lease(self._source.confirmed))
             self._source.pause([partition])
             assignment.loading = asyncio.create_task(self._load(assignment))
 
@@ -142,7 +142,7 @@ class Consumer:
         if working:
             await asyncio.wait(working, timeout=REVOKE_SECONDS)
         for assignment in leaving.values():  # before the commit, which may take longer than the rebalance waits
-            assignment.revoked = True
+            assignment.lease.revoked = True
             for task in assignment.tasks:
                 task.cancel()
         await self._commit(leaving)
@@ -160,10 +160,10 @@ class Consumer:
                     continue
                 self._received.inc(len(records))
                 for record in records:
-                    if not assignment.front.follows(record.offset):
+                    if not assignment.offsets.follows(record.offset):
                         self._begin_anew(assignment)
-                    assignment.front.deliver(record.offset, record.timestamp)
-                    self._queue.put(partition, [understand(record)])
+                    assignment.offsets.deliver(record.offset, record.timestamp)
+                    self._queue.put(partition, [read_work(record)])
                 if self._load_of(assignment) >= 1 and not assignment.paused:
                     assignment.paused = True
                     self._source.pause([partition])
@@ -171,7 +171,7 @@ class Consumer:
 
     def _relieve(self, assignment: Assignment) -> None:
         """Resume a partition that was paused, when half of what it had to do is done."""
-        if not assignment.paused or assignment.loading is not None or assignment.revoked:
+        if not assignment.paused or assignment.loading is not None or assignment.lease.revoked:
             return
         if self._load_of(assignment) <= 1 / 2:
             assignment.paused = False
@@ -180,42 +180,42 @@ class Consumer:
     def _load_of(self, assignment: Assignment) -> float:
         """Return how much a partition has to do; with 1 it is paused.
 
-        What counts is what waits for its turn: records that rest between two tries, such as those of a project whose
-        webhook is down, must not keep the others away. They have a bound of their own, for the memory they take.
+        Records that wait to be started count, those that sleep between two tries do not: a project whose webhook is
+        down would keep the others away. The sleeping ones have a bound of their own, for the memory they take.
         """
         most = self._settings.queue_per_partition
-        return max(self._queue.waiting(assignment.partition) / most, len(assignment.front) / (most * MAX_HELD))
+        return max(self._queue.waiting(assignment.partition) / most, len(assignment.offsets) / (most * MAX_HELD))
 
     def _begin_anew(self, assignment: Assignment) -> None:
-        """Take up again a partition whose offsets have gone back: cut by the brokers, or of a topic made anew.
+        """Start over with a partition whose offsets have gone back: the brokers cut it, or the topic was made anew.
 
-        Its records may be others under the offsets of before; what was done is known to the window all the same.
+        Other records may stand under the same offsets now; what was done is still known to the window.
         """
         log.warning("partition-rewound", partition=assignment.partition)
         self._queue.drop(assignment.partition)
-        assignment.front = OffsetTracker()
+        assignment.offsets = OffsetTracker()
 
     async def _dispatch(self) -> None:
         while True:
             while self._halted or not self._queue:
                 self._wake.clear()
                 await self._wake.wait()
-            await self._slots.acquire()
+            await self._free_slots.acquire()
             work = self._queue.take()
             if work is None:
-                self._slots.release()
+                self._free_slots.release()
                 continue
             assignment = self._assignments[work.record.partition]
             self._relieve(assignment)
-            task = asyncio.create_task(self._handle(assignment, assignment.front, work))
+            task = asyncio.create_task(self._handle(assignment, assignment.offsets, work))
             assignment.tasks.add(task)
             task.add_done_callback(assignment.tasks.discard)
 
-    async def _handle(self, assignment: Assignment, front: OffsetTracker, work: Work) -> None:
-        turn = Turn(self._slots, self._source, assignment)
+    async def _handle(self, assignment: Assignment, offsets: OffsetTracker, work: Work) -> None:
+        slot = Slot(self._free_slots, assignment.lease)
         try:
-            await self._handler.handle(work, turn)
-            front.finish(work.record.offset)
+            await self._handler.handle(work, slot)
+            offsets.finish(work.record.offset)
             self._relieve(assignment)
         except LeaseLost:
             log.info("submission-handed-back", partition=work.record.partition, offset=work.record.offset)
@@ -223,11 +223,11 @@ class Consumer:
             self._halt(str(error))
         except Exception:  # noqa: BLE001 - the last resort failed: the record is taken up again, the rest goes on
             log.exception("record-stuck", partition=work.record.partition, offset=work.record.offset)
-            await turn.rest(RETRY_SECONDS)
-            if front is assignment.front:
+            await slot.sleep(RETRY_SECONDS)
+            if offsets is assignment.offsets:
                 self._queue.put(work.record.partition, [work])
         finally:
-            turn.end()
+            slot.release()
             self._queue.finish(work)
             self._wake.set()
 
@@ -249,14 +249,15 @@ class Consumer:
                 self._metrics.remembered.set(len(self._window))
 
     async def _commit(self, assignments: Mapping[int, Assignment]) -> None:
-        positions = {
-            partition: position
+        offsets = {
+            partition: committable
             for partition, assignment in assignments.items()
-            if (position := assignment.front.position) is not None and self._committed.get(partition) != position
+            if (committable := assignment.offsets.committable) is not None
+            and self._committed.get(partition) != committable
         }
         try:
-            if positions and await self._source.commit(positions):
-                self._committed.update(positions)
+            if offsets and await self._source.commit(offsets):
+                self._committed.update(offsets)
         except BrokerUnavailable as error:
             log.warning("commit-failed", reason=str(error))
 
@@ -267,5 +268,5 @@ class Consumer:
         self._metrics.lag.clear()  # of the partitions that are others' now
         for partition, lag in self._source.lag().items():
             self._metrics.lag.labels(partition=str(partition)).set(lag)
-        oldest = [t for a in self._assignments.values() if (t := a.front.oldest_timestamp) is not None]
+        oldest = [t for a in self._assignments.values() if (t := a.offsets.oldest_timestamp) is not None]
         self._metrics.oldest_uncommitted.set(min(oldest) / 1000 if oldest else 0)

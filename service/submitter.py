@@ -43,10 +43,8 @@ class Submitter:
         try:
             document = read_document(submission.body)
         except InvalidSubmission as error:
-            return Outcome.of(
-                submission, identity.raw_fingerprint(submission.body), rejections.invalid_parameters(error)
-            )
-        fingerprint = identity.fingerprint(document)
+            return Outcome.of(submission, identity.fingerprint(submission.body), rejections.invalid_parameters(error))
+        fingerprint = identity.document_fingerprint(document)
         try:
             job = validate(document, shares_gpus=self._shares_gpus)
             creation = JobCreation(self._cluster, submission, job, fingerprint, confirm)

@@ -73,7 +73,7 @@ class Membership:
         coordinator._send_req = self._noting_confirmations(coordinator._send_req)  # noqa: SLF001 - as above
         self.client.subscribe([topic], listener=_Listener(on_assigned, on_revoked))
 
-    def fresh(self) -> bool:
+    def confirmed(self) -> bool:
         """Tell whether the group has confirmed this membership recently enough to act on it."""
         return time.monotonic() - self._confirmed < self._session_seconds * LEASE_SHARE
 

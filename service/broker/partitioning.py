@@ -42,6 +42,6 @@ def _layout(count: int) -> tuple[struct.Struct, struct.Struct, int]:
     return struct.Struct(f"<{count}I"), struct.Struct(f"<{count}Q"), mask
 
 
-def home_partition(key: bytes, partitions: int) -> int:
+def partition_for(key: bytes, partitions: int) -> int:
     """Return the partition of `key` in a topic of that many partitions."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -24,7 +24,7 @@ from aiokafka.errors import (
 
 from service.broker.connection import client_arguments, describe, until_connected
 from service.broker.errors import BrokerUnavailable, RecordTooLarge
-from service.broker.partitioning import home_partition
+from service.broker.partitioning import partition_for
 from service.settings import KafkaSettings
 from service.submission.records import NewRecord
 from service.telemetry.logs import log
@@ -93,7 +93,7 @@ class Producer:
         """True while records can be handed over."""
         return self._client is not None and not self._broken.is_set()
 
-    def home_partition(self, topic: str, key: bytes) -> int:
+    def partition_for(self, topic: str, key: bytes) -> int:
         """Return the partition that `key` has in `topic`; raises BrokerUnavailable where its partitions are unknown."""
         if self._client is not None:
             known = self._client.client.cluster.partitions_for_topic(topic)
@@ -104,7 +104,7 @@ class Producer:
         if topic not in self._partitions:
             msg = f"the partitions of topic {topic} are not known"
             raise BrokerUnavailable(msg)
-        return home_partition(key, self._partitions[topic])
+        return partition_for(key, self._partitions[topic])
 
     async def send(self, record: NewRecord) -> Position:
         """Write a record and return its place once all in-sync replicas have it.
@@ -149,7 +149,7 @@ class Producer:
     def _partition(self, record: NewRecord) -> int | None:
         """Return the partition for a record; None, where key or topic are unknown, leaves it to aiokafka."""
         if record.partition is None and record.key is not None and record.topic in self._partitions:
-            return self.home_partition(record.topic, record.key)
+            return self.partition_for(record.topic, record.key)
         return record.partition
 
     async def _keep(self) -> None:

@@ -197,12 +197,12 @@ class SubmissionSource:
         self._committed.update(positions)
         return True
 
-    def fresh(self) -> bool:
+    def confirmed(self) -> bool:
         """Tell whether the group has confirmed this membership recently enough to act on it.
 
         False after the process was stopped, or cut off, for most of the session: the partitions may be others' now.
         """
-        return self._membership is not None and self._membership.fresh()
+        return self._membership is not None and self._membership.confirmed()
 
     def lag(self) -> dict[int, int]:
         """Return the number of records behind the end of the topic by partition, as of a few seconds ago."""

@@ -1,11 +1,11 @@
-"""`job-submission dead-letters list | show | replay`: what could not be handled, and its way back.
+"""`job-submission dead-letters list | show | replay`: what could not be handled, and how to send it again.
 
-A dead letter is named by its place, `<partition>-<offset>`. Replaying produces the record again with its key, value,
-headers and identity; the letter stays, and replaying it twice still makes one Job at the most.
+A dead letter is named `<partition>-<offset>`. Replaying produces the record again with its key, value, headers and
+identity; the letter stays, and replaying it twice still makes one Job at the most.
 """
 
 import sys
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,54 +20,50 @@ from service.telemetry.logs import escape
 from service.telemetry.metrics import Metrics
 
 
-async def dead_letters(settings: Settings, action: str, places: Collection[str]) -> int:
-    """Do `action` with the dead letters at `places`, all of them where none is named; return the exit code.
+async def dead_letters(settings: Settings, action: str, names: Collection[str]) -> int:
+    """Do `action` with the dead letters of these names, all of them where none is given; return the exit code.
 
-    0: done, 1: Kafka did not answer or a place is unknown.
+    0: done, 1: Kafka did not answer or a name is unknown.
     """
     letters = DeadLetterLog(settings.kafka, settings.topics)
-    missing = set(places)
+    producer = Producer(settings.kafka, Metrics())
+    unseen = set(names)
     try:
-        async for record in _chosen(letters, places):
-            missing.discard(_place(record))
+        if action == "replay":
+            await producer.start()
+        async for letter in letters.scan():
+            name = _name(letter)
+            if names and name not in names:
+                continue
+            unseen.discard(name)
             if action == "list":
-                print(_line(record))
+                print(_line(letter))
             elif action == "show":
-                sys.stdout.buffer.write(orjson.dumps(_everything(record), option=orjson.OPT_INDENT_2) + b"\n")
+                sys.stdout.buffer.write(orjson.dumps(_everything(letter), option=orjson.OPT_INDENT_2) + b"\n")
             else:
-                await _replay(settings, record)
+                print(f"{name} {await _replay(producer, letter)}")
     except (BrokerUnavailable, RecordTooLarge) as error:
         print(f"job-submission: Kafka: {error}", file=sys.stderr)
         return 1
     finally:
-        await letters.stop()
-    for place in sorted(missing):
-        print(f"job-submission: there is no dead letter {place}", file=sys.stderr)
-    return 1 if missing else 0
-
-
-async def _chosen(letters: DeadLetterLog, places: Collection[str]) -> AsyncIterator[Record]:
-    async for record in letters.scan():
-        if not places or _place(record) in places:
-            yield record
-
-
-async def _replay(settings: Settings, record: Record) -> None:
-    try:
-        again = replayed_record(record)
-    except UnreadableRecord as error:
-        print(f"{_place(record)} left alone: {error}")
-        return
-    producer = Producer(settings.kafka, Metrics())
-    await producer.start()
-    try:
-        written = await producer.send(again)
-    finally:
         await producer.stop()
-    print(f"{_place(record)} replayed to {again.topic} {written.partition}-{written.offset}")
+        await letters.stop()
+    for name in sorted(unseen):
+        print(f"job-submission: there is no dead letter {name}", file=sys.stderr)
+    return 1 if unseen else 0
 
 
-def _place(record: Record) -> str:
+async def _replay(producer: Producer, letter: Record) -> str:
+    """Produce a dead letter's submission again and say what was done; one that is none of ours is left alone."""
+    try:
+        submission = replayed_record(letter)
+    except UnreadableRecord as error:
+        return f"left alone: {error}"
+    written = await producer.send(submission)
+    return f"replayed to {submission.topic} {written.partition}-{written.offset}"
+
+
+def _name(record: Record) -> str:
     return f"{record.partition}-{record.offset}"
 
 
@@ -79,14 +75,14 @@ def _line(record: Record) -> str:
     try:
         letter = read_dead_letter(record)
     except UnreadableRecord as error:
-        return f"{_place(record)}  {_time(record.timestamp)}  {error}"
-    origin = f"{letter.original.topic} {_place(letter.original)}"
+        return f"{_name(record)}  {_time(record.timestamp)}  {error}"
+    origin = f"{letter.original.topic} {_name(letter.original)}"
     reason = escape(f"{letter.error_class}: {letter.message}")[:160]
-    return f"{_place(record)}  {_time(record.timestamp)}  {origin}  tried {letter.attempts}x  {reason}"
+    return f"{_name(record)}  {_time(record.timestamp)}  {origin}  tried {letter.attempts}x  {reason}"
 
 
 def _everything(record: Record) -> dict[str, Any]:
-    shown: dict[str, Any] = {"place": _place(record), "time": _time(record.timestamp)}
+    shown: dict[str, Any] = {"place": _name(record), "time": _time(record.timestamp)}
     try:
         letter = read_dead_letter(record)
     except UnreadableRecord as error:

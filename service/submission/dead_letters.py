@@ -1,15 +1,15 @@
 """Dead letters: records that cannot be handled, set aside byte for byte, and their way back.
 
-The consumer writes them; `job-submission dead-letters` lists, shows and replays them. The headers are those of Spring
-Kafka's DeadLetterPublishingRecoverer (numbers big-endian, as Java writes them), so that the ecosystem's tools read
-them. They stand after the record's own headers, which stay as they were, whatever their names.
+The consumer writes them; `job-submission dead-letters` lists, shows and replays them. The added headers are those of
+Spring Kafka's DeadLetterPublishingRecoverer (numbers big-endian, as Java writes them), so that other tools read them.
+They come after the record's own headers, which are kept whatever their names.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 from service.errors import UnreadableRecord
-from service.submission.identity import coordinates_id
+from service.submission.identity import record_id
 from service.submission.record_headers import Headers, header
 from service.submission.records import NewRecord, Record
 
@@ -39,7 +39,7 @@ class DeadLetter:
 
 
 def _java_int(number: int) -> bytes:
-    return min(number, 2**31 - 1).to_bytes(_INT)  # a stranger's count may already be the largest
+    return min(number, 2**31 - 1).to_bytes(_INT)  # the count comes from the record and may already be the largest
 
 
 def delivery_attempts(record: Record) -> int:
@@ -49,7 +49,7 @@ def delivery_attempts(record: Record) -> int:
 
 
 def dead_letter_record(record: Record, error_class: str, message: str, topic: str, attempts: int) -> NewRecord:
-    """Set `record` aside for `topic`: its key, value and headers as they are, the reason and the coordinates added.
+    """Set `record` aside for `topic`: key, value and headers as they are; the reason and where it stood are added.
 
     `attempts` is the number of all tries, those of `delivery_attempts(record)` included.
     """
@@ -70,12 +70,12 @@ def read_dead_letter(record: Record) -> DeadLetter:
     headers = list(record.headers)
     added: dict[str, bytes] = {}
     for name in _ADDED:
-        place = next((i for i in reversed(range(len(headers))) if headers[i][0] == name), None)
-        if place is None:
+        index = next((i for i in reversed(range(len(headers))) if headers[i][0] == name), None)
+        if index is None:
             raise UnreadableRecord(f"a dead letter without the header {name}")
-        added[name] = headers.pop(place)[1]
+        added[name] = headers.pop(index)[1]
     if (len(added[_PARTITION]), len(added[_OFFSET]), len(added[_TIMESTAMP])) != (_INT, _LONG, _LONG):
-        raise UnreadableRecord("a dead letter whose coordinates are not the integers of Java")
+        raise UnreadableRecord("a dead letter whose partition, offset or timestamp is no integer of Java")
     original = Record(
         topic=added[_TOPIC].decode("utf-8", "replace"),
         partition=int.from_bytes(added[_PARTITION]),
@@ -90,15 +90,14 @@ def read_dead_letter(record: Record) -> DeadLetter:
 
 
 def retry_record(record: Record, attempts: int) -> NewRecord:
-    """Return `record` to be produced again where it stood, with the number of tries so far.
+    """Return `record` to be produced again into its partition, with the number of tries so far.
 
     Key, value, headers and partition are the original ones, so that the duplicate window finds what was done before. A
-    record that was identified by its coordinates keeps that identity as `ce_source` and `ce_id`, for its new
-    coordinates would be another one.
+    record identified by its offset gets that identity as `ce_source` and `ce_id`: its new offset would be another one.
     """
     headers: Headers = tuple(pair for pair in record.headers if pair[0] != ATTEMPT)
     if header(headers, "ce_id") is None:
-        identity = coordinates_id(record.topic, record.partition, record.offset, record.timestamp)
+        identity = record_id(record.topic, record.partition, record.offset, record.timestamp)
         headers = (
             *(pair for pair in headers if pair[0] != "ce_source"),
             ("ce_source", identity.source.encode()),

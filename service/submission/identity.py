@@ -1,8 +1,7 @@
-"""Identities and names: pure functions from what a submission is to what it is called.
+"""The identity of a submission and every name made from it: pure functions.
 
-Stands between the request and everything that is written: the same submission gives the same key, the same name and
-the same fingerprint in every process and every release, which is what lets a retry find its own Job. Never change a
-result of this module: the names of a running installation hang on it.
+The same submission gives the same key, name and fingerprint in every process and every release, so that a retry finds
+its own Job. Never change a result of this module: a running installation would lose track of what it has made.
 """
 
 import hashlib
@@ -71,17 +70,17 @@ def is_submission_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
-def place_source(topic: str, partition: int) -> str:
-    """Return the `source` of submissions that are named after their place in this partition."""
+def partition_source(topic: str, partition: int) -> str:
+    """Return the `source` of the submissions in this partition that are identified by their offset."""
     return f"/topics/{topic}/partitions/{partition}"
 
 
-def coordinates_id(topic: str, partition: int, offset: int, timestamp: int) -> SubmissionId:
-    """Identify a record that brings no id of its own by where it stands.
+def record_id(topic: str, partition: int, offset: int, timestamp: int) -> SubmissionId:
+    """Identify a record that brings no id of its own by its topic, partition and offset.
 
-    `timestamp` (milliseconds) belongs to it: offsets start again when a topic is recreated.
+    `timestamp` (milliseconds) is part of it: offsets start again when a topic is recreated.
     """
-    return SubmissionId(place_source(topic, partition), f"{offset}-{timestamp}")
+    return SubmissionId(partition_source(topic, partition), f"{offset}-{timestamp}")
 
 
 def http_submission_id(user: str | None, project: str, key: str) -> SubmissionId:
@@ -112,26 +111,27 @@ def claim_name(job: str, index: int) -> str:
     return f"{whole[: MAX_NAME - 1 - SUFFIX_LENGTH]}-{tail}"
 
 
-def fingerprint(document: Any) -> str:
-    """Return the SHA-256, in hex, of a request's canonical JSON: keys sorted, no blanks.
+def fingerprint(body: bytes, max_bytes: int | None = None) -> str:
+    """Return the fingerprint of a request's body: two requests under one id are the same if their fingerprints are.
 
-    Two bodies that differ only in layout or in the order of keys are one request; `1` and `1.0` are two.
-    `document` is what `validation.read_document` returns.
+    It is `document_fingerprint` where the body holds a document, else the SHA-256 of its bytes, in hex. A body above
+    `max_bytes` is refused whatever it holds, so its bytes count: parsing it could hold up everything else.
     """
-    return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def raw_fingerprint(body: bytes) -> str:
-    """Return the fingerprint of a body that is no JSON: the SHA-256 of its bytes, in hex."""
+    if max_bytes is None or len(body) <= max_bytes:
+        try:
+            return document_fingerprint(read_document(body))
+        except InvalidSubmission:
+            pass
     return hashlib.sha256(body).hexdigest()
 
 
-def fingerprint_of(body: bytes) -> str:
-    """Return the fingerprint of a body as it came: of its document or, where it holds none, of its bytes."""
-    try:
-        return fingerprint(read_document(body))
-    except InvalidSubmission:
-        return raw_fingerprint(body)
+def document_fingerprint(document: Any) -> str:
+    """Return the SHA-256, in hex, of a document's canonical JSON: keys sorted, no blanks.
+
+    Two bodies that differ only in layout or in the order of keys are one request; `1` and `1.0` are two.
+    `document` is what `strict_json.read_document` returns.
+    """
+    return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def namespace_of(project: str, template: str) -> str:

@@ -1,7 +1,7 @@
-"""The headers of records: written as text, and read as a stranger's.
+"""The headers of records: written as text, and read as untrusted bytes.
 
-Part of `records`. Whatever bytes a header has it is read to its value or to a fault; the one exception are those that
-identify a record, without which there is nothing to answer under.
+Part of `records`. Whatever bytes a header has, it is read to its value or to a fault. The exception are those that
+identify a submission: where they cannot be read there is no identity to answer under.
 """
 
 import re

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from service.errors import Fault
-from service.submission.identity import SubmissionId, coordinates_id
+from service.submission.identity import SubmissionId, record_id
 from service.submission.record_headers import (
     MAX_HEADER_BYTES,
     HeaderReader,
@@ -58,7 +58,7 @@ class NewRecord(NamedTuple):
 class Submission(NamedTuple):
     """What a record of the submissions topic says.
 
-    `has_own_id` tells an id given by the producer from one made of the record's coordinates, `received` is in seconds
+    `has_own_id` tells an id given by the producer from one made of its offset, `received` is in seconds
     since the epoch, `header_faults` are the headers that break their rule and count as absent.
     """
 
@@ -112,14 +112,14 @@ def read_submission(record: Record) -> Submission:
     """Return what a record of the submissions topic says, whatever its bytes.
 
     Headers that break their rule are reported in `header_faults`. A record without `ce_id` is identified by its
-    coordinates, one with `ce_id` alone gets its topic as source.
+    offset, one with `ce_id` alone gets its topic as source.
     Raises UnreadableRecord where the identity itself is broken, so that there is nothing to answer under.
     """
     headers = HeaderReader(record.headers)
     own_id = headers.identity("ce_id", MAX_HEADER_BYTES)
     source = headers.identity("ce_source", MAX_SOURCE_BYTES)
     if own_id is None:
-        identity = coordinates_id(record.topic, record.partition, record.offset, record.timestamp)
+        identity = record_id(record.topic, record.partition, record.offset, record.timestamp)
     else:
         identity = SubmissionId(source or f"/topics/{record.topic}", own_id)
 

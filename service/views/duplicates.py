@@ -1,9 +1,9 @@
-"""The duplicate window: which submissions already have an outcome, and where in `job-outcomes` it stands.
+"""The duplicate window: which submissions already have an outcome, and at which offset of `job-outcomes`.
 
 The consumer asks it before it acts, so that reading the whole topic again creates nothing, even long after the Jobs
-are gone; the ingress asks it for `GET /api/submissions/<id>`. Only a 64-bit hash of the submission's key and the
-outcome's offset are kept (SQLite in memory, one table a partition: about 30 bytes a submission); the outcome itself is
-read from Kafka when it is asked for and compared in full, so that a collision of hashes can never pass for a duplicate.
+are gone; the ingress asks it for `GET /api/submissions/<id>`. It keeps a 64-bit hash of the submission's key and the
+outcome's offset (SQLite in memory, one table a partition: about 30 bytes a submission). The outcome itself is read
+from Kafka when it is asked for, and its whole key compared, so that a collision of hashes never passes for a duplicate.
 """
 
 import asyncio
@@ -48,11 +48,11 @@ class DuplicateWindow:
         A partition that was loaded before is only read from where the last load ended.
         Raises BrokerUnavailable when Kafka cannot be read.
         """
-        self._db.execute(f"CREATE TABLE IF NOT EXISTS p{partition:d} (key INTEGER PRIMARY KEY, place INTEGER)")
+        self._db.execute(f"CREATE TABLE IF NOT EXISTS p{partition:d} (key INTEGER PRIMARY KEY, outcome_offset INTEGER)")
         start = self._next.setdefault(partition, None)
-        async for places in self._outcomes.scan(partition, since_ms=self._since_ms(), from_offset=start):
-            self._insert(partition, places)
-            self._next[partition] = places[-1][1] + 1
+        async for outcomes in self._outcomes.scan(partition, since_ms=self._since_ms(), from_offset=start):
+            self._insert(partition, outcomes)
+            self._next[partition] = outcomes[-1][1] + 1
 
     def remember(self, partition: int, outcomes: Sequence[tuple[bytes | None, int]]) -> None:
         """Note keys of outcomes and their offsets, in order; a partition that was never loaded is left alone."""
@@ -64,11 +64,12 @@ class DuplicateWindow:
                 self._next[partition] = offset + 1
 
     def _insert(self, partition: int, outcomes: Sequence[tuple[bytes | None, int]]) -> None:
-        places = [(_hash(key), offset) for key, offset in outcomes if key is not None and len(key) == KEY_LENGTH]
+        rows = [(_hash(key), offset) for key, offset in outcomes if key is not None and len(key) == KEY_LENGTH]
         table = f"p{partition:d}"
         self._db.executemany(
-            f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET place = max(place, excluded.place)",  # noqa: S608 - the partition is a number
-            places,
+            f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT (key)"  # noqa: S608 - the partition is a number
+            " DO UPDATE SET outcome_offset = max(outcome_offset, excluded.outcome_offset)",
+            rows,
         )
 
     def forget(self, partition: int) -> None:
@@ -82,7 +83,7 @@ class DuplicateWindow:
         for partition in list(self._next):
             first = await self._outcomes.first_since(partition, self._since_ms())
             if partition in self._next:  # it may have been forgotten in the meantime
-                self._db.execute(f"DELETE FROM p{partition:d} WHERE place < ?", (first,))  # noqa: S608 - a number
+                self._db.execute(f"DELETE FROM p{partition:d} WHERE outcome_offset < ?", (first,))  # noqa: S608 - a number
 
     async def keep_clean(self) -> None:
         """Expire once in a while, until cancelled."""
@@ -94,21 +95,21 @@ class DuplicateWindow:
                 log.warning("outcomes-unreadable", reason=str(error))
 
     def may_know(self, key: str, partition: int) -> bool:
-        """Tell at once whether it is worth asking `find` for an outcome in `partition`; mostly it is not."""
-        return self._place(key, partition) is not None
+        """Tell without a request to Kafka whether `find` may find an outcome in `partition`; mostly it cannot."""
+        return self._offset(key, partition) is not None
 
     async def find(self, key: str, partition: int | None = None) -> Outcome | None:
         """Return the outcome of the submission with this key, or None; without `partition` all loaded ones are asked.
 
-        An outcome that was written anew since is looked for once more. Raises BrokerUnavailable when Kafka cannot be
-        read: not knowing is no licence to act.
+        An outcome that compaction has removed was written again since, so the rest of the partition is read and asked
+        once more. Raises BrokerUnavailable when Kafka cannot be read: whoever asks must not act then.
         """
         for candidate in list(self._next) if partition is None else [partition]:
             for _ in range(2):
-                place = self._place(key, candidate)
-                if place is None:
+                offset = self._offset(key, candidate)
+                if offset is None:
                     break
-                record = await self._outcomes.read(candidate, place)
+                record = await self._outcomes.read(candidate, offset)
                 if record is None:
                     await self.load(candidate)
                     continue
@@ -124,10 +125,10 @@ class DuplicateWindow:
     def _since_ms(self) -> int:
         return int((time.time() - self._seconds) * 1000)
 
-    def _place(self, key: str, partition: int) -> int | None:
+    def _offset(self, key: str, partition: int) -> int | None:
         if partition not in self._next:
             return None
-        query = f"SELECT place FROM p{partition:d} WHERE key = ?"  # noqa: S608 - the partition is a number
+        query = f"SELECT outcome_offset FROM p{partition:d} WHERE key = ?"  # noqa: S608 - the partition is a number
         row = self._db.execute(query, (_hash(key.encode()),)).fetchone()
         return None if row is None else int(row[0])
 

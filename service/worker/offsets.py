@@ -1,8 +1,8 @@
-"""The commit front of one partition: how far everything is finished, whatever order the work ends in.
+"""Which offset of a partition may be committed, whatever order its records are finished in.
 
-Pure bookkeeping for `consumer`. An offset may be committed only when its record and all before it have their outcome
-acknowledged (design, "The consumer"). Offsets may have gaps (transaction markers, compaction), so the front follows
-the records that were delivered and never counts numbers.
+Pure bookkeeping for `consumer`. An offset is committable when its record and all before it have their outcome
+acknowledged. Offsets may have gaps (transaction markers, compaction), so this follows the records that were delivered
+and never counts numbers.
 """
 
 from collections import deque
@@ -11,11 +11,11 @@ from collections import deque
 class OffsetTracker:
     """Tracks delivered and finished offsets of one partition."""
 
-    __slots__ = ("_delivered", "_highest", "_open")
+    __slots__ = ("_delivered", "_highest", "_incomplete")
 
     def __init__(self) -> None:
         self._delivered: deque[tuple[int, int]] = deque()
-        self._open: set[int] = set()
+        self._incomplete: set[int] = set()
         self._highest = -1
 
     def follows(self, offset: int) -> bool:
@@ -29,19 +29,19 @@ class OffsetTracker:
             raise ValueError(msg)
         self._highest = offset
         self._delivered.append((offset, timestamp))
-        self._open.add(offset)
+        self._incomplete.add(offset)
 
     def finish(self, offset: int) -> None:
         """Note that the record's outcome is acknowledged. Raises ValueError for an offset that is not in progress."""
-        if offset not in self._open:
+        if offset not in self._incomplete:
             msg = f"offset {offset} is not in progress"
             raise ValueError(msg)
-        self._open.remove(offset)
-        while self._delivered and self._delivered[0][0] not in self._open:
+        self._incomplete.remove(offset)
+        while self._delivered and self._delivered[0][0] not in self._incomplete:
             self._delivered.popleft()
 
     @property
-    def position(self) -> int | None:
+    def committable(self) -> int | None:
         """The offset to commit: the first record not finished, or one past the last; None before any delivery."""
         if self._delivered:
             return self._delivered[0][0]
@@ -53,5 +53,5 @@ class OffsetTracker:
         return self._delivered[0][1] if self._delivered else None
 
     def __len__(self) -> int:
-        """Records delivered and not behind the front yet."""
+        """Return the number of records delivered and not committable yet."""
         return len(self._delivered)

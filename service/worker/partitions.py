@@ -1,64 +1,78 @@
-"""One partition while it is ours, and the turns that its records get.
+"""What a consumer holds while it works: a partition, the lease to write for it, and a slot for each record in progress.
 
-Stands between `consumer`, which hands out places and takes partitions back, and `handling`, which asks its turn before
-every write whether it may still act.
+`consumer` makes and ends them; `record_handler` confirms the lease before every write and sleeps through its slot.
 """
 
 import asyncio
+from collections.abc import Callable
 
-from service.broker import SubmissionSource
 from service.errors import LeaseLost
 from service.worker.offsets import OffsetTracker
 
-LEASE_SECONDS = 0.05
+CONFIRM_SECONDS = 0.05
 """How often a write that waits for proof of membership looks again."""
+
+
+class Lease:
+    """The right to write for one partition. It ends for good when the partition is revoked.
+
+    `is_member` tells whether the group has confirmed this process's membership recently enough to act on it.
+    """
+
+    __slots__ = ("_is_member", "revoked")
+
+    def __init__(self, is_member: Callable[[], bool]) -> None:
+        self._is_member = is_member
+        self.revoked = False
+
+    async def confirm(self) -> None:
+        """Return when this process may write for the partition; raises LeaseLost when another one may by now.
+
+        A process that was stopped for longer than its session must not act on what it knew before: it waits until the
+        group has confirmed its membership, or has taken the partition away.
+        """
+        while not self.revoked and not self._is_member():  # noqa: ASYNC110 - no event tells that time has passed
+            await asyncio.sleep(CONFIRM_SECONDS)
+        if self.revoked:
+            raise LeaseLost
+
+
+class Slot:
+    """One of the `CONSUMER_CONCURRENCY` records that may be in progress at once; made when `free` was acquired.
+
+    `lease` is that of the record's partition.
+    """
+
+    __slots__ = ("_free", "_held", "lease")
+
+    def __init__(self, free: asyncio.Semaphore, lease: Lease) -> None:
+        self._free = free
+        self._held = True
+        self.lease = lease
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep between two tries without the slot, so that others work in the meantime; then take a slot again."""
+        self.release()
+        await asyncio.sleep(seconds)
+        await self._free.acquire()
+        self._held = True
+
+    def release(self) -> None:
+        """Give the slot back, if it is held."""
+        if self._held:
+            self._held = False
+            self._free.release()
 
 
 class Assignment:
     """One partition while it is ours."""
 
-    __slots__ = ("front", "loading", "partition", "paused", "revoked", "tasks")
+    __slots__ = ("lease", "loading", "offsets", "partition", "paused", "tasks")
 
-    def __init__(self, partition: int) -> None:
+    def __init__(self, partition: int, lease: Lease) -> None:
         self.partition = partition
-        self.front = OffsetTracker()
+        self.lease = lease
+        self.offsets = OffsetTracker()
         self.tasks: set[asyncio.Task[None]] = set()
         self.loading: asyncio.Task[None] | None = None
         self.paused = True
-        self.revoked = False
-
-
-class Turn:
-    """One of the places among the submissions in progress, as `handling` sees it."""
-
-    __slots__ = ("_assignment", "_held", "_slots", "_source")
-
-    def __init__(self, slots: asyncio.Semaphore, source: SubmissionSource, assignment: Assignment) -> None:
-        self._slots = slots
-        self._source = source
-        self._assignment = assignment
-        self._held = True
-
-    async def guard(self) -> None:
-        """Return when this process may act for the partition; raises LeaseLost when another one may have it by now.
-
-        A process that was stopped for longer than the session must not act on what it knew before: it waits until the
-        group has confirmed its membership, or has taken the partition away.
-        """
-        while not self._assignment.revoked and not self._source.fresh():  # noqa: ASYNC110 - no event tells that time has passed
-            await asyncio.sleep(LEASE_SECONDS)
-        if self._assignment.revoked:
-            raise LeaseLost
-
-    async def rest(self, seconds: float) -> None:
-        """Sleep without holding the place, so that a failing submission keeps no other waiting; then take one again."""
-        self.end()
-        await asyncio.sleep(seconds)
-        await self._slots.acquire()
-        self._held = True
-
-    def end(self) -> None:
-        """Free the place, if it is held."""
-        if self._held:
-            self._held = False
-            self._slots.release()

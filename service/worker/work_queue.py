@@ -13,19 +13,23 @@ from service.submission.records import Record, Submission, read_submission
 
 
 class Work(NamedTuple):
-    """A record, what it was understood to say, and the key under which records must not overlap."""
+    """A record and either the submission it holds or, where it cannot be read, the `fault`.
+
+    Records with the same `key` must not be in progress at once.
+    """
 
     record: Record
     key: str
-    meaning: Submission | UnreadableRecord
+    submission: Submission | None
+    fault: UnreadableRecord | None = None
 
 
-def understand(record: Record) -> Work:
-    """Return the work a record asks for; one that cannot be understood is work too, under a key of its own."""
+def read_work(record: Record) -> Work:
+    """Return the work a record asks for; one that cannot be read is work too, under a key of its own."""
     try:
         submission = read_submission(record)
     except UnreadableRecord as error:
-        return Work(record, f"{record.partition}-{record.offset}", error)
+        return Work(record, f"{record.partition}-{record.offset}", None, error)
     return Work(record, submission.id.key, submission)
 
 

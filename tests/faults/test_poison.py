@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord, RecordMetadata
 
 from devstack.service import ServiceProcess
-from service.submission.identity import SubmissionId, coordinates_id
+from service.submission.identity import SubmissionId, record_id
 from tests.faults.fleet import PARTITIONS
 from tests.faults.observer import Topics
 from tests.faults.poison import Poison, corpus
@@ -157,7 +157,7 @@ def _end(
     identity = (
         SubmissionId(*poison.identity)
         if poison.identity
-        else coordinates_id(place.topic, place.partition, place.offset, place.timestamp)
+        else record_id(place.topic, place.partition, place.offset, place.timestamp)
     )
     outcome = outcomes.get(identity.key.encode())
     if outcome is None:

@@ -8,14 +8,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from devstack.service import ServiceProcess
-from service.submission.identity import SubmissionId, coordinates_id, generated_name
+from service.submission.identity import SubmissionId, generated_name, record_id
 
 BODY = json.dumps({"job": {"project": "team-a", "image": "quickstart"}}).encode()
 
 
 async def test_a_bare_record_works(topic, api):
     sent = await topic.send(BODY)
-    identity = coordinates_id(sent.topic, sent.partition, sent.offset, sent.timestamp)
+    identity = record_id(sent.topic, sent.partition, sent.offset, sent.timestamp)
     record = await topic.outcome(identity.key)
     name = generated_name(None, identity)
     assert json.loads(record.value) == {"name": name}
@@ -30,7 +30,7 @@ async def test_every_codec_a_producer_may_choose(topic, environment, api, codec)
     servers = environment["KAFKA_BOOTSTRAP_SERVERS"]
     async with AIOKafkaProducer(bootstrap_servers=servers, compression_type=codec) as producer:
         sent = await producer.send_and_wait(topic.submissions, BODY)
-    identity = coordinates_id(sent.topic, sent.partition, sent.offset, sent.timestamp)
+    identity = record_id(sent.topic, sent.partition, sent.offset, sent.timestamp)
     assert dict((await topic.outcome(identity.key)).headers)["status"] == b"200"
 
 
@@ -101,7 +101,7 @@ async def test_another_key_and_partition_meet_their_duplicate(topic, api):
 )
 async def test_a_rejection_comes_back_too(topic, value, status):
     sent = await topic.send(value, key=b"any")
-    identity = coordinates_id(sent.topic, sent.partition, sent.offset, sent.timestamp)
+    identity = record_id(sent.topic, sent.partition, sent.offset, sent.timestamp)
     record = await topic.outcome(identity.key)
     body = json.loads(record.value)
     assert dict(record.headers)["status"] == status
@@ -133,7 +133,7 @@ async def test_a_record_nobody_can_be_answered_for_becomes_a_dead_letter(topic, 
 
 async def test_a_job_runs_to_complete(topic, api):
     sent = await topic.send(BODY)
-    name = generated_name(None, coordinates_id(sent.topic, sent.partition, sent.offset, sent.timestamp))
+    name = generated_name(None, record_id(sent.topic, sent.partition, sent.offset, sent.timestamp))
     async with asyncio.timeout(90):
         while True:
             _, job = await api.request("GET", f"/apis/batch/v1/namespaces/runai-team-a/jobs/{name}")
@@ -149,7 +149,7 @@ async def test_two_consumers_share_the_partitions(service, environment, topic, a
         second.until_ready()
         shares = [second.wait_for("partitions-assigned")["partitions"]]
         sent = [await topic.send(BODY, partition=p) for p in range(6) for _ in range(3)]
-        keys = {coordinates_id(s.topic, s.partition, s.offset, s.timestamp).key for s in sent}
+        keys = {record_id(s.topic, s.partition, s.offset, s.timestamp).key for s in sent}
         async with asyncio.timeout(60):
             async for record in topic.consumer:
                 keys.discard(record.key.decode())

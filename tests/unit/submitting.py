@@ -6,7 +6,7 @@ from typing import Any
 
 from service.cluster.cluster import Cluster
 from service.settings import KubeSettings
-from service.submission.identity import SubmissionId, fingerprint
+from service.submission.identity import SubmissionId, document_fingerprint
 from service.submission.outcomes import Outcome
 from service.submission.records import Submission
 from service.submitter import Submitter
@@ -49,7 +49,7 @@ def answered(sent: Submission, status: int, body: dict[str, Any], **more: Any) -
         id=sent.id,
         status=status,
         body=body,
-        fingerprint=fingerprint(json.loads(sent.body)),
+        fingerprint=document_fingerprint(json.loads(sent.body)),
         user=sent.user,
         correlation_id=sent.correlation_id,
         traceparent=sent.traceparent,

@@ -52,7 +52,7 @@ class Source:
         self.commits.append(dict(positions))
         return self.member
 
-    def fresh(self) -> bool:
+    def confirmed(self) -> bool:
         return self.member
 
     def lag(self) -> dict[int, int]:
@@ -88,12 +88,12 @@ class Handler:
     def hold(self, partition: int, offset: int) -> asyncio.Event:
         return self.gates.setdefault((partition, offset), asyncio.Event())
 
-    async def handle(self, work, turn) -> None:
+    async def handle(self, work, slot) -> None:
         place = (work.record.partition, work.record.offset)
         self.started.append(place)
         if place in self.gates:
             await self.gates[place].wait()
-        await turn.guard()
+        await slot.lease.confirm()
         self.finished.append(place)
 
 
@@ -230,22 +230,22 @@ async def test_what_does_not_end_in_time_is_left_for_the_next_delivery():
     assert {0: 1} not in stage.source.commits
 
 
-async def test_records_that_rest_between_tries_keep_the_others_of_their_partition_from_nothing():
+async def test_records_that_sleep_between_tries_keep_the_others_of_their_partition_from_nothing():
     """Found by attack: a queue full of one project's failing submissions stopped those of all projects."""
     async with Stage(concurrency=2, queue_per_partition=4) as stage:
-        mended, resting = asyncio.Event(), []
+        mended, sleeping = asyncio.Event(), []
 
-        async def handle(work, turn):
+        async def handle(work, slot):
             if work.record.offset < 31:
-                resting.append(work.record.offset)
+                sleeping.append(work.record.offset)
                 while not mended.is_set():
-                    await turn.rest(0.01)
+                    await slot.sleep(0.01)
             stage.handler.finished.append((0, work.record.offset))
 
         stage.handler.handle = handle
         for begin in range(0, 30, 3):
             stage.source.fetched.put_nowait({0: records(0, begin, begin + 1, begin + 2)})
-            await stage.until(lambda: len(resting) == begin + 3)  # noqa: B023 - awaited within its turn
+            await stage.until(lambda: len(sleeping) == begin + 3)  # noqa: B023 - awaited within its iteration
         assert stage.source.paused == set()
         stage.source.fetched.put_nowait({0: records(0, 31)})
         await stage.until(lambda: stage.handler.finished == [(0, 31)])
@@ -255,27 +255,27 @@ async def test_records_that_rest_between_tries_keep_the_others_of_their_partitio
         await stage.until(lambda: len(stage.handler.finished) == 34 and not stage.source.paused)
 
 
-async def test_a_resting_record_lends_its_place():
+async def test_a_record_that_sleeps_gives_its_slot_to_others():
     async with Stage(concurrency=1) as stage:
-        rested = asyncio.Event()
+        slept = asyncio.Event()
 
-        async def handle(work, turn):
+        async def handle(work, slot):
             if work.record.offset == 0:
-                await turn.rest(0.05)
-                rested.set()
+                await slot.sleep(0.05)
+                slept.set()
             stage.handler.finished.append((0, work.record.offset))
 
         stage.handler.handle = handle
         stage.source.fetched.put_nowait({0: records(0, 0, 1, 2)})
         await stage.until(lambda: len(stage.handler.finished) == 3)
         assert stage.handler.finished == [(0, 1), (0, 2), (0, 0)]
-        assert rested.is_set()
+        assert slept.is_set()
 
 
 async def test_a_lost_lease_is_not_committed():
     async with Stage() as stage:
 
-        async def handle(work, turn):
+        async def handle(work, slot):
             raise LeaseLost
 
         stage.handler.handle = handle
@@ -287,7 +287,7 @@ async def test_a_lost_lease_is_not_committed():
 async def test_too_many_dead_letters_stop_it_for_good():
     async with Stage() as stage:
 
-        async def handle(work, turn):
+        async def handle(work, slot):
             raise TooManyDeadLetters("boom")
 
         good, stage.handler.handle = stage.handler.handle, handle
@@ -376,16 +376,16 @@ async def test_a_window_that_cannot_be_loaded_is_loaded_again(monkeypatch):
         await stage.until(lambda: stage.handler.finished == [(0, 0)])
 
 
-async def test_a_record_that_cannot_even_be_buried_is_taken_up_again(monkeypatch):
+async def test_a_record_that_cannot_even_become_a_dead_letter_is_taken_up_again(monkeypatch):
     monkeypatch.setattr("service.consumer.RETRY_SECONDS", 0.001)
     async with Stage(concurrency=1) as stage:
         failures = [RuntimeError("once"), RuntimeError("twice")]
         handle = stage.handler.handle
 
-        async def failing(work, turn):
+        async def failing(work, slot):
             if work.record.offset == 0 and failures:
                 raise failures.pop()
-            await handle(work, turn)
+            await handle(work, slot)
 
         stage.handler.handle = failing
         stage.source.fetched.put_nowait({0: records(0, 0, 1)})

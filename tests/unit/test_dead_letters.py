@@ -16,7 +16,7 @@ from service.submission.dead_letters import (
     replayed_record,
     retry_record,
 )
-from service.submission.identity import coordinates_id
+from service.submission.identity import record_id
 from service.submission.record_headers import Headers
 from service.submission.records import NewRecord, Record, read_submission
 
@@ -121,7 +121,7 @@ def test_a_replay_of_any_readable_record_keeps_identity_key_value_and_partition(
 
 def test_a_stray_source_does_not_split_the_identity_of_an_anonymous_record():
     stray = Record("t", 0, 1, 2, None, b"", (("ce_source", b"/stray"),))
-    assert read_submission(as_read(retry_record(stray, 1))).id == coordinates_id("t", 0, 1, 2)
+    assert read_submission(as_read(retry_record(stray, 1))).id == record_id("t", 0, 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_strangers_count_of_attempts_cannot_overflow():
         (LETTER.headers[:-1], "a dead letter without the header kafka_deliveryAttempt"),
         (
             (*LETTER.headers, ("kafka_dlt-original-partition", b"3")),
-            "a dead letter whose coordinates are not the integers of Java",
+            "a dead letter whose partition, offset or timestamp is no integer of Java",
         ),
     ],
 )

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from service.submission.identity import SubmissionId, fingerprint
+from service.submission.identity import SubmissionId, document_fingerprint
 from service.submission.outcomes import Outcome, outcome_record
 from service.submission.records import NewRecord, Record
 from service.views.duplicates import DuplicateWindow
@@ -44,7 +44,7 @@ def outcome(own_id: str, *, correlation_id: str | None = None, conflict: bool = 
         id=SubmissionId("/tests", own_id),
         status=422 if conflict else 200,
         body={"name": f"job-{own_id}"},
-        fingerprint=fingerprint({"id": own_id}),
+        fingerprint=document_fingerprint({"id": own_id}),
         user="john",
         correlation_id=correlation_id,
         traceparent=None,

@@ -9,16 +9,15 @@ from hypothesis import strategies as st
 from service.submission.identity import (
     SubmissionId,
     claim_name,
-    coordinates_id,
     digest,
+    document_fingerprint,
     fingerprint,
-    fingerprint_of,
     generated_name,
     http_submission_id,
     is_submission_key,
     job_name,
     namespace_of,
-    raw_fingerprint,
+    record_id,
 )
 from service.validation import validate
 
@@ -85,11 +84,11 @@ def test_no_submission_key(text: str):
     ("identify", "parts", "expected"),
     [
         (
-            coordinates_id,
+            record_id,
             ("job-submissions", 3, 41, 1_760_000_000_123),
             SubmissionId("/topics/job-submissions/partitions/3", "41-1760000000123"),
         ),
-        (coordinates_id, ("t", 0, 0, -1), SubmissionId("/topics/t/partitions/0", "0--1")),
+        (record_id, ("t", 0, 0, -1), SubmissionId("/topics/t/partitions/0", "0--1")),
         (
             http_submission_id,
             ("john", "team-a", "k1"),
@@ -192,26 +191,28 @@ def test_claim_names_are_dns_labels(job: str, index: int):
         ({"gpu": 1.0}, "53a865beb821aeec70ed96c78f572943e28a18f7f2b19e7077b1672108c4b41c"),
     ],
 )
-def test_fingerprint(document: object, expected: str):
-    assert fingerprint(document) == expected
+def test_the_fingerprint_of_a_document(document: object, expected: str):
+    assert document_fingerprint(document) == expected
 
 
 @pytest.mark.parametrize(
-    ("body", "expected"),
+    ("body", "max_bytes", "expected"),
     [
-        (b' {"b": 1,\n "a": "\\u00fc"}', fingerprint({"a": "ü", "b": 1})),
-        (b'{"a": 1,}', raw_fingerprint(b'{"a": 1,}')),
-        (b"\xff", "a8100ae6aa1940d0b663bb31cd466142ebbdbd5187131b92d93818987832eb89"),
-        (b"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        (b' {"b": 1,\n "a": "\\u00fc"}', None, document_fingerprint({"a": "ü", "b": 1})),
+        (b'{"a": 1 }', 9, document_fingerprint({"a": 1})),
+        (b'{"a": 1 }', 8, "c7620c5a9e0f626773779cea4301a10bc4ef3249232eb7ada9279df06ac4e803"),
+        (b'{"a": 1,}', None, "67babd398b32a13312acd4549cc50211f8b3976a567cb64d7b599d149ea9dadd"),
+        (b"\xff", None, "a8100ae6aa1940d0b663bb31cd466142ebbdbd5187131b92d93818987832eb89"),
+        (b"", None, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
     ],
 )
-def test_fingerprint_of_a_body(body: bytes, expected: str):
-    assert fingerprint_of(body) == expected
+def test_the_fingerprint_of_a_body_is_its_documents_if_any(body: bytes, max_bytes: int | None, expected: str):
+    assert fingerprint(body, max_bytes) == expected
 
 
 @given(st.binary())
 def test_any_body_has_a_fingerprint(body: bytes):
-    assert re.fullmatch("[0-9a-f]{64}", fingerprint_of(body))
+    assert re.fullmatch("[0-9a-f]{64}", fingerprint(body))
 
 
 @pytest.mark.parametrize(

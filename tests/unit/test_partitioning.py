@@ -5,7 +5,7 @@ from aiokafka.partitioner import murmur2 as aiokafkas
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.broker.partitioning import home_partition, murmur2
+from service.broker.partitioning import murmur2, partition_for
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ def test_the_hash_is_aiokafkas(key):
 
 @given(st.binary(max_size=60), st.integers(1, 100))
 def test_a_partition_is_one_of_the_topics(key, partitions):
-    assert home_partition(key, partitions) == (aiokafkas(key) & 0x7FFFFFFF) % partitions
+    assert partition_for(key, partitions) == (aiokafkas(key) & 0x7FFFFFFF) % partitions

@@ -25,7 +25,7 @@ from service.telemetry.metrics import Metrics
 from service.views.duplicates import DuplicateWindow
 from service.worker.offsets import OffsetTracker
 from service.worker.record_handler import RecordHandler
-from service.worker.work_queue import understand
+from service.worker.work_queue import read_work
 from tests.unit.fake_api import FAULTS, Crash, FakeApi
 
 TOPICS = TopicSettings(submissions="in", outcomes="out", dead_letters="dead")
@@ -64,7 +64,7 @@ class Kafka:
             raise Crash
         return Position(0, len(self.outcomes) - 1, NOW)
 
-    def home_partition(self, _topic: str, _key: bytes) -> int:
+    def partition_for(self, _topic: str, _key: bytes) -> int:
         return 0
 
     async def scan(
@@ -79,11 +79,16 @@ class Kafka:
         return self.outcomes[offset]
 
 
-class Turn:
-    async def guard(self) -> None:
+class Slot:
+    """A slot whose lease nobody takes away."""
+
+    def __init__(self) -> None:
+        self.lease = self
+
+    async def confirm(self) -> None:
         pass
 
-    async def rest(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         pass
 
 
@@ -117,17 +122,17 @@ class World:
             submitter = Submitter(Cluster.build(api, KubeSettings(), 0.0001, Metrics()))
             producer: Any = self.kafka
             handler = RecordHandler(producer, window, submitter, TOPICS, CONSUMER, 65_536, Metrics())
-            front = OffsetTracker()
+            offsets = OffsetTracker()
             try:
                 for record in self.topic[self.committed :]:
-                    front.deliver(record.offset, record.timestamp)
-                    await handler.handle(understand(record), Turn())
-                    front.finish(record.offset)
+                    offsets.deliver(record.offset, record.timestamp)
+                    await handler.handle(read_work(record), Slot())
+                    offsets.finish(record.offset)
                     if record.offset in collected:
                         self.collect()
                     if record.offset % 2:
-                        self.committed = front.position or 0
-                self.committed = front.position or 0
+                        self.committed = offsets.committable or 0
+                self.committed = offsets.committable or 0
             except Crash:
                 self.collect()
             finally:

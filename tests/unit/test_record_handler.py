@@ -12,20 +12,20 @@ from service.errors import LeaseLost, TooManyDeadLetters
 from service.settings import ConsumerSettings, TopicSettings
 from service.submission import rejections
 from service.submission.dead_letters import ATTEMPT, read_dead_letter
-from service.submission.identity import fingerprint_of
+from service.submission.identity import fingerprint
 from service.submission.outcomes import Outcome, read_outcome
 from service.submission.records import NewRecord, Record, Submission
 from service.telemetry.metrics import Metrics
 from service.worker.record_handler import RecordHandler
-from service.worker.work_queue import understand
+from service.worker.work_queue import read_work
 
 BODY = b'{"job": {"project": "team-a", "image": "i"}}'
 TOPICS = TopicSettings(submissions="in", outcomes="out", dead_letters="dead", reply_allowed=frozenset({"mine"}))
-HOME = 2
+PARTITION = 2
 
 
 def record(
-    offset: int = 7, *, value: bytes | None = BODY, age: float = 0, partition: int = HOME, **headers: bytes
+    offset: int = 7, *, value: bytes | None = BODY, age: float = 0, partition: int = PARTITION, **headers: bytes
 ) -> Record:
     names = tuple(
         (name if name.startswith(("ce_", "kafka_")) else name.replace("_", "-"), v) for name, v in headers.items()
@@ -33,17 +33,20 @@ def record(
     return Record("in", partition, offset, int((time.time() - age) * 1000), b"key", value, names)
 
 
-class Turn:
-    def __init__(self) -> None:
-        self.rests: list[float] = []
-        self.lost = False
+class Slot:
+    """A slot and its lease in one, which the test may take away."""
 
-    async def guard(self) -> None:
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.lost = False
+        self.lease = self
+
+    async def confirm(self) -> None:
         if self.lost:
             raise LeaseLost
 
-    async def rest(self, seconds: float) -> None:
-        self.rests.append(seconds)
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
 
 
 class World:
@@ -57,7 +60,7 @@ class World:
         self.released: list[Outcome] = []
         self.failures: list[Exception] = []
         self.submit_error: Exception | None = None
-        self.turn = Turn()
+        self.slot = Slot()
         self.handler = RecordHandler(self, self, self, TOPICS, ConsumerSettings(**settings), 1000, Metrics())
 
     # the producer
@@ -70,9 +73,9 @@ class World:
         self.written.append(new)
         return Position(new.partition or 0, len(self.written), 0)
 
-    def home_partition(self, topic: str, key: bytes) -> int:
+    def partition_for(self, topic: str, key: bytes) -> int:
         assert (topic, len(key)) == ("in", 52)
-        return HOME
+        return PARTITION
 
     # the window
     def may_know(self, key: str, partition: int) -> bool:
@@ -100,7 +103,7 @@ class World:
     async def handle(self, given: Record) -> list[Any]:
         """Handle a record and return what was written: outcomes as such, other records with their topic."""
         self.written.clear()
-        await self.handler.handle(understand(given), self.turn)
+        await self.handler.handle(read_work(given), self.slot)
         return [
             read_outcome(Record("out", w.partition or 0, 0, 0, w.key, w.value, w.headers)) if w.topic == "out" else w
             for w in self.written
@@ -112,7 +115,7 @@ def outcome_of(submission: Submission) -> Outcome:
         id=submission.id,
         status=200,
         body={"name": "job-1"},
-        fingerprint=fingerprint_of(submission.body),
+        fingerprint=fingerprint(submission.body),
         user=submission.user,
         correlation_id=submission.correlation_id,
         traceparent=submission.traceparent,
@@ -125,32 +128,32 @@ def world() -> World:
     return World()
 
 
-def meaning(given: Record) -> Submission:
-    work = understand(given)
-    assert isinstance(work.meaning, Submission)
-    return work.meaning
+def submission_of(given: Record) -> Submission:
+    submission = read_work(given).submission
+    assert submission is not None
+    return submission
 
 
 async def test_a_submission_gets_its_outcome_and_is_released_after_it(world):
     given = record(ce_id=b"1", ce_source=b"/t", correlation_id=b"c")
-    assert await world.handle(given) == [outcome_of(meaning(given))]
-    assert world.submitted == [meaning(given)]
-    assert world.released == [outcome_of(meaning(given))]
-    assert world.written[0].partition == HOME
+    assert await world.handle(given) == [outcome_of(submission_of(given))]
+    assert world.submitted == [submission_of(given)]
+    assert world.released == [outcome_of(submission_of(given))]
+    assert world.written[0].partition == PARTITION
 
 
 async def test_what_was_done_is_not_done_again(world):
     given = record(ce_id=b"1", ce_source=b"/t", correlation_id=b"c")
-    known = outcome_of(meaning(given))
-    world.done[known.key, HOME] = known
+    known = outcome_of(submission_of(given))
+    world.done[known.key, PARTITION] = known
     assert await world.handle(given) == []
     assert (world.submitted, world.released) == ([], [known])
 
 
 async def test_a_retry_is_answered_under_its_own_correlation(world):
     first = record(ce_id=b"1", ce_source=b"/t", correlation_id=b"c1")
-    known = outcome_of(meaning(first))
-    world.done[known.key, HOME] = known
+    known = outcome_of(submission_of(first))
+    world.done[known.key, PARTITION] = known
     again = record(8, ce_id=b"1", ce_source=b"/t", correlation_id=b"c2")
     assert await world.handle(again) == [replace(known, correlation_id="c2")]
     assert world.submitted == []
@@ -158,24 +161,24 @@ async def test_a_retry_is_answered_under_its_own_correlation(world):
 
 async def test_a_used_id_with_another_body_is_a_conflict(world):
     first = record(ce_id=b"1", ce_source=b"/t")
-    known = outcome_of(meaning(first))
-    world.done[known.key, HOME] = known
+    known = outcome_of(submission_of(first))
+    world.done[known.key, PARTITION] = known
     other = record(8, value=b'{"job": {"project": "team-a", "image": "j"}}', ce_id=b"1", ce_source=b"/t")
     [conflict] = await world.handle(other)
     assert (conflict.status, conflict.conflict, conflict.body) == (422, True, rejections.id_reused("job-1").body())
     assert world.submitted == []
 
 
-async def test_a_record_elsewhere_is_handed_on_byte_for_byte(world):
+async def test_a_record_elsewhere_is_rerouted_byte_for_byte(world):
     given = record(partition=0, ce_id=b"1", ce_source=b"/t", x=b"\xff")
     [sent] = await world.handle(given)
-    assert sent == NewRecord("in", HOME, meaning(given).id.key.encode(), BODY, given.headers)
+    assert sent == NewRecord("in", PARTITION, submission_of(given).id.key.encode(), BODY, given.headers)
     assert world.submitted == []
 
 
 async def test_a_record_without_an_id_stays_where_it_is(world):
     given = record(partition=0)
-    assert await world.handle(given) == [outcome_of(meaning(given))]
+    assert await world.handle(given) == [outcome_of(submission_of(given))]
 
 
 async def test_what_is_older_than_the_window_is_refused(world):
@@ -186,8 +189,8 @@ async def test_what_is_older_than_the_window_is_refused(world):
 
 async def test_what_is_older_but_known_keeps_its_outcome(world):
     given = record(age=TOPICS.duplicate_window_seconds + 10, ce_id=b"1", ce_source=b"/t")
-    known = outcome_of(meaning(given))
-    world.done[known.key, HOME] = known
+    known = outcome_of(submission_of(given))
+    world.done[known.key, PARTITION] = known
     assert await world.handle(given) == []
 
 
@@ -218,7 +221,7 @@ async def test_too_many_dead_letters_stop_the_consumer(world):
     assert world.written == []
 
 
-async def test_a_crash_is_tried_again_with_its_count_then_buried_with_an_outcome(world):
+async def test_a_crash_is_tried_again_with_its_count_then_a_dead_letter_with_an_outcome(world):
     world.submit_error = RuntimeError("boom")
     given = record(ce_id=b"1", ce_source=b"/t")
     for attempt in (1, 2):
@@ -232,21 +235,21 @@ async def test_a_crash_is_tried_again_with_its_count_then_buried_with_an_outcome
 
 async def test_a_replayed_dead_letter_is_carried_out(world):
     given = record(ce_id=b"1", ce_source=b"/t", **{ATTEMPT: (3).to_bytes(4)})
-    buried = replace(outcome_of(meaning(given)), status=500, body={"status": 500, "message": "m"})
-    world.done[buried.key, HOME] = buried
-    assert await world.handle(given) == [outcome_of(meaning(given))]
+    dead = replace(outcome_of(submission_of(given)), status=500, body={"status": 500, "message": "m"})
+    world.done[dead.key, PARTITION] = dead
+    assert await world.handle(given) == [outcome_of(submission_of(given))]
 
 
 async def test_an_outage_of_kafka_is_waited_out(world):
     world.failures = [BrokerUnavailable("gone"), BrokerUnavailable("gone")]
     given = record()
-    assert await world.handle(given) == [outcome_of(meaning(given))]
-    assert len(world.turn.rests) == 2
+    assert await world.handle(given) == [outcome_of(submission_of(given))]
+    assert len(world.slot.slept) == 2
     assert len(world.submitted) == 1
 
 
 async def test_a_lost_lease_writes_nothing(world):
-    world.turn.lost = True
+    world.slot.lost = True
     with pytest.raises(LeaseLost):
         await world.handle(record())
     assert world.written == []
@@ -264,14 +267,14 @@ async def test_a_reply_that_fails_does_not_matter(world):
         if new.topic == "mine":
             raise BrokerUnavailable("no such topic")
         world.written.append(new)
-        return Position(HOME, len(world.written), 0)
+        return Position(PARTITION, len(world.written), 0)
 
     world.send = send
     given = record(reply_topic=b"mine")
-    assert await world.handle(given) == [outcome_of(meaning(given))]
+    assert await world.handle(given) == [outcome_of(submission_of(given))]
 
 
-async def test_what_is_older_than_the_window_is_not_made_young_by_handing_it_on(world):
+async def test_what_is_older_than_the_window_is_not_made_young_by_rerouting_it(world):
     age = TOPICS.duplicate_window_seconds + 10
     [refused] = await world.handle(record(partition=0, age=age, ce_id=b"1", ce_source=b"/t"))
     assert (refused.status, world.submitted) == (410, [])
@@ -280,15 +283,15 @@ async def test_what_is_older_than_the_window_is_not_made_young_by_handing_it_on(
 async def test_a_strangers_count_of_attempts_keeps_no_record_from_its_duplicates(world):
     given = record(partition=0, ce_id=b"1", ce_source=b"/t", **{ATTEMPT: (1).to_bytes(4)})
     [sent] = await world.handle(given)
-    assert sent == NewRecord("in", HOME, meaning(given).id.key.encode(), BODY, given.headers)
+    assert sent == NewRecord("in", PARTITION, submission_of(given).id.key.encode(), BODY, given.headers)
 
 
-async def test_a_record_that_got_its_id_from_its_place_is_tried_again_in_that_place(world):
+async def test_a_record_that_got_its_id_from_its_partition_is_tried_again_in_that_partition(world):
     world.submit_error = RuntimeError("boom")
     [again] = await world.handle(record(partition=0))
     world.submit_error = None
     given = Record("in", 0, 8, int(time.time() * 1000), again.key, again.value, again.headers)
-    assert await world.handle(given) == [outcome_of(meaning(given))]
+    assert await world.handle(given) == [outcome_of(submission_of(given))]
 
 
 @pytest.mark.parametrize("percent", [50, 80, 99])
@@ -311,15 +314,15 @@ async def test_whatever_of_a_dead_letter_is_too_large_is_left_out(world, value, 
     given = record(value=value, ce_id=b"\xff", x=header)._replace(key=key)
     [letter] = await world.handle(given)
     read = read_dead_letter(Record("dead", 0, 0, 0, letter.key, letter.value, letter.headers))
-    assert (read.original.topic, read.original.partition, read.original.offset) == ("in", HOME, 7)
+    assert (read.original.topic, read.original.partition, read.original.offset) == ("in", PARTITION, 7)
     assert read.original.timestamp == given.timestamp
     assert "left out" in read.message
 
 
 async def test_a_redelivered_submission_sends_its_reply_again(world):
     given = record(ce_id=b"1", ce_source=b"/t", reply_topic=b"mine", correlation_id=b"c")
-    known = outcome_of(meaning(given))
-    world.done[known.key, HOME] = known
+    known = outcome_of(submission_of(given))
+    world.done[known.key, PARTITION] = known
     [sent] = await world.handle(given)
     assert (sent.topic, sent.key) == ("mine", known.key.encode())
 
@@ -333,7 +336,7 @@ async def test_an_outcome_is_one_line_of_the_log(world):
     assert line == {
         "event": "outcome",
         "log_level": "info",
-        "submission": meaning(given).id.key,
+        "submission": submission_of(given).id.key,
         "user": "john",
         "project": "team-a",
         "name": "job-1",

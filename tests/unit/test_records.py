@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import Fault, UnreadableRecord
-from service.submission.identity import SubmissionId, coordinates_id
+from service.submission.identity import SubmissionId, record_id
 from service.submission.outcomes import MAX_OUTCOME_BYTES, Outcome, outcome_record, read_outcome
 from service.submission.record_headers import MAX_HEADER_BYTES, Headers, header
 from service.submission.records import (
@@ -59,7 +59,7 @@ def record(*headers: tuple[str, bytes], key: bytes | None = None, value: bytes |
 
 
 def plain(**changes: Any) -> Submission:
-    given = {"id": coordinates_id("job-submissions", 3, 41, 1_760_000_000_123), "has_own_id": False, "body": BODY}
+    given = {"id": record_id("job-submissions", 3, 41, 1_760_000_000_123), "has_own_id": False, "body": BODY}
     return Submission(**{**given, "received": 1_760_000_000.123, **changes})
 
 

@@ -12,7 +12,7 @@ from service.errors import LeaseLost
 from service.kube import ApiError
 from service.kube.decisions import ApiAnswer
 from service.manifests.labels import REJECTION_ANNOTATION
-from service.submission.identity import generated_name, raw_fingerprint
+from service.submission.identity import fingerprint, generated_name
 from service.submission.records import Submission
 from tests.unit.fake_api import FAULTS, FakeApi
 from tests.unit.submitting import (
@@ -227,7 +227,7 @@ async def test_a_namespace_the_service_may_not_even_look_into(
 async def test_no_json_is_refused_without_asking_kubernetes(body: bytes) -> None:
     api = FakeApi()
     outcome = await Caller(api).submit(Submission(id=ONE, has_own_id=True, body=body, received=0.0))
-    assert (outcome.status, outcome.fingerprint, api.calls) == (400, raw_fingerprint(body), [])
+    assert (outcome.status, outcome.fingerprint, api.calls) == (400, fingerprint(body), [])
 
 
 async def test_faults_are_refused_without_asking_kubernetes() -> None:

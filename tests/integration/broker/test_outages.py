@@ -166,11 +166,11 @@ async def test_who_cannot_reach_the_group_knows_that_its_partitions_may_be_gone(
     source = SubmissionSource(kafka, topics, group.model_copy(update={"session_timeout_seconds": 2}), metrics)
     try:
         await source.start(ignore, ignore)
-        await until(source.fresh)
+        await until(source.confirmed)
         broker.pause()
-        await until(lambda: not source.fresh())
+        await until(lambda: not source.confirmed())
         broker.resume()
-        await until(source.fresh)
+        await until(source.confirmed)
     finally:
         broker.resume()
         await source.stop()

@@ -256,7 +256,7 @@ async def test_the_backlog_holds_what_the_group_has_not_committed(
         assert not await backlog.holds(submission_key(3))
 
         await source.start(ignore, ignore)
-        await until(source.fresh)
+        await until(source.confirmed)
         async with asyncio.timeout(20):
             while not await source.commit({places[0].partition: places[0].offset + 1}):
                 await source.fetch(1, 0.1)

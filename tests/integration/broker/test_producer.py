@@ -49,7 +49,7 @@ async def test_a_record_without_key_and_value_is_taken(topics: TopicSettings, pr
 async def test_a_key_finds_the_partition_that_is_called_its_home(topics: TopicSettings, producer: Producer) -> None:
     keys = [f"key-{i}".encode() for i in range(20)]
 
-    homes = [producer.home_partition(topics.outcomes, key) for key in keys]  # before the topic was ever used
+    homes = [producer.partition_for(topics.outcomes, key) for key in keys]  # before the topic was ever used
     written = await asyncio.gather(*(producer.send(outcome(topics, key, partition=None)) for key in keys))
 
     assert [position.partition for position in written] == homes

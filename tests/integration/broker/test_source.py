@@ -280,15 +280,15 @@ async def test_membership_is_fresh_only_while_the_group_confirms_it(
     member_of: Callable[..., Member], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     member = member_of()
-    assert not member.source.fresh()
+    assert not member.source.confirmed()
     await member.join()
-    await until(member.source.fresh)
+    await until(member.source.confirmed)
 
     now = member.source._membership._confirmed  # type: ignore[union-attr]  # it has joined
     monkeypatch.setattr("service.broker.membership.time.monotonic", lambda: now + 4.4)
-    assert member.source.fresh()
+    assert member.source.confirmed()
     monkeypatch.setattr("service.broker.membership.time.monotonic", lambda: now + 4.6)  # three quarters of six seconds
-    assert not member.source.fresh()
+    assert not member.source.confirmed()
 
 
 async def test_a_header_whose_name_is_no_text_stops_nothing(
