@@ -7,7 +7,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-PAGES := settings errors metrics answers
+PAGES := settings errors metrics answers parameters
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
 .PHONY: help

@@ -8,11 +8,14 @@ from kubernetes.aio import client, config
 
 from bench.figures import Figure, figure
 from bench.jobs import NAMESPACE, USER, document, fresh_id, manifest
-from bench.pairs import Options, in_turns
+from bench.options import Options
+from bench.pairs import in_turns
 from bench.stack import Stack
 from service.kube import KubeApi
 from service.manifests.job import ManifestOptions, build
+from service.manifests.profiles import PROFILES
 from service.settings import KubeSettings
+from service.spec.limits import Limits
 from service.telemetry.metrics import Metrics
 from service.validation import validate
 
@@ -63,7 +66,7 @@ async def cpu_per_call(call: Callable[[], Awaitable[None]], count: int) -> float
     return (time.process_time() - before) / count
 
 
-JOB = validate(document(), shares_gpus=False)
+JOB = validate(document(), Limits())
 OPTIONS = ManifestOptions()
 
 
@@ -75,7 +78,7 @@ def plain_job() -> dict[str, object]:
         id=unique,
         name=f"job-{unique.key[:12]}",
         namespace=NAMESPACE,
-        profile="kubernetes",
+        profile=PROFILES["kubernetes"],
         user=USER,
         fingerprint="0" * 64,
         traceparent=None,

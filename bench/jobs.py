@@ -7,6 +7,8 @@ from typing import Any, Final
 import orjson
 
 from service.manifests.job import ManifestOptions, build
+from service.manifests.profiles import PROFILES
+from service.spec.limits import Limits
 from service.submission.identity import SubmissionId
 from service.validation import validate
 
@@ -45,14 +47,14 @@ def fresh_id() -> SubmissionId:
 
 def manifest(submission: SubmissionId) -> dict[str, Any]:
     """Return the Job that the service makes of the body."""
-    job = validate(document(), shares_gpus=False)
+    job = validate(document(), Limits())
     name = f"job-{submission.key[:12]}"
     made = build(
         job,
         id=submission,
         name=name,
         namespace=NAMESPACE,
-        profile="kubernetes",
+        profile=PROFILES["kubernetes"],
         user=USER,
         fingerprint="0" * 64,
         traceparent=None,

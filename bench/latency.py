@@ -2,12 +2,14 @@
 
 import statistics
 
+from bench.bare import bare_client, produce_and_consume
 from bench.figures import Figure, figure
+from bench.http_load import HttpLoad
 from bench.jobs import BODY, USER
-from bench.load import CONNECTIONS, HttpLoad
-from bench.pairs import Options, in_turns
-from bench.reference import bare_client, produce_and_consume
+from bench.options import Options
+from bench.pairs import in_turns
 from bench.stack import Stack
+from bench.throughput import CONNECTIONS
 
 SECONDS = 6.0
 
@@ -16,7 +18,7 @@ async def compare(stack: Stack, options: Options) -> list[Figure]:
     """Measure P6; the capacity is measured first."""
     seconds = max(1.0, SECONDS * options.scale)
     async with stack.both(stack.environment()) as (ingress, _), bare_client(stack) as bare:
-        load = HttpLoad(ingress.jobs)
+        load = HttpLoad(ingress.url)
         request = load.request(BODY, RA_USER=USER)
         warm, count = options.scaled(1000), options.scaled(3000)
         await load.closed(request, warm, CONNECTIONS)

@@ -14,7 +14,7 @@ import uvloop
 
 from service import __version__
 from service.bootstrap import check_topics, serve
-from service.commands import pages
+from service.commands import pages, parameters_page
 from service.commands.dead_letters import dead_letters
 from service.settings import FaultySettings, read_settings
 from service.telemetry import logs
@@ -33,6 +33,7 @@ PAGES = {
     "settings": ("every setting", pages.settings),
     "metrics": ("every metric", pages.metrics),
     "errors": ("the table of Kubernetes' answers", pages.errors),
+    "parameters": ("every parameter and scheduler profile", parameters_page.page),
     "answers": ("every refusal, with its reason", pages.answers),
 }
 """Pages of the documentation that are written from the code."""

@@ -12,7 +12,7 @@ from service.cluster.retries import Sleep
 from service.errors import InvalidSubmission, TemporaryFailure
 from service.kube import ApiError, Confirm
 from service.manifests.job import effect_warnings
-from service.manifests.profiles import GPU_SHARING
+from service.spec.limits import Limits
 from service.spec.strict_json import read_document
 from service.submission import identity, rejections
 from service.submission.outcomes import Outcome
@@ -25,13 +25,14 @@ from service.validation import JobSubmission, validate
 class Submitter:
     """Turns submissions into outcomes in one cluster.
 
-    It gives up on temporary failures of one submission after `deadline` seconds; 0 never gives up.
+    `limits` is what a submission may ask for. It gives up on temporary failures of one submission after `deadline`
+    seconds; 0 never gives up.
     """
 
-    def __init__(self, cluster: Cluster, deadline: float = 0) -> None:
+    def __init__(self, cluster: Cluster, limits: Limits, deadline: float = 0) -> None:
         self._cluster = cluster
+        self._limits = limits
         self._deadline = deadline
-        self._shares_gpus = cluster.profile in GPU_SHARING
 
     async def submit(self, submission: Submission, *, confirm: Confirm, sleep: Sleep) -> Outcome:
         """Carry the submission out and return its outcome, however long Kubernetes takes to decide.
@@ -46,7 +47,7 @@ class Submitter:
             return Outcome.of(submission, identity.fingerprint(submission.body), rejections.invalid_parameters(error))
         fingerprint = identity.document_fingerprint(document)
         try:
-            job = validate(document, shares_gpus=self._shares_gpus)
+            job = validate(document, self._limits)
             creation = JobCreation(self._cluster, submission, job, fingerprint, confirm)
             warnings = await self._carry_out(creation, sleep)
         except IdReused as error:
@@ -100,7 +101,7 @@ class Submitter:
         if b"ttlAfterFinish" not in body and b"\\u" not in body:
             return None  # spares nearly every job a second validation
         try:
-            job = validate(read_document(body), shares_gpus=self._shares_gpus)
+            job = validate(read_document(body), self._limits)
         except InvalidSubmission:
             return None
         ttl = job.ttl_after_finish

@@ -1,268 +1,154 @@
 """What a job may ask for: a document in, a `JobSubmission` or all of its faults at once out.
 
-Between `documents` (JSON) and everything that knows a job. The fields stand in an order in which every rule about two
-parameters belongs to the later one, so that it is checked, and reported, together with the rules about one.
+`JobSubmission` is the table of parameters: each is one entry with its rule, which carries the JSON Schema, the rules
+about it and earlier parameters, and its sentence. Pages, schemas and suggestions derive from it. To add a parameter,
+add an entry here and a line in `manifests`; rules of a new kind go into the module of `spec` for their topic.
 """
 
-from difflib import get_close_matches
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import (
-    AliasChoices,
-    Field,
-    PlainValidator,
-    StrictBool,
-    StrictStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, Field, ValidationError
 
-from service.errors import MAX_FAULTS, Fault, InvalidSubmission
-from service.spec import fields as rules
-from service.spec.fields import Parameters, raise_faults, repeated
-from service.spec.mounts import (
-    HOME,
-    SHARED_MEMORY,
-    HostVolume,
-    VolumeClaim,
-    VolumeEntry,
-    absolute_path,
-    distinct_mounts,
-    host_volumes,
-    mounted,
-)
-from service.spec.quantities import check_gpus, memory_quantity, quantity_value
-from service.spec.strict_json import Location, field_path
+from service.errors import Fault
+from service.spec import command_line, container, image_reference, lifecycle, mounts, names, network, resources
+from service.spec.faults import faults_of, invalid
+from service.spec.fields import AtMost, Boolean, Entries, Parameters, String, one_of, whole_number
+from service.spec.limits import Limits
+from service.spec.mounts import MountTarget, VolumeClaim, VolumeEntry
+from service.spec.network import Port, ServiceType
+from service.spec.strict_json import field_path
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
-ServiceType = Literal["nodeport", "loadbalancer", "ingress", "portforward"]
-_Port = Annotated[int, PlainValidator(rules.whole_number(1, 65535))]
-_Memory = Annotated[str | None, PlainValidator(rules.text(memory_quantity))]
-
-
-class Port(Parameters):
-    """A port of the container and, where it is given, the one outside."""
-
-    container: _Port
-    external: Annotated[int | None, PlainValidator(rules.whole_number(1, 65535))] = None
-    auto_generate: StrictBool = False
-
-    @field_validator("auto_generate")
-    @classmethod
-    def _excludes_external(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
-        if value and info.data.get("external") is not None:
-            raise ValueError("must be left out where external is given")
-        return value
 
 
 class JobSubmission(Parameters):
-    """A valid request: every parameter of the document under its Python name, in the form the manifests need.
+    """A valid request: every parameter under its Python name, in the form the manifests need.
 
-    Quantities are canonical Kubernetes quantities, `ttl_after_finish` is in seconds, `command` is split into words.
+    Quantities are canonical Kubernetes quantities, times are in seconds, `command` is split into words. A rule about
+    two parameters stands at the later one and is silent where the earlier is faulty.
     """
 
-    name: Annotated[str | None, PlainValidator(rules.job_name)] = None
-    project: Annotated[str, PlainValidator(rules.project_name)]
-    interactive: StrictBool = False
-    image: Annotated[str, PlainValidator(rules.image)]
-    command: Annotated[tuple[str, ...] | None, PlainValidator(rules.command)] = None
-    arguments: tuple[StrictStr, ...] = ()
-    environment: dict[
-        Annotated[str, PlainValidator(rules.environment_name)], Annotated[str, PlainValidator(rules.environment_value)]
-    ] = Field(default_factory=dict)
-    image_pull_policy: Annotated[PullPolicy, PlainValidator(rules.one_of(*get_args(PullPolicy)))] = "Always"
-    stdin: StrictBool = False
-    tty: StrictBool = False
-    working_dir: Annotated[str | None, PlainValidator(rules.text(absolute_path))] = None
-    gpu: Annotated[int | float | None, PlainValidator(rules.number)] = None
-    cpu: Annotated[int | float | None, PlainValidator(rules.cores)] = None
-    cpu_limit: Annotated[int | float | None, PlainValidator(rules.cores)] = None
-    memory: _Memory = None
-    memory_limit: _Memory = None
-    pvc: tuple[VolumeClaim, ...] = ()
+    name: Annotated[str | None, names.job_name] = Field(
+        None, description="Name of the Job. Without it one is generated from `jobNamePrefix`."
+    )
+    project: Annotated[str, names.project_name] = Field(
+        description="Selects the namespace, `runai-<project>` unless a setting says otherwise, and the queue."
+    )
+    interactive: Boolean = Field(
+        default=False, description="A session, not a training run: `backoffLimit: 0`, `completions: 1`."
+    )
+    image: Annotated[str, image_reference.image] = Field(description="Image of the container.")
+    command: Annotated[tuple[str, ...] | None, command_line.command, Entries("")] = Field(
+        None, description="Replaces the image's entry point. A string is split by the rules of a POSIX shell."
+    )
+    arguments: Annotated[tuple[String, ...], Entries("an array of strings")] = Field(
+        (), description="Arguments of the command or, without one, of the image's entry point."
+    )
+    environment: Annotated[
+        dict[Annotated[str, names.environment_name], Annotated[str, container.environment_value]],
+        Entries("an object of strings, numbers and booleans"),
+    ] = Field(default={}, description="Environment variables. Numbers and booleans arrive as JSON writes them.")
+    image_pull_policy: Annotated[PullPolicy, one_of(*get_args(PullPolicy))] = Field(
+        "Always", description="When the node pulls the image."
+    )
+    stdin: Boolean = Field(default=False, description="Keeps the standard input open.")
+    tty: Annotated[Boolean, AfterValidator(container.tty_needs_stdin)] = Field(
+        default=False, description="Gives the process a terminal; needs `stdin`."
+    )
+    working_dir: Annotated[str | None, mounts.absolute_path] = Field(
+        None, description="Directory in which the process starts."
+    )
+    gpu: Annotated[
+        int | float | None, resources.gpus, AfterValidator(resources.gpus_of_the_profile), AtMost("gpus")
+    ] = Field(None, description='GPUs: `limits["nvidia.com/gpu"]`, or a part of one under a profile that shares them.')
+    cpu: Annotated[int | float | None, resources.cores] = Field(None, description="Requested cores: `requests.cpu`.")
+    cpu_limit: Annotated[int | float | None, resources.cores, AfterValidator(resources.cpu_limit_not_below)] = Field(
+        None, description="`limits.cpu`, not below `cpu`."
+    )
+    memory: Annotated[str | None, resources.memory] = Field(None, description="Requested memory: `requests.memory`.")
+    memory_limit: Annotated[str | None, resources.memory, AfterValidator(resources.memory_limit_not_below)] = Field(
+        None, description="`limits.memory`, not below `memory`."
+    )
+    pvc: Annotated[
+        tuple[VolumeClaim, ...], AfterValidator(mounts.claims_apart), Entries("an array of objects", "claims")
+    ] = Field((), description="PersistentVolumeClaims made for this job and deleted with it.")
     volume: Annotated[
-        tuple[HostVolume, ...],
-        PlainValidator(host_volumes),
-        Field(alias="volume", validation_alias=AliasChoices("volume", "volumes")),
-    ] = ()
-    create_home_dir: StrictBool = False
-    large_shm: StrictBool = False
-    host_ipc: StrictBool = False
-    host_network: StrictBool = False
-    ports: tuple[Port, ...] = ()
-    service_type: Annotated[ServiceType | None, PlainValidator(rules.one_of(*get_args(ServiceType)))] = None
-    backoff_limit: Annotated[int | None, PlainValidator(rules.whole_number(0))] = None
-    completions: Annotated[int | None, PlainValidator(rules.whole_number(1))] = None
-    elastic: StrictBool = False
-    parallelism: Annotated[int | None, PlainValidator(rules.whole_number(1))] = None
-    preemptible: StrictBool = False
-    ttl_after_finish: Annotated[int | None, PlainValidator(rules.seconds)] = None
-    prevent_privilege_escalation: StrictBool = False
-    node_type: Annotated[str | None, PlainValidator(rules.label_value)] = None
-    job_name_prefix: Annotated[str | None, PlainValidator(rules.job_name_prefix)] = None
-
-    # Below, `info.data` holds the earlier parameters that are valid: a rule about a faulty one keeps silent.
-
-    @field_validator("tty")
-    @classmethod
-    def _tty_needs_stdin(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
-        if value and info.data.get("stdin") is False:
-            raise ValueError("needs stdin to be true")
-        return value
-
-    @field_validator("gpu")
-    @classmethod
-    def _gpus_of_the_profile(cls, value: float, info: ValidationInfo) -> float:
-        check_gpus(value, shared=bool(info.context))
-        return value
-
-    @field_validator("cpu_limit")
-    @classmethod
-    def _cpu_limit_not_below(cls, value: float, info: ValidationInfo) -> float:
-        cpu = info.data.get("cpu")
-        if cpu is not None and value < cpu:
-            raise ValueError(f"must not be below cpu, {cpu}")
-        return value
-
-    @field_validator("memory_limit")
-    @classmethod
-    def _memory_limit_not_below(cls, value: str, info: ValidationInfo) -> str:
-        memory = info.data.get("memory")
-        if memory is not None and quantity_value(value) < quantity_value(memory):
-            raise ValueError(f"must not be below memory, {memory}")
-        return value
-
-    @field_validator("pvc")
-    @classmethod
-    def _claims_apart(cls, value: tuple[VolumeClaim, ...], info: ValidationInfo) -> tuple[VolumeClaim, ...]:
-        distinct_mounts((((i, "path"), claim.path) for i, claim in enumerate(value)), info)
-        return value
-
-    @field_validator("create_home_dir", "large_shm")
-    @classmethod
-    def _path_is_free(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
-        path = HOME if info.field_name == "create_home_dir" else SHARED_MEMORY
-        if value and path in mounted(info):
-            raise ValueError(f"needs the path {path}, at which another volume is mounted")
-        return value
-
-    @field_validator("ports")
-    @classmethod
-    def _ports_apart(cls, value: tuple[Port, ...]) -> tuple[Port, ...]:
-        inside = (((i, "container"), port.container) for i, port in enumerate(value))
-        outside = (((i, "external"), port.external) for i, port in enumerate(value) if port.external is not None)
-        sentence = "must differ from that of the other ports"
-        raise_faults([*repeated(inside, sentence), *repeated(outside, sentence)])
-        return value
-
-    @field_validator("service_type")
-    @classmethod
-    def _service_needs_ports(cls, value: ServiceType, info: ValidationInfo) -> ServiceType:
-        ports: tuple[Port, ...] | None = info.data.get("ports")
-        if ports == ():
-            raise ValueError("needs ports")
-        if value in ("loadbalancer", "ingress"):
-            served = [port.external or port.container for port in ports or ()]
-            if len(set(served)) < len(served):
-                raise ValueError("needs ports that differ outside: external, or container where that is not given")
-        return value
-
-    @field_validator("backoff_limit", "completions")
-    @classmethod
-    def _session_runs_once(cls, value: int, info: ValidationInfo) -> int:
-        only = 0 if info.field_name == "backoff_limit" else 1
-        if info.data.get("interactive") and value != only:
-            raise ValueError(f"must be {only} or left out where interactive is true: a session runs once")
-        return value
-
-    @field_validator("parallelism")
-    @classmethod
-    def _parallel_runs(cls, value: int, info: ValidationInfo) -> int:
-        if value > 1:
-            for exclusive in ("interactive", "elastic"):
-                if info.data.get(exclusive):
-                    raise ValueError(f"must be 1 or left out where {exclusive} is true")
-            if "completions" in info.data and info.data["completions"] is None:
-                raise ValueError("needs completions where it is above 1")
-        return value
+        dict[Annotated[str, mounts.named_host_path], Annotated[MountTarget, mounts.mount_target]],
+        AfterValidator(mounts.targets_apart),
+        Entries("an object of host paths and container paths; `:ro` may end a container path"),
+    ] = Field(default={}, description="Directories of the node: `hostPath` volumes.")
+    volumes: Annotated[
+        tuple[VolumeEntry, ...],
+        AfterValidator(mounts.entries_apart),
+        Entries("an array of objects"),
+    ] = Field((), description="Another spelling of `volume`, of later editions of the API.")
+    create_home_dir: Annotated[Boolean, AfterValidator(mounts.home_is_free)] = Field(
+        default=False, description=f"A temporary home: `emptyDir` at `{mounts.HOME}`, and `HOME` set to it."
+    )
+    large_shm: Annotated[Boolean, AfterValidator(mounts.shared_memory_is_free)] = Field(
+        default=False, description=f"Memory for shared memory: `emptyDir` at `{mounts.SHARED_MEMORY}`."
+    )
+    host_ipc: Boolean = Field(default=False, description="Shares the node's IPC namespace.")
+    host_network: Boolean = Field(default=False, description="Shares the node's network.")
+    ports: Annotated[tuple[Port, ...], AfterValidator(network.ports_apart), Entries("an array of objects", "ports")] = (
+        Field((), description="Ports of the container, and what they are outside.")
+    )
+    service_type: Annotated[ServiceType | None, network.service_type, AfterValidator(network.service_needs_ports)] = (
+        Field(
+            None, description="Makes a Service, with `ingress` an Ingress too; `portforward` makes none. Needs `ports`."
+        )
+    )
+    preemptible: Boolean = Field(
+        default=False, description="With `interactive`: may run over quota and be preempted; see the profiles."
+    )
+    backoff_limit: Annotated[int | None, whole_number(0), AfterValidator(lifecycle.one_try)] = Field(
+        None, description="Failed pods before the job fails; not with `interactive`, unless 0."
+    )
+    completions: Annotated[
+        int | None, whole_number(1), AfterValidator(lifecycle.one_completion), AtMost("completions")
+    ] = Field(None, description="Pods that have to succeed.")
+    elastic: Boolean = Field(default=False, description="May start with fewer GPUs than asked for; see the profiles.")
+    parallelism: Annotated[
+        int | None, whole_number(1), AfterValidator(lifecycle.parallel_runs), AtMost("parallelism")
+    ] = Field(None, description="Pods at once. Above 1 it needs `completions` and excludes `interactive`.")
+    ttl_after_finish: Annotated[int | None, lifecycle.seconds] = Field(
+        None, description="How long the finished job is kept: `ttlSecondsAfterFinished`."
+    )
+    prevent_privilege_escalation: Boolean = Field(default=False, description="`allowPrivilegeEscalation: false`.")
+    node_type: Annotated[str | None, names.label_value] = Field(
+        None, description="Nodes with this value of the label `run.ai/type`."
+    )
+    job_name_prefix: Annotated[str | None, names.job_name_prefix] = Field(
+        None, description="A generated name is `<prefix>-<12 characters>`. Without effect where `name` is given."
+    )
 
 
-PARAMETERS: Final = tuple(str(field.alias) for field in JobSubmission.model_fields.values())
-"""The names of the parameters in the document."""
-
-_KNOWN: Final[dict[str | int, tuple[str, ...]]] = {
-    parent: tuple(str(field.alias) for field in model.model_fields.values())
-    for parent, model in (("pvc", VolumeClaim), ("volume", VolumeEntry), ("volumes", VolumeEntry), ("ports", Port))
-}
-
-_SENTENCES: Final = {
-    "missing": "is required",
-    "bool_type": "must be true or false",
-    "string_type": "must be a string",
-    "string_unicode": "must be Unicode text",
-    "invalid_key": "must have a string as its name",
-    "tuple_type": "must be an array",
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-}
+PARAMETERS: Final = tuple(name for name, _, _ in JobSubmission.members())
+"""The names of the parameters in a request."""
 
 
-def validate(document: dict[str, Any], *, shares_gpus: bool) -> JobSubmission:
+def validate(document: dict[str, Any], limits: Limits) -> JobSubmission:
     """Return the submission that a document, `{"job": {...}}`, asks for.
-
-    `shares_gpus` tells whether the scheduler profile gives out parts of a GPU.
 
     Raises InvalidSubmission with every fault of the document, or the first `MAX_FAULTS` of them.
     """
-    faults = [Fault(field_path((name,)), _misplaced(name)) for name in document if name != "job"]
+    misplaced = [Fault(field_path((name,)), _misplaced(name)) for name in document if name != "job"]
     if "job" not in document:
-        raise _invalid([Fault("job", 'is required: the parameters go into {"job": {...}}'), *faults])
+        raise invalid([Fault("job", 'is required: the parameters go into {"job": {...}}'), *misplaced])
+    job = document["job"]
+    if isinstance(job, dict) and "volume" in job and "volumes" in job:
+        misplaced.append(Fault("job.volumes", "is another spelling of volume; give one of the two"))
     try:
-        submission = JobSubmission.model_validate(document["job"], context=shares_gpus)
+        submission = JobSubmission.model_validate(job, context=limits)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        shown = [*map(_fault, details[:MAX_FAULTS]), *faults]
-        raise _invalid(shown, hidden=len(details[MAX_FAULTS:])) from None
-    if faults:
-        raise _invalid(faults)
+        faults, hidden = faults_of(error, JobSubmission, "job")
+        raise invalid([*faults, *misplaced], hidden) from None
+    if misplaced:
+        raise invalid(misplaced)
     return submission
-
-
-def _invalid(faults: list[Fault], hidden: int = 0) -> InvalidSubmission:
-    hidden += len(faults[MAX_FAULTS:])
-    more = [Fault("job", f"has {hidden} more faults")] if hidden else []
-    return InvalidSubmission((*faults[:MAX_FAULTS], *more))
 
 
 def _misplaced(name: str) -> str:
     if name in PARAMETERS:
         return 'must be within "job"'
     return 'is not known here: the body holds "job" and nothing else'
-
-
-def _fault(detail: ErrorDetails) -> Fault:
-    location = detail["loc"]
-    if location[0:1] == ("environment",) and location[2:] == ("[key]",):
-        location = location[:2]  # the mark is pydantic's, for a fault in the name and not in the value
-    if detail["type"] == "value_error":
-        sentence = str(detail["ctx"]["error"])
-    elif detail["type"] == "extra_forbidden":
-        sentence = _unknown(location)
-    else:
-        sentence = _SENTENCES[detail["type"]]
-    return Fault(field_path(("job", *location)), sentence)
-
-
-def _unknown(location: Location) -> str:
-    """Say what is wrong with a name that no parameter has, with the nearest one that exists."""
-    if location == ("volumes",):
-        return "is another spelling of volume; give one of the two"
-    known = {_letters(name): name for name in (PARAMETERS if len(location) == 1 else _KNOWN[location[0]])}
-    nearest = get_close_matches(_letters(str(location[-1])), known, n=1)
-    return f"is not a parameter; did you mean {known[nearest[0]]}?" if nearest else "is not a parameter; remove it"
-
-
-def _letters(name: str) -> str:
-    return name.replace("_", "").replace("-", "").lower()

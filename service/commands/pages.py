@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from service.kube.decisions import RULES, Rule
 from service.settings import groups
+from service.spec import fields
 from service.submission.rejections import REJECTIONS
 from service.telemetry.metrics import Metrics
 
@@ -22,14 +23,21 @@ This page is generated: `job-submission settings > docs/settings.md`.
 """
 
 
-def _values(annotation: Any) -> str:
+def _values(field: FieldInfo) -> str:
+    choices = [
+        choice for rule in field.metadata if isinstance(rule, fields.Rule) for choice in rule.schema.get("enum", ())
+    ]
+    return " \\| ".join(f"`{choice}`" for choice in choices) or _type(field.annotation)
+
+
+def _type(annotation: Any) -> str:
     arguments = [a for a in get_args(annotation) if a is not NoneType]
     if get_origin(annotation) is Literal:
         return " \\| ".join(f"`{value}`" for value in arguments)
     if get_origin(annotation) is frozenset:
         return "names"
     if NoneType in get_args(annotation):
-        return _values(arguments[0])
+        return _type(arguments[0])
     names = {bool: "`true` \\| `false`", int: "whole number", float: "number", SecretStr: "text"}
     return names.get(annotation, "text")
 
@@ -50,7 +58,7 @@ def settings() -> str:
         prefix = group.model_config.get("env_prefix", "")
         for field_name, field in group.model_fields.items():
             name = f"{prefix}{field_name.upper()}"
-            lines.append(f"| `{name}` | {_default(field)} | {_values(field.annotation)} | {field.description} |")
+            lines.append(f"| `{name}` | {_default(field)} | {_values(field)} | {field.description} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from service.manifests.labels import JOB_NAME_LABEL
 from service.spec.mounts import VolumeClaim
+from service.spec.network import Port
 from service.submission.identity import claim_name
-from service.validation import JobSubmission, Port
+from service.validation import JobSubmission
 
 _SERVICE_TYPES = {"nodeport": "NodePort", "loadbalancer": "LoadBalancer", "ingress": "ClusterIP"}
 

@@ -1,6 +1,6 @@
 """What a job mounts, and where: claims of its own, directories of the node, a home, memory.
 
-Part of `validation`'s model. The paths of all of them have to differ, so each parameter looks at those before it.
+The paths of all of them have to differ, so each parameter looks at those before it.
 """
 
 import posixpath
@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated, Final, NamedTuple
 
-from pydantic import PlainValidator, StrictBool, TypeAdapter, ValidationInfo
+from pydantic import Field, ValidationInfo
 
-from service.spec import fields as rules
-from service.spec.fields import Parameters, raise_faults, repeated
-from service.spec.quantities import memory_quantity
+from service.spec import names
+from service.spec.fields import Boolean, Parameters, Rule, raise_faults, repeated, text
+from service.spec.resources import memory
 from service.spec.strict_json import Location
 
 HOME: Final = "/home/runai-home"
@@ -22,39 +22,67 @@ SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - a path of the container
 """Where `largeShm` mounts memory."""
 
 
-def absolute_path(text: str) -> str:
-    """Return a path that begins at the root, as written. Raises ValueError."""
-    if not text.startswith("/") or not text.isprintable():
+def _absolute_path(path: str) -> str:
+    if not path.startswith("/") or not path.isprintable():
         raise ValueError("must be an absolute path such as /data, without control characters")
-    return text
+    return path
 
 
-def host_path(text: str) -> str:
-    """Return the path of a `hostPath` volume, in which Kubernetes allows no `..`. Raises ValueError."""
-    if ".." in absolute_path(text).split("/"):
+def _host_path(path: str) -> str:
+    """Kubernetes allows no `..` in the path of a `hostPath` volume (API reference, HostPathVolumeSource)."""
+    if ".." in _absolute_path(path).split("/"):
         raise ValueError("must be a path without '..'")
-    return text
+    return path
 
 
-def mount_path(text: str) -> str:
-    """Return a path at which a container can mount a volume.
+def _named_host_path(path: str) -> str:
+    try:
+        return _host_path(path)
+    except ValueError as error:
+        raise ValueError(f"has a host path that {error}") from None
 
-    Raises ValueError, for a `:` too (Kubernetes API reference, VolumeMount), and for the root, which no container
-    runtime mounts over.
-    """
-    if ":" in absolute_path(text):
+
+def _mount_path(path: str) -> str:
+    """Kubernetes allows no `:` (API reference, VolumeMount), and no container runtime mounts over the root."""
+    if ":" in _absolute_path(path):
         raise ValueError("must be a path without ':'")
-    if normalized(text) == "/":
+    if normalized(path) == "/":
         raise ValueError("must be a path below the root")
-    return text
+    return path
 
 
-def mount_target(text: str) -> tuple[str, bool]:
-    """Split `<container path>[:ro|:rw]` into the path and whether it is read-only. Raises ValueError."""
-    path, _, mode = text.rpartition(":")
+class MountTarget(NamedTuple):
+    """Where a directory of the node is mounted."""
+
+    path: str
+    read_only: bool
+
+
+def _mount_target(target: str) -> MountTarget:
+    path, _, mode = target.rpartition(":")
     if path and mode in ("ro", "rw"):
-        return mount_path(path), mode == "ro"
-    return mount_path(text), False
+        return MountTarget(_mount_path(path), mode == "ro")
+    return MountTarget(_mount_path(target), read_only=False)
+
+
+_PATH: Final = {"pattern": "^/"}
+
+absolute_path: Final[Rule[str]] = text("an absolute path", _absolute_path, _PATH)
+"""A path that begins at the root, as written."""
+
+host_path: Final[Rule[str]] = text("an absolute path", _host_path, _PATH)
+"""A path of the node."""
+
+named_host_path: Final[Rule[str]] = text("an absolute path", _named_host_path, _PATH)
+"""A path of the node that is the name of a member."""
+
+mount_path: Final[Rule[str]] = text("an absolute path", _mount_path, _PATH)
+"""A path at which a container can mount a volume."""
+
+mount_target: Final[Rule[MountTarget]] = text(
+    "an absolute path, `:ro` or `:rw` allowed at its end", _mount_target, _PATH
+)
+"""A path at which a container can mount a volume, with the mode of the mount at its end."""
 
 
 @lru_cache(1024)
@@ -66,75 +94,67 @@ def normalized(path: str) -> str:
 class VolumeClaim(Parameters):
     """A claim made for the job; `size` is a Kubernetes quantity."""
 
-    storage_class: Annotated[str | None, PlainValidator(rules.storage_class)] = None
-    size: Annotated[str, PlainValidator(rules.text(memory_quantity))]
-    path: Annotated[str, PlainValidator(rules.text(mount_path))]
-    read_only: StrictBool = False
-
-
-class HostVolume(NamedTuple):
-    """A directory of the node."""
-
-    source: str
-    target: str
-    read_only: bool
+    storage_class: Annotated[str | None, names.storage_class] = Field(
+        None, description="StorageClass of the claim; without it the cluster's default."
+    )
+    size: Annotated[str, memory] = Field(description="Size of the claim.")
+    path: Annotated[str, mount_path] = Field(description="Where the container finds it.")
+    read_only: Boolean = Field(default=False, description="Mount it read-only.")
 
 
 class VolumeEntry(Parameters):
     """A directory of the node as `volumes` gives it."""
 
-    source_path: Annotated[str, PlainValidator(rules.text(host_path))]
-    target_path: Annotated[str, PlainValidator(rules.text(mount_path))]
-    read_only: StrictBool = False
+    source_path: Annotated[str, host_path] = Field(description="Directory of the node.")
+    target_path: Annotated[str, mount_path] = Field(description="Where the container finds it.")
+    read_only: Boolean = Field(default=False, description="Mount it read-only.")
 
 
-_ENTRIES = TypeAdapter(tuple[VolumeEntry, ...])
+def claims_apart(claims: tuple[VolumeClaim, ...], info: ValidationInfo) -> tuple[VolumeClaim, ...]:
+    """Refuse claims that are mounted at a path that is taken."""
+    _distinct_mounts((((i, "path"), claim.path) for i, claim in enumerate(claims)), info)
+    return claims
 
 
-def host_volumes(value: object, info: ValidationInfo) -> tuple[HostVolume, ...]:
-    """Read `volume`, a map of host path to container path, or `volumes`, an array of objects."""
-    places: list[Location]
-    if isinstance(value, list):
-        entries = _ENTRIES.validate_python(value)
-        volumes = tuple(HostVolume(entry.source_path, entry.target_path, entry.read_only) for entry in entries)
-        places = [(i, "targetPath") for i in range(len(volumes))]
-    elif isinstance(value, dict):
-        volumes = _from_map(value)
-        places = [(source,) for source in value]
-    else:
-        raise ValueError("must be an object of host paths and container paths")
-    distinct_mounts(zip(places, (volume.target for volume in volumes), strict=True), info)
+def targets_apart(volume: dict[str, MountTarget], info: ValidationInfo) -> dict[str, MountTarget]:
+    """Refuse directories that are mounted at a path that is taken."""
+    _distinct_mounts((((source,), target.path) for source, target in volume.items()), info)
+    return volume
+
+
+def entries_apart(volumes: tuple[VolumeEntry, ...], info: ValidationInfo) -> tuple[VolumeEntry, ...]:
+    """Refuse volumes that are mounted at a path that is taken."""
+    _distinct_mounts((((i, "targetPath"), volume.target_path) for i, volume in enumerate(volumes)), info)
     return volumes
 
 
-def _from_map(value: dict[str, object]) -> tuple[HostVolume, ...]:
-    volumes: list[HostVolume] = []
-    faults: list[tuple[Location, str]] = []
-    for source, target in value.items():
-        try:
-            host_path(source)
-        except ValueError as error:
-            faults.append(((source,), f"has a host path that {error}"))
-        try:
-            path, read_only = mount_target(rules.string(target))
-        except ValueError as error:
-            faults.append(((source,), str(error)))
-        if not faults:
-            volumes.append(HostVolume(source, path, read_only))
-    raise_faults(faults)
-    return tuple(volumes)
+def home_is_free(value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
+    """Refuse a home where something else is mounted."""
+    return _is_free(HOME, value, info)
 
 
-def mounted(info: ValidationInfo) -> set[str]:
+def shared_memory_is_free(value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
+    """Refuse shared memory where something else is mounted."""
+    return _is_free(SHARED_MEMORY, value, info)
+
+
+def _is_free(path: str, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - as its callers
+    if value and path in _mounted(info):
+        raise ValueError(f"needs the path {path}, at which another volume is mounted")
+    return value
+
+
+def _mounted(info: ValidationInfo) -> set[str]:
     """Return the paths at which the parameters before this one mount something."""
     paths = [claim.path for claim in info.data.get("pvc", ())]
-    paths += [volume.target for volume in info.data.get("volume", ())]
+    paths += [target.path for target in info.data.get("volume", {}).values()]
+    paths += [volume.target_path for volume in info.data.get("volumes", ())]
     return {normalized(path) for path in paths}
 
 
-def distinct_mounts(mounts: Iterable[tuple[Location, str]], info: ValidationInfo) -> None:
+def _distinct_mounts(mounts: Iterable[tuple[Location, str]], info: ValidationInfo) -> None:
     """Raise a fault for each mount, given with its place, whose path is taken already."""
-    taken, wanted = mounted(info), list(mounts)
+    taken, wanted = _mounted(info), list(mounts)
     if not taken and len(wanted) < 2:
         return
     places = [*(((), path) for path in taken), *((place, normalized(path)) for place, path in wanted)]

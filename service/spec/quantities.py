@@ -1,7 +1,7 @@
 """Durations and amounts of CPU, memory and GPUs: what the text or number of a parameter stands for.
 
-Used by `parameters` to check a request and by `manifest` to write it down. Every `ValueError` carries one sentence for
-the client that says the rule, to be read after the name of the parameter.
+Used by the rules of this package to check a request and by `manifests` to write it down. Every `ValueError` carries one
+sentence for the client that says the rule, to be read after the name of the parameter.
 """
 
 import math
@@ -35,7 +35,10 @@ _SECONDS = {
     "h": Fraction(3600),
 }
 
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)([kMGTPE]|[KMGTPE]i|[MGT]B|[eE][+-]?[0-9]{1,2})?")
+QUANTITY_PATTERN: Final = r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)([kMGTPE]|[KMGTPE]i|[MGT]B|[eE][+-]?[0-9]{1,2})?"
+"""The grammar of `quantity_value`, of Python's and of JSON Schema's regular expressions alike."""
+
+_QUANTITY = re.compile(QUANTITY_PATTERN)
 _THOUSANDTHS = re.compile(r"[0-9.]+[num]")
 _FACTORS: dict[str, int] = {
     **{suffix: 1000**power for power, suffix in enumerate(("", "k", "M", "G", "T", "P", "E"))},

@@ -14,6 +14,7 @@ from service.kube.decisions import is_gone, rule_for
 from service.manifests.dependents import owned_by
 from service.manifests.labels import HOLD_FINALIZER, RELEASE_PATCH
 from service.settings import KubeSettings
+from service.spec.limits import Limits
 from service.submission.identity import SubmissionId
 from service.submission.outcomes import Outcome
 from service.submission.records import Submission
@@ -79,7 +80,7 @@ async def no_sleep(_seconds: float) -> None:
 
 
 def submitter_on(api: KubeApi) -> Submitter:
-    return Submitter(Cluster.build(api, KubeSettings(), 0.5, Metrics()))
+    return Submitter(Cluster.build(api, KubeSettings(), 0.5, Metrics()), Limits())
 
 
 async def refused(attempt: Any) -> str:

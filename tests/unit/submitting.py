@@ -6,6 +6,7 @@ from typing import Any
 
 from service.cluster.cluster import Cluster
 from service.settings import KubeSettings
+from service.spec.limits import Limits
 from service.submission.identity import SubmissionId, document_fingerprint
 from service.submission.outcomes import Outcome
 from service.submission.records import Submission
@@ -64,7 +65,7 @@ class Caller:
         self.api = api
         self.metrics = Metrics()
         cluster = Cluster.build(api, KubeSettings(**kube), 0.0001, self.metrics)  # type: ignore[arg-type] # a fake
-        self.submitter = Submitter(cluster, deadline)
+        self.submitter = Submitter(cluster, Limits(), deadline)
         self.confirmed = 0
         self.slept: list[float] = []
         self.on_confirm: Callable[[], None] = lambda: None

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from service.errors import Fault, InvalidSubmission
+from service.spec.limits import Limits
+from service.spec.mounts import MountTarget
 from service.spec.strict_json import read_document
 from service.validation import validate
-from tests.unit.validation_cases import LEAST, claim, host_volume
+from tests.unit.validation_cases import LEAST, claim
 
 BASIC = b'{"job": {"project": "team-a", "image": "gcr.io/run-ai-demo/quickstart", "gpu": 1}}'
 PVC = b"""{"job": {"project": "team-a", "image": "i",
@@ -60,10 +62,10 @@ ARGUMENTS = b"""{"job": {"project": "team-a", "image": "i",
         (
             VOLUME,
             {
-                "volume": (
-                    host_volume("/raid/public/john/data", "/root/data"),
-                    host_volume("/raid/public/john/code", "/root/code"),
-                )
+                "volume": {
+                    "/raid/public/john/data": MountTarget("/root/data", read_only=False),
+                    "/raid/public/john/code": MountTarget("/root/code", read_only=False),
+                }
             },
         ),
         (ENVIRONMENT % b"", {"environment": {"BATCH_SIZE": "50", "LEARNING_RAGE": "0.2"}}),
@@ -71,7 +73,7 @@ ARGUMENTS = b"""{"job": {"project": "team-a", "image": "i",
     ],
 )
 def test_the_examples_of_the_document(body: bytes, changes: dict[str, Any]):
-    validated = validate(read_document(body), shares_gpus=False)
+    validated = validate(read_document(body), Limits())
     assert validated.__dict__ == {**LEAST, "image": "i", **changes}
 
 

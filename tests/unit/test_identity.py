@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.spec.limits import Limits
 from service.submission.identity import (
     SubmissionId,
     claim_name,
@@ -152,7 +153,7 @@ def test_the_sequence_of_generated_names_does_not_repeat(identity: SubmissionId)
     ],
 )
 def test_job_name(job: dict[str, str], attempt: int, name: str):
-    submission = validate({"job": {"project": "team-a", "image": "busybox", **job}}, shares_gpus=False)
+    submission = validate({"job": {"project": "team-a", "image": "busybox", **job}}, Limits())
     assert job_name(submission, ONE, attempt) == name
 
 

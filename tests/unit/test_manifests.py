@@ -5,80 +5,10 @@ from typing import Any
 import pytest
 
 from service.manifests.dependents import Dependent, owned_by
-from service.manifests.job import ManifestOptions, Manifests, build, effect_warnings, is_held
+from service.manifests.job import ManifestOptions, Manifests, is_held
 from service.manifests.labels import HOLD_FINALIZER, RELEASE_PATCH
-from service.manifests.profiles import GPU_SHARING, Profile
-from service.submission.identity import SubmissionId
-from service.validation import PARAMETERS, JobSubmission, validate
-
-ONE = SubmissionId("/topics/job-submissions", "order-17")
-PRINT = "ab" * 32
-TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-LABELS = {"app.kubernetes.io/managed-by": "job-submission", "project": "team-a"}
-ANNOTATIONS = {"job-submission.io/submission-id": ONE.key, "job-submission.io/fingerprint": PRINT}
-
-
-def submission(profile: Profile = "kubernetes", **job: Any) -> JobSubmission:
-    return validate({"job": {"project": "team-a", "image": "busybox", **job}}, shares_gpus=profile in GPU_SHARING)
-
-
-def built(
-    job: dict[str, Any],
-    profile: Profile = "kubernetes",
-    *,
-    user: str | None = None,
-    traceparent: str | None = None,
-    options: ManifestOptions | None = None,
-) -> Manifests:
-    return build(
-        submission(profile, **job),
-        id=ONE,
-        name="train-1",
-        namespace="runai-team-a",
-        profile=profile,
-        user=user,
-        fingerprint=PRINT,
-        traceparent=traceparent,
-        options=options or ManifestOptions(),
-    )
-
-
-def job_manifest(
-    *,
-    labels: dict[str, str] | None = None,
-    annotations: dict[str, str] | None = None,
-    metadata: dict[str, Any] | None = None,
-    spec: dict[str, Any] | None = None,
-    pod_labels: dict[str, str] | None = None,
-    pod_metadata: dict[str, Any] | None = None,
-    pod: dict[str, Any] | None = None,
-    container: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The Job of the least request, with what the case adds."""
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            "name": "train-1",
-            "namespace": "runai-team-a",
-            "labels": {**LABELS, **(labels or {})},
-            "annotations": {**ANNOTATIONS, **(annotations or {})},
-            **(metadata or {}),
-        },
-        "spec": {
-            **(spec or {}),
-            "template": {
-                "metadata": {"labels": {**LABELS, **(pod_labels or {})}, **(pod_metadata or {})},
-                "spec": {
-                    "restartPolicy": "Never",
-                    **(pod or {}),
-                    "containers": [
-                        {"name": "job", "image": "busybox", "imagePullPolicy": "Always", **(container or {})}
-                    ],
-                },
-            },
-        },
-    }
+from service.validation import PARAMETERS
+from tests.unit.expected_job import ANNOTATIONS, LABELS, ONE, PRINT, TRACE, built, job_manifest
 
 
 def dependent_metadata(name: str) -> dict[str, Any]:
@@ -262,6 +192,31 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any], tuple[Dependent, ...
             (),
         )
     ],
+    "volumes": [
+        (
+            {
+                "volumes": [
+                    {"sourcePath": "/raid/data", "targetPath": "/root/data", "readOnly": True},
+                    {"sourcePath": "/raid/code", "targetPath": "/root/code"},
+                ]
+            },
+            {
+                "pod": {
+                    "volumes": [
+                        {"name": "volume-0", "hostPath": {"path": "/raid/data"}},
+                        {"name": "volume-1", "hostPath": {"path": "/raid/code"}},
+                    ]
+                },
+                "container": {
+                    "volumeMounts": [
+                        {"name": "volume-0", "mountPath": "/root/data", "readOnly": True},
+                        {"name": "volume-1", "mountPath": "/root/code"},
+                    ]
+                },
+            },
+            (),
+        )
+    ],
     "hostIpc": [({"hostIpc": True}, {"pod": {"hostIPC": True}}, ())],
     "hostNetwork": [
         ({"hostNetwork": True}, {"pod": {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}}, ())
@@ -380,87 +335,6 @@ def test_a_home_of_the_requests_own_counts():
     assert container["env"] == [{"name": "HOME", "value": "/x"}]
 
 
-RUNAI = {"runai/queue": "team-a", "priorityClassName": "train"}
-KAI = {"kai.scheduler/queue": "team-a", "priorityClassName": "train"}
-QUEUE = {"kueue.x-k8s.io/queue-name": "team-a"}
-SESSION = {"backoffLimit": 0, "completions": 1}
-
-
-def marked(scheduler: str, labels: dict[str, str], **changes: Any) -> dict[str, Any]:
-    return job_manifest(labels=labels, pod_labels=labels, pod={"schedulerName": scheduler}, **changes)
-
-
-@pytest.mark.parametrize(
-    ("profile", "job", "expected"),
-    [
-        ("kubernetes", {"interactive": True, "preemptible": True}, job_manifest(spec=SESSION)),
-        ("runai", {}, marked("runai-scheduler", RUNAI)),
-        ("runai", {"preemptible": True}, marked("runai-scheduler", RUNAI)),
-        (
-            "runai",
-            {"interactive": True},
-            marked("runai-scheduler", {**RUNAI, "priorityClassName": "build"}, spec=SESSION),
-        ),
-        (
-            "runai",
-            {"interactive": True, "preemptible": True},
-            marked("runai-scheduler", {**RUNAI, "priorityClassName": "interactive-preemptible"}, spec=SESSION),
-        ),
-        ("runai", {"elastic": True}, marked("runai-scheduler", {**RUNAI, "elastic": "true"})),
-        (
-            "runai",
-            {"gpu": 0.5},
-            marked("runai-scheduler", RUNAI, pod_metadata={"annotations": {"gpu-fraction": "0.5"}}),
-        ),
-        (
-            "runai",
-            {"gpu": 2},
-            marked("runai-scheduler", RUNAI, container={"resources": {"limits": {"nvidia.com/gpu": "2"}}}),
-        ),
-        ("kai", {}, marked("kai-scheduler", KAI)),
-        ("kai", {"preemptible": True}, marked("kai-scheduler", KAI)),
-        ("kai", {"interactive": True}, marked("kai-scheduler", {**KAI, "priorityClassName": "build"}, spec=SESSION)),
-        (
-            "kai",
-            {"interactive": True, "preemptible": True},
-            marked("kai-scheduler", {**KAI, "priorityClassName": "build-preemptible"}, spec=SESSION),
-        ),
-        (
-            "kai",
-            {"elastic": True},
-            marked("kai-scheduler", KAI, annotations={"kai.scheduler/batch-min-member": "1"}),
-        ),
-        (
-            "kai",
-            {"completions": 4, "parallelism": 4},
-            marked("kai-scheduler", KAI, spec={"completions": 4, "parallelism": 4}),
-        ),
-        (
-            "kai",
-            {"gpu": 0.25, "cpu": 1},
-            marked(
-                "kai-scheduler",
-                KAI,
-                pod_metadata={"annotations": {"gpu-fraction": "0.25"}},
-                container={"resources": {"requests": {"cpu": "1"}}},
-            ),
-        ),
-        ("kueue", {}, job_manifest(labels=QUEUE)),
-        ("kueue", {"elastic": True, "preemptible": True}, job_manifest(labels=QUEUE)),
-        ("kueue", {"interactive": True}, job_manifest(labels=QUEUE, spec=SESSION)),
-    ],
-)
-def test_a_profile(profile: Profile, job: dict[str, Any], expected: dict[str, Any]):
-    assert built(job, profile) == Manifests(expected, ())
-
-
-def test_the_priority_class_of_kueue_is_a_setting():
-    labels = {**QUEUE, "kueue.x-k8s.io/priority-class": "high"}
-    options = ManifestOptions(kueue_priority_class="high")
-    assert built({}, "kueue", options=options).job == job_manifest(labels=labels)
-    assert built({}, "kubernetes", options=options).job == job_manifest()
-
-
 @pytest.mark.parametrize(
     ("user", "annotation", "label"),
     [
@@ -572,36 +446,3 @@ def test_owned_by():
         },
     }
     assert "ownerReferences" not in dependent.body["metadata"]
-
-
-ELASTIC = {"elastic": True}
-PREEMPTIBLE = {"interactive": True, "preemptible": True}
-
-
-@pytest.mark.parametrize(
-    ("profile", "job", "warnings"),
-    [
-        ("kubernetes", {}, ()),
-        (
-            "kubernetes",
-            {**ELASTIC, **PREEMPTIBLE},
-            (
-                "job.elastic has no effect under the scheduler profile kubernetes",
-                "job.preemptible has no effect under the scheduler profile kubernetes",
-            ),
-        ),
-        ("kueue", ELASTIC, ("job.elastic has no effect under the scheduler profile kueue",)),
-        ("kueue", PREEMPTIBLE, ("job.preemptible has no effect under the scheduler profile kueue",)),
-        ("runai", {**ELASTIC, "preemptible": True}, ()),
-        ("kai", {**ELASTIC, "preemptible": True}, ()),
-        ("kai", {"name": "a", "jobNamePrefix": "b"}, ("job.jobNamePrefix has no effect: job.name is given",)),
-        (
-            "kubernetes",
-            {"serviceType": "ingress", "ports": [{"container": 80}, {"container": 81}]},
-            ("job.serviceType ingress leads to the first port only, 80",),
-        ),
-        ("kubernetes", {"serviceType": "nodeport", "ports": [{"container": 80}, {"container": 81}]}, ()),
-    ],
-)
-def test_effect_warnings(profile: Profile, job: dict[str, Any], warnings: tuple[str, ...]):
-    assert effect_warnings(submission(profile, **job), profile) == warnings

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from service.broker import BrokerUnavailable, Position
 from service.cluster.cluster import Cluster
 from service.settings import ConsumerSettings, KubeSettings, TopicSettings
+from service.spec.limits import Limits
 from service.submission.identity import SubmissionId, generated_name
 from service.submission.outcomes import Outcome, read_outcome
 from service.submission.records import NewRecord, Record
@@ -119,7 +120,7 @@ class World:
             window = DuplicateWindow(self.kafka, TOPICS.duplicate_window_seconds)  # type: ignore[arg-type] # a fake
             await window.load(0)
             api: Any = self.kube
-            submitter = Submitter(Cluster.build(api, KubeSettings(), 0.0001, Metrics()))
+            submitter = Submitter(Cluster.build(api, KubeSettings(), 0.0001, Metrics()), Limits())
             producer: Any = self.kafka
             handler = RecordHandler(producer, window, submitter, TOPICS, CONSUMER, 65_536, Metrics())
             offsets = OffsetTracker()

@@ -39,7 +39,10 @@ async def test_a_job_and_its_dependents_are_made_in_order() -> None:
     api = FakeApi()
     api.warnings = ("would violate PodSecurity",)
     caller, sent = Caller(api), submission({**RICH, "preemptible": True})
-    warnings = ("job.preemptible has no effect under the scheduler profile kubernetes", "would violate PodSecurity")
+    warnings = (
+        "job.preemptible has no effect on priority under the scheduler profile kubernetes",
+        "would violate PodSecurity",
+    )
     assert await caller.submit(sent) == answered(sent, 200, {"name": "train"}, warnings=warnings)
     assert api.calls == [
         "create jobs/train",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import MAX_FAULTS, Fault, InvalidSubmission
-from service.manifests.profiles import GPU_SHARING, Profile
+from service.spec.limits import Limits
 from service.submission import rejections
 from service.validation import PARAMETERS, JobSubmission, validate
 from tests.unit.validation_cases import (
@@ -17,6 +17,7 @@ from tests.unit.validation_cases import (
     ACCEPTED,
     BASE,
     CLAIM,
+    DOCUMENTED,
     ENV_VALUE,
     FAULTY,
     FRACTION,
@@ -26,30 +27,62 @@ from tests.unit.validation_cases import (
     OBJECT,
     PROJECT,
     STRING,
+    TOO_MANY,
 )
 
 
-def submission(job: dict[str, Any], profile: Profile = "kubernetes") -> dict[str, Any]:
-    return validate({"job": {**BASE, **job}}, shares_gpus=profile in GPU_SHARING).__dict__
+def submission(job: dict[str, Any], **limits: Any) -> dict[str, Any]:
+    return validate({"job": {**BASE, **job}}, Limits(**limits)).__dict__
 
 
-def refusal(document: dict[str, Any], profile: Profile = "kubernetes") -> InvalidSubmission:
+def refusal(document: dict[str, Any], **limits: Any) -> InvalidSubmission:
     with pytest.raises(InvalidSubmission) as caught:
-        validate(document, shares_gpus=profile in GPU_SHARING)
+        validate(document, Limits(**limits))
     return caught.value
 
 
-def faults(job: dict[str, Any], profile: Profile = "kubernetes") -> dict[str, str]:
-    found = refusal({"job": {**BASE, **job}}, profile).faults
+def faults(job: dict[str, Any], **limits: Any) -> dict[str, str]:
+    found = refusal({"job": {**BASE, **job}}, **limits).faults
     assert len({fault.path for fault in found}) == len(found)
     return {fault.path: fault.message for fault in found}
 
 
 def test_every_parameter_has_accepted_and_faulty_values():
     assert sorted(ACCEPTED) == sorted(FAULTY) == sorted(PARAMETERS)
-    assert len(PARAMETERS) == 33
+    assert set(DOCUMENTED) < set(PARAMETERS)
     assert [name for name, cases in ACCEPTED.items() if not cases] == []
     assert [name for name, cases in FAULTY.items() if not cases] == []
+
+
+def properties() -> list[Any]:
+    schema = JobSubmission.model_json_schema()
+    objects = [("job", schema), *schema["$defs"].items()]
+    return [pytest.param(each, id=f"{of}.{name}") for of, item in objects for name, each in item["properties"].items()]
+
+
+@pytest.mark.parametrize("schema", properties())
+def test_every_parameter_and_member_has_a_type_and_a_sentence(schema: dict[str, Any]):
+    types = [schema, *schema.get("anyOf", ())]
+    assert any("type" in each for each in types)
+    for each in types:
+        if each.get("type") == "array":
+            assert "type" in each["items"] or "$ref" in each["items"]
+        if each.get("type") == "object":
+            (value,) = each.get("patternProperties", {}).values()
+            assert "type" in value
+    assert schema["description"].endswith(".")
+
+
+def test_the_schema_takes_no_null_and_names_what_is_required():
+    schema = JobSubmission.model_json_schema()
+    assert "null" not in orjson.dumps(schema).decode()
+    assert schema["required"] == ["project", "image"]
+    assert list(schema["properties"]) == list(PARAMETERS)
+    assert {name: each.get("required") for name, each in schema["$defs"].items()} == {
+        "VolumeClaim": ["size", "path"],
+        "VolumeEntry": ["sourcePath", "targetPath"],
+        "Port": ["container"],
+    }
 
 
 def cases(table: dict[str, list[Any]]) -> list[Any]:
@@ -71,15 +104,63 @@ def test_the_environment_keeps_its_order():
     assert list(environment) == ["B", "A", "C"]
 
 
+def test_a_fraction_of_a_gpu_needs_a_scheduler_that_shares_them():
+    assert submission({"gpu": 0.5}, shares_gpus=True) == {**LEAST, "gpu": 0.5}
+    assert list(faults({"gpu": 0.5})) == ["job.gpu"]
+
+
+@pytest.mark.parametrize("shares_gpus", [True, False])
+def test_more_than_a_gpu_has_no_fraction(shares_gpus: bool):
+    assert faults({"gpu": 1.5}, shares_gpus=shares_gpus) == {"job.gpu": FRACTION}
+
+
 @pytest.mark.parametrize(
-    ("profile", "shared"), [("kubernetes", False), ("runai", True), ("kai", True), ("kueue", False)]
+    ("limit", "job", "fault"),
+    [
+        (
+            {"entries": 2},
+            {"arguments": ["a", "b", 3], "command": ["a", "b", ""], "environment": {"A": "", "B": "", "=": None}},
+            {f"job.{name}": TOO_MANY for name in ("arguments", "command", "environment")},
+        ),
+        (
+            {"entries": 2},
+            {"volume": {"/a": "/a", "/b": "/b", "c": 1}},
+            {"job.volume": TOO_MANY},
+        ),
+        ({"entries": 2}, {"volumes": [{}, {}, {}]}, {"job.volumes": TOO_MANY}),
+        ({"claims": 2}, {"pvc": [{}, {}, {}]}, {"job.pvc": TOO_MANY.replace("ENTRIES", "CLAIMS")}),
+        ({"ports": 2}, {"ports": [{}, {}, {}]}, {"job.ports": TOO_MANY.replace("ENTRIES", "PORTS")}),
+        (
+            {"parallelism": 2, "completions": 3},
+            {"parallelism": 3, "completions": 4},
+            {
+                "job.parallelism": "must be at most 2 (SUBMISSION_MAX_PARALLELISM)",
+                "job.completions": "must be at most 3 (SUBMISSION_MAX_COMPLETIONS)",
+            },
+        ),
+        ({"gpus": 8}, {"gpu": 9}, {"job.gpu": "must be at most 8 (SUBMISSION_MAX_GPUS)"}),
+    ],
 )
-def test_a_fraction_of_a_gpu_depends_on_the_profile(profile: Profile, shared: bool):
-    assert faults({"gpu": 1.5}, profile) == {"job.gpu": FRACTION}
-    if shared:
-        assert submission({"gpu": 0.5}, profile) == {**LEAST, "gpu": 0.5}
-    else:
-        assert list(faults({"gpu": 0.5}, profile)) == ["job.gpu"]
+def test_the_bounds_of_the_installation(limit: dict[str, Any], job: dict[str, Any], fault: dict[str, str]):
+    assert faults(job, **limit) == fault
+
+
+def test_as_much_as_the_bounds_allow():
+    job = {
+        "arguments": ["a"] * 2,
+        "pvc": [CLAIM],
+        "ports": [{"container": 80}],
+        "parallelism": 2,
+        "completions": 3,
+        "gpu": 8,
+    }
+    assert submission(job, entries=2, claims=1, ports=1, parallelism=2, completions=3, gpus=8)
+
+
+def test_an_elastic_job_has_several_pods_at_once_where_the_scheduler_can_do_both():
+    job = {"elastic": True, "parallelism": 3, "completions": 3}
+    assert submission(job, elastic_parallelism=True) == {**LEAST, **job}
+    assert faults(job) == {"job.parallelism": "must be 1 or left out where elastic is true"}
 
 
 @pytest.mark.parametrize(
@@ -92,7 +173,7 @@ def test_a_fraction_of_a_gpu_depends_on_the_profile(profile: Profile, shared: bo
         ("image_pull_Policy", "imagePullPolicy"),
         ("enviroment", "environment"),
         ("ttl_after_finished", "ttlAfterFinish"),
-        ("Volumes", "volume"),
+        ("Volume", "volume"),
         ("hostIPC", "hostIpc"),
     ],
 )
@@ -153,7 +234,7 @@ def test_a_document_of_another_shape(document: dict[str, Any], expected: tuple[F
 def test_an_answer_lists_a_bounded_number_of_faults(count: int):
     listed = tuple(Fault(f"job.arguments[{i}]", STRING) for i in range(MAX_FAULTS))
     more = (Fault("job", f"has {count - MAX_FAULTS} more faults"),) if count > MAX_FAULTS else ()
-    assert refusal({"job": {**BASE, "arguments": [1] * count}}).faults == listed + more
+    assert refusal({"job": {**BASE, "arguments": [1] * count}}, entries=count).faults == listed + more
 
 
 def test_unknown_names_beside_the_job_count_as_well():
@@ -165,7 +246,7 @@ def test_unknown_names_beside_the_job_count_as_well():
 
 
 def test_a_submission_cannot_be_changed():
-    validated = validate({"job": BASE}, shares_gpus=False)
+    validated = validate({"job": BASE}, Limits())
     with pytest.raises(ValueError, match="frozen"):
         validated.name = "other"
 
@@ -182,15 +263,15 @@ ANY = st.recursive(
 )
 GIVEN = [(name, value) for rows in ACCEPTED.values() for job, _ in rows for name, value in job.items()]
 GIVEN += [(name, value) for rows in FAULTY.values() for job, _ in rows for name, value in job.items()]
-JOBS = st.lists(
-    st.sampled_from(GIVEN) | st.tuples(st.sampled_from([*PARAMETERS, "volumes"]) | TEXT, ANY), max_size=8
-).map(lambda pairs: {**BASE, **dict(pairs)})
+JOBS = st.lists(st.sampled_from(GIVEN) | st.tuples(st.sampled_from(PARAMETERS) | TEXT, ANY), max_size=8).map(
+    lambda pairs: {**BASE, **dict(pairs)}
+)
 
 
-@given(JOBS, st.sampled_from(["kubernetes", "runai", "kai", "kueue"]))
-def test_any_job_is_valid_or_refused_in_words_of_the_document(job: dict[str, Any], profile: Profile):
+@given(JOBS, st.booleans(), st.booleans())
+def test_any_job_is_valid_or_refused_in_words_of_the_document(job: dict[str, Any], shares_gpus: bool, elastic: bool):
     try:
-        validated = validate({"job": job}, shares_gpus=profile in GPU_SHARING)
+        validated = validate({"job": job}, Limits(shares_gpus=shares_gpus, elastic_parallelism=elastic))
     except InvalidSubmission as refused:
         for fault in refused.faults:
             assert re.match(r"job($|[.\[])", fault.path)

@@ -2,10 +2,18 @@
 
 from typing import Any
 
-from service.spec.mounts import HostVolume, VolumeClaim
-from service.validation import Port
+from service.spec.mounts import MountTarget, VolumeClaim, VolumeEntry
+from service.spec.network import Port
 
 BASE: dict[str, Any] = {"project": "team-a", "image": "busybox"}
+
+_DOCUMENTED = """
+name project interactive image command arguments environment imagePullPolicy stdin tty workingDir createHomeDir gpu cpu
+cpuLimit memory memoryLimit largeShm pvc volume hostIpc hostNetwork ports backoffLimit completions parallelism elastic
+preemptible serviceType ttlAfterFinish preventPrivilegeEscalation nodeType jobNamePrefix
+"""
+DOCUMENTED = _DOCUMENTED.split()
+"""The parameters of the API's document."""
 
 LEAST = {
     "name": None,
@@ -25,7 +33,8 @@ LEAST = {
     "memory": None,
     "memory_limit": None,
     "pvc": (),
-    "volume": (),
+    "volume": {},
+    "volumes": (),
     "create_home_dir": False,
     "large_shm": False,
     "host_ipc": False,
@@ -52,8 +61,8 @@ def port(container: int, external: int | None = None, *, auto_generate: bool = F
     return Port.model_construct(container=container, external=external, auto_generate=auto_generate)
 
 
-def host_volume(source: str, target: str, *, read_only: bool = False):
-    return HostVolume(source, target, read_only)
+def entry(source: str, target: str, *, read_only: bool = False):
+    return VolumeEntry.model_construct(source_path=source, target_path=target, read_only=read_only)
 
 
 Case = tuple[dict[str, Any], dict[str, Any]]
@@ -145,8 +154,17 @@ ACCEPTED: dict[str, list[Case]] = {
         ({"volume": {}}, {}),
         (
             {"volume": {"/raid": "/a", "/": "/b:ro", "/c:d": "/c:rw"}},
-            {"volume": (host_volume("/raid", "/a"), host_volume("/", "/b", read_only=True), host_volume("/c:d", "/c"))},
+            {
+                "volume": {
+                    "/raid": MountTarget("/a", read_only=False),
+                    "/": MountTarget("/b", read_only=True),
+                    "/c:d": MountTarget("/c", read_only=False),
+                }
+            },
         ),
+    ],
+    "volumes": [
+        ({"volumes": []}, {}),
         (
             {
                 "volumes": [
@@ -154,7 +172,7 @@ ACCEPTED: dict[str, list[Case]] = {
                     {"sourcePath": "/x", "targetPath": "/b", "readOnly": True},
                 ]
             },
-            {"volume": (host_volume("/raid", "/a"), host_volume("/x", "/b", read_only=True))},
+            {"volumes": (entry("/raid", "/a"), entry("/x", "/b", read_only=True))},
         ),
     ],
     "hostIpc": switch("hostIpc", "host_ipc"),
@@ -186,7 +204,7 @@ ACCEPTED: dict[str, list[Case]] = {
         ({"interactive": True, "backoffLimit": 0}, {"interactive": True, "backoff_limit": 0}),
     ],
     "completions": [
-        *same("completions", "completions", 1, 2147483647),
+        *same("completions", "completions", 1, 10_000),
         ({"interactive": True, "completions": 1}, {"interactive": True, "completions": 1}),
     ],
     "elastic": switch("elastic", "elastic"),
@@ -246,6 +264,7 @@ MEMORY = "must be an amount of memory such as 512M, 3GB or 2Gi"
 PORT = "must be a whole number from 1 to 65535"
 DIFFER = "must differ from that of the other ports"
 SERVICE = "must be one of nodeport, loadbalancer, ingress, portforward"
+TOO_MANY = "must have at most 2 entries (SUBMISSION_MAX_ENTRIES), not 3"
 FROM_0 = "must be a whole number from 0 to 2147483647"
 FROM_1 = "must be a whole number from 1 to 2147483647"
 DURATION = "must be a duration such as 5s, 2m, 3h or 1h30m"
@@ -390,7 +409,7 @@ FAULTY: dict[str, list[tuple[dict[str, Any], dict[str, str]]]] = {
         ),
     ],
     "volume": [
-        *each("volume", "must be an object of host paths and container paths", "/a:/b", None, 1),
+        *each("volume", OBJECT, "/a:/b", None, 1, [{"sourcePath": "/a", "targetPath": "/b"}]),
         (
             {
                 "volume": {
@@ -415,6 +434,9 @@ FAULTY: dict[str, list[tuple[dict[str, Any], dict[str, str]]]] = {
         ),
         ({"volume": {"/a": "/x", "/b": "/x:ro", "/c": "/x/"}}, {"job.volume[/b]": TAKEN, "job.volume[/c]": TAKEN}),
         ({"volume": {"/a": "/data"}, "pvc": [CLAIM]}, {"job.volume[/a]": TAKEN}),
+    ],
+    "volumes": [
+        *each("volumes", ARRAY, {"/a": "/b"}, "/a:/b", None, 1),
         (
             {"volumes": [{"sourcePath": "/a"}, {"sourcePath": "b", "targetPath": "/b:ro", "readonly": 1}, 7]},
             {

@@ -5,7 +5,7 @@ import shlex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.spec import fields as parameters
+from service.spec.command_line import command
 
 PIECES = st.sampled_from(
     ["python", "-u", "é", "a=b", "#x", "$HOME", "*", ";", " ", "  ", "\t", "\r\n", "\u00a0", "\x0b"],
@@ -14,4 +14,4 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES).map("".join))
 def test_an_unquoted_command_is_split_as_the_shell_splits_it(line: str) -> None:
-    assert parameters._split(line) == shlex.split(line)
+    assert list(command.read(f"run {line}")) == ["run", *shlex.split(line)]

@@ -1,0 +1,79 @@
+"""Kafka: the brokers, and the topics."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.settings.types import Names, Positive, Seconds
+
+
+class KafkaSettings(BaseSettings):
+    """How to reach the brokers. File settings name mounted files, so that secrets stay out of the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="KAFKA_", frozen=True)
+
+    bootstrap_servers: str = Field("localhost:9092", description="Brokers to ask first, `host:port,host:port`.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to talk to the brokers."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How to log in, with a `SASL_` protocol."
+    )
+    sasl_username: str | None = Field(None, description="User, with a `SASL_` protocol.")
+    sasl_password: SecretStr | None = Field(None, description="Password, with a `SASL_` protocol.")
+    ssl_ca_file: FilePath | None = Field(
+        None, description="PEM file of the authority that signed the brokers' certificates."
+    )
+    ssl_cert_file: FilePath | None = Field(None, description="PEM file of the client certificate, for mutual TLS.")
+    ssl_key_file: FilePath | None = Field(None, description="PEM file of the client certificate's key.")
+    client_id: str = Field("job-submission", description="Name shown in the brokers' logs and quotas.")
+    request_timeout_seconds: Seconds = Field(
+        15, description="How long one request to a broker, or the delivery of one record, may take."
+    )
+    linger_ms: Annotated[int, Field(ge=0, le=1000)] = Field(
+        0, description="How long a record waits for company in its batch, besides for the request before it."
+    )
+
+    @field_validator("sasl_username", "sasl_password")
+    @classmethod
+    def _given_for_a_login(cls, value: str | SecretStr | None, info: ValidationInfo) -> str | SecretStr | None:
+        protocol = info.data.get("security_protocol", "")
+        if protocol.startswith("SASL") and not (value and len(value)):
+            msg = f"is needed for the protocol {protocol}"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("ssl_key_file")
+    @classmethod
+    def _with_its_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        if key and not info.data.get("ssl_cert_file"):
+            msg = "needs KAFKA_SSL_CERT_FILE beside it"
+            raise ValueError(msg)
+        return key
+
+
+class TopicSettings(BaseSettings):
+    """The three topics. All times of the duplicate window hang on `duplicate_window_seconds`."""
+
+    model_config = SettingsConfigDict(env_prefix="TOPICS_", frozen=True)
+
+    submissions: str = Field("job-submissions", description="Topic of the submissions.")
+    outcomes: str = Field("job-outcomes", description="Topic of the outcomes, compacted; same partition count.")
+    dead_letters: str = Field("job-submissions-dead-letters", description="Topic of records that cannot be handled.")
+    create: bool = Field(
+        default=True, description="Create missing topics on start. Existing ones are checked, never altered."
+    )
+    partitions: Positive = Field(
+        6, description="Partitions of topics created on start; bounds the number of consumers."
+    )
+    replication_factor: Annotated[int, Field(ge=-1)] = Field(
+        -1, description="Replicas of topics created on start; -1 leaves it to the broker's default."
+    )
+    duplicate_window_seconds: Positive = Field(
+        7 * 24 * 3600, description="How long a submission is remembered; older unhandled ones are refused, not run."
+    )
+    reply_allowed: Names = Field(
+        frozenset(), description="Further topics a record's `reply-topic` header may name, separated by commas."
+    )

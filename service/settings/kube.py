@@ -1,0 +1,76 @@
+"""Kubernetes: the API server, and what the objects look like."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.manifests.profiles import PROFILES, Profile
+from service.settings.types import Names, Positive, Seconds
+from service.spec.fields import Rule
+
+
+def _profile(value: object) -> Profile:
+    profile = value if isinstance(value, Profile) else PROFILES.get(str(value))
+    if profile is None:
+        raise ValueError(f"must be one of {', '.join(PROFILES)}")
+    return profile
+
+
+SchedulerProfile = Annotated[Profile, Rule("one of the profiles", {"type": "string", "enum": list(PROFILES)}, _profile)]
+"""A profile, written as its name."""
+
+
+class KubeSettings(BaseSettings):
+    """How to reach the Kubernetes API and what the created objects look like."""
+
+    model_config = SettingsConfigDict(env_prefix="KUBE_", frozen=True)
+
+    config_file: Path | None = Field(
+        None, description="Kubeconfig file. Unset: the pod's service account in a cluster, else the usual kubeconfig."
+    )
+    context: str | None = Field(None, description="Context of the kubeconfig; unset: its current one.")
+    namespace_template: str = Field(
+        "runai-{project}", description="Namespace of a project; it must exist, the service never creates one."
+    )
+    projects: Names = Field(
+        frozenset(),
+        description="Projects in whose namespaces the service's rights are checked at start, separated by commas.",
+    )
+    scheduler_profile: SchedulerProfile = Field(
+        PROFILES["kubernetes"], description="Scheduler the objects are written for (see `docs/parameters.md`)."
+    )
+    kueue_priority_class: str | None = Field(
+        None, description="Value of the label `kueue.x-k8s.io/priority-class`, with the profile `kueue`."
+    )
+    ingress_class: str | None = Field(
+        None, description="`ingressClassName` of Ingresses; unset: the cluster's default."
+    )
+    hold_below_ttl_seconds: Annotated[int, Field(ge=0)] = Field(
+        3600,
+        description="Jobs with a shorter `ttlAfterFinish` keep their name through a finalizer until the outcome is "
+        "acknowledged: the longest time after which a submission may be delivered again.",
+    )
+    request_timeout_seconds: Seconds = Field(10, description="How long one request to the API server may take.")
+    slow_seconds: Seconds = Field(
+        1, description="Answers that take longer are slow: while most are, fewer requests are made at once."
+    )
+    max_in_flight: Positive = Field(
+        64, description="Most steps of one process in progress at the API server; answers adapt it between 1 and this."
+    )
+    max_per_second: Annotated[float, Field(ge=0)] = Field(
+        0, description="Most creates a second of one process; 0 leaves it to the API server's answers."
+    )
+    retry_base_seconds: Seconds = Field(0.2, description="First back-off after a temporary failure; full jitter.")
+    retry_cap_seconds: Seconds = Field(20, description="Longest back-off between two tries.")
+
+    @field_validator("namespace_template")
+    @classmethod
+    def _names_the_project(cls, template: str) -> str:
+        if template.count("{project}") != 1 or template.replace("{project}", "").strip("{}") != template.replace(
+            "{project}", ""
+        ):
+            msg = "must contain {project} exactly once and no other braces"
+            raise ValueError(msg)
+        return template

@@ -1,0 +1,28 @@
+"""The process: its probes, and its log."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.settings.types import Port
+
+
+class ProbeSettings(BaseSettings):
+    """The port of `/metrics`, `/healthz` and `/readyz`."""
+
+    model_config = SettingsConfigDict(env_prefix="METRICS_", frozen=True)
+
+    host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - scraped from other pods
+    port: Port = Field(9090, description="Port to listen on; 0 takes a free one.")
+
+
+class LogSettings(BaseSettings):
+    """The log, one line an event, on standard error."""
+
+    model_config = SettingsConfigDict(env_prefix="LOG_", frozen=True)
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level to write.")
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto` is `console` on a terminal, else JSON."
+    )

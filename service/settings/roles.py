@@ -1,0 +1,82 @@
+"""The roles: what a submission may ask for, the ingress, the consumer."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.settings.types import Port, Positive, Seconds
+from service.spec.limits import Limits
+
+_UNSET: Final = Limits()
+
+
+class SubmissionSettings(BaseSettings):
+    """What one submission may ask for at most, whoever sends it; the cluster's quotas and policies count besides."""
+
+    model_config = SettingsConfigDict(env_prefix="SUBMISSION_", frozen=True)
+
+    max_entries: Positive = Field(
+        _UNSET.entries, description="Most entries of one array or object, such as `environment` or `arguments`."
+    )
+    max_claims: Positive = Field(_UNSET.claims, description="Most entries of `pvc`.")
+    max_ports: Positive = Field(_UNSET.ports, description="Most entries of `ports`.")
+    max_parallelism: Positive = Field(_UNSET.parallelism, description="Largest `parallelism`.")
+    max_completions: Positive = Field(_UNSET.completions, description="Largest `completions`.")
+    max_gpus: Positive | None = Field(None, description="Largest `gpu` of a pod; unset: what the cluster has.")
+
+
+class HttpSettings(BaseSettings):
+    """The ingress."""
+
+    model_config = SettingsConfigDict(env_prefix="HTTP_", frozen=True)
+
+    host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - a container's port must be reachable
+    port: Port = Field(8080, description="Port to listen on; 0 takes a free one.")
+    max_body_bytes: Positive = Field(
+        64 * 1024, description="Largest request body, over HTTP and on the topic alike; above it: 413."
+    )
+    wait_seconds: Seconds = Field(30, description="How long a POST waits for its outcome before it is answered 202.")
+    max_wait_seconds: Seconds = Field(120, description="Largest `Prefer: wait=N` that is honoured.")
+    max_in_flight: Positive = Field(2000, description="POSTs in progress at once; above it the answer is 429.")
+    tokens_file: Path | None = Field(
+        None,
+        description="File of bearer tokens (see `docs/security.md`). Unset: the header `RA-USER` is believed as it is.",
+    )
+    read_timeout_seconds: Seconds = Field(15, description="How long a client may take to send its request.")
+    drain_seconds: Seconds = Field(20, description="How long a shutdown waits for requests in progress.")
+
+
+class ConsumerSettings(BaseSettings):
+    """The consumer."""
+
+    model_config = SettingsConfigDict(env_prefix="CONSUMER_", frozen=True)
+
+    group: str = Field("job-submission", description="Consumer group.")
+    instance_id: str | None = Field(
+        None, description="`group.instance.id` (static membership): a restart within the session keeps the partitions."
+    )
+    concurrency: Positive = Field(
+        128,
+        description="Submissions in progress at once, over all partitions: twice `KUBE_MAX_IN_FLIGHT`, so that "
+        "Kubernetes never waits for Kafka.",
+    )
+    queue_per_partition: Positive = Field(
+        256, description="Records of one partition fetched ahead; above it the partition pauses."
+    )
+    commit_interval_seconds: Seconds = Field(1, description="How often finished offsets are committed.")
+    session_timeout_seconds: Seconds = Field(
+        30, description="After this long without a heartbeat the group gives the partitions to others."
+    )
+    submission_deadline_seconds: Annotated[float, Field(ge=0)] = Field(
+        0, description="Give up on temporary failures of one submission after this long; 0 never gives up."
+    )
+    probe_interval_seconds: Seconds = Field(0.5, description="How often an unreachable API server is asked again.")
+    max_attempts: Positive = Field(
+        3, description="Tries at a record whose handling crashes, before it is a dead letter."
+    )
+    dead_letter_limit_percent: Annotated[float, Field(gt=0, le=100)] = Field(
+        50, description="Stop when more than this share of the last 100 records would become dead letters."
+    )
+    drain_seconds: Seconds = Field(20, description="How long a shutdown waits for submissions in progress.")

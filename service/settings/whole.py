@@ -1,0 +1,73 @@
+"""All settings, read from the environment together, with every fault at once."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from service.settings.kafka import KafkaSettings, TopicSettings
+from service.settings.kube import KubeSettings
+from service.settings.process import LogSettings, ProbeSettings
+from service.settings.roles import ConsumerSettings, HttpSettings, SubmissionSettings
+from service.spec.limits import Limits
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, by topic."""
+
+    kafka: KafkaSettings
+    topics: TopicSettings
+    kube: KubeSettings
+    submission: SubmissionSettings
+    http: HttpSettings
+    consumer: ConsumerSettings
+    probes: ProbeSettings
+    log: LogSettings
+
+    @property
+    def limits(self) -> Limits:
+        """What a submission is validated against."""
+        profile, most = self.kube.scheduler_profile, self.submission
+        return Limits(
+            shares_gpus=profile.shares_gpus,
+            elastic_parallelism=profile.elastic_parallelism,
+            entries=most.max_entries,
+            claims=most.max_claims,
+            ports=most.max_ports,
+            parallelism=most.max_parallelism,
+            completions=most.max_completions,
+            gpus=most.max_gpus,
+        )
+
+
+class FaultySettings(Exception):
+    """Settings that break their rules; `faults` has one sentence for each, with the variable's name."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+def groups() -> dict[str, type[BaseSettings]]:
+    """Return the classes of settings by their place in `Settings`."""
+    return {field.name: field.type for field in fields(Settings) if isinstance(field.type, type)}
+
+
+def read_settings() -> Settings:
+    """Read all settings from the environment; raises FaultySettings with every fault at once."""
+    read: dict[str, Any] = {}
+    faults = []
+    for name, group in groups().items():
+        try:
+            read[name] = group()
+        except ValidationError as error:
+            prefix = group.model_config.get("env_prefix", "")
+            faults += [
+                f"{prefix}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+                for fault in error.errors()
+            ]
+    if faults:
+        raise FaultySettings(faults)
+    return Settings(**read)

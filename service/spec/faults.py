@@ -1,0 +1,63 @@
+"""Pydantic's errors as faults in the words of the API: a path, and one sentence with the rule and the fix."""
+
+from difflib import get_close_matches
+from typing import Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from service.errors import MAX_FAULTS, Fault, InvalidSubmission
+from service.spec.fields import Parameters
+from service.spec.strict_json import Location, field_path
+
+_SENTENCES: Final = {
+    "missing": "is required",
+    "tuple_type": "must be an array",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+}
+"""What is said for the errors that are pydantic's own; all others come from our rules, as `value_error`."""
+
+
+def faults_of(error: ValidationError, model: type[Parameters], place: str) -> tuple[list[Fault], int]:
+    """Return the first `MAX_FAULTS` faults of a validation of `model`, which is `place` in the document, and how many
+    there are besides.
+    """
+    details = error.errors(include_url=False, include_input=False)
+    return [_fault(detail, model, place) for detail in details[:MAX_FAULTS]], len(details[MAX_FAULTS:])
+
+
+def invalid(faults: list[Fault], hidden: int = 0) -> InvalidSubmission:
+    """Return the refusal with the first `MAX_FAULTS` of `faults`; `hidden` says how many were left out before."""
+    hidden += len(faults[MAX_FAULTS:])
+    more = [Fault("job", f"has {hidden} more faults")] if hidden else []
+    return InvalidSubmission((*faults[:MAX_FAULTS], *more))
+
+
+def _fault(detail: ErrorDetails, model: type[Parameters], place: str) -> Fault:
+    location = detail["loc"]
+    if location[-1:] == ("[key]",) and detail["type"] == "value_error":
+        location = location[:-1]  # pydantic's mark of a fault in the name of a member and not in its value
+    if detail["type"] == "value_error":
+        sentence = str(detail["ctx"]["error"])
+    elif detail["type"] == "extra_forbidden":
+        sentence = _unknown(location, model)
+    else:
+        sentence = _SENTENCES[detail["type"]]
+    return Fault(field_path((place, *location)), sentence)
+
+
+def _unknown(location: Location, model: type[Parameters]) -> str:
+    """Say what is wrong with a name that no parameter has, with the nearest one that exists."""
+    for part in location[:-1]:
+        model = next((nested for name, _, nested in model.members() if name == part and nested), model)
+    name = str(location[-1])
+    if name in model.refused:
+        return model.refused[name]
+    known = {_letters(name): name for name, _, _ in model.members()}
+    nearest = get_close_matches(_letters(name), known, n=1)
+    return f"is not a parameter; did you mean {known[nearest[0]]}?" if nearest else "is not a parameter; remove it"
+
+
+def _letters(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
