@@ -14,11 +14,9 @@ from typing import Any, Final
 
 import uvloop
 
-from bench import acceptance, create_path, fairness, latency, memory, outage, scale, throughput
-from bench.figures import PARTS, PROMISES, Figure
-from bench.options import Options
-from bench.plot import write_svg
-from bench.report import table, write_json
+from bench import create_path, fairness, latency, recovery, scale, throughput
+from bench.figures import PARTS, PROMISES, Figure, table, write_json
+from bench.pairs import Options
 from bench.stack import Stack, running
 from devstack.kafka import KAFKA_VERSION
 from service.settings import LogSettings
@@ -30,15 +28,15 @@ MEASUREMENTS: Final[tuple[tuple[frozenset[str], Measurement], ...]] = (
     (frozenset({"P1", "P3"}), throughput.posts),
     (frozenset({"P2"}), throughput.drain),
     (frozenset({"P4"}), create_path.compare),
-    (frozenset({"P5"}), acceptance.compare),
+    (frozenset({"P5"}), throughput.acceptance),
     (frozenset({"P6"}), latency.compare),
     (frozenset({"P7"}), fairness.bad_key),
     (frozenset({"P7"}), fairness.long_backlog),
-    (frozenset({"P8"}), memory.measure),
+    (frozenset({"P8"}), scale.memory),
     (frozenset({"P9"}), scale.consumers),
     (frozenset({"P9"}), scale.window),
-    (frozenset({"RESUME"}), outage.resume),
-    (frozenset({"START"}), memory.starts),
+    (frozenset({"RESUME"}), recovery.resume),
+    (frozenset({"START"}), recovery.starts),
 )
 """Each gets servers of its own, fresh and empty, so that none suffers from what another has left behind."""
 
@@ -67,9 +65,8 @@ def main() -> int:
             figures.sort(key=lambda figure: order.index(figure.promise.name))
             # after each part, so that a later one that fails takes nothing with it
             write_json(arguments.out / "bench.json", _about(options, time.monotonic() - started), figures)
-            write_svg(arguments.out / "bench.svg", figures)
     print(table(figures))
-    print(f"\nin full: {arguments.out / 'bench.json'}, {arguments.out / 'bench.svg'}")
+    print(f"\nin full: {arguments.out / 'bench.json'}")
     return int(any(each.verdict == "MISSED" for each in figures))
 
 

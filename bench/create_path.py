@@ -8,8 +8,7 @@ from kubernetes.aio import client, config
 
 from bench.figures import Figure, figure
 from bench.jobs import NAMESPACE, USER, document, fresh_id, manifest
-from bench.options import Options
-from bench.pairs import in_turns
+from bench.pairs import Options, in_turns
 from bench.stack import Stack
 from service.kube import KubeApi
 from service.manifests.job import ManifestOptions, build

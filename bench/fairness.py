@@ -9,12 +9,10 @@ import orjson
 
 from bench.backlog import Progress, make_topics, outcome_count, write
 from bench.figures import Figure, figure
-from bench.http_load import HttpLoad, Load
 from bench.jobs import BODY, USER, document
-from bench.options import Options
-from bench.pairs import in_turns
+from bench.load import CONNECTIONS, HttpLoad, Load
+from bench.pairs import Options, in_turns
 from bench.stack import PARTITIONS, Stack
-from bench.throughput import CONNECTIONS
 from service.submission.records import NewRecord
 
 SECONDS = 6.0
@@ -31,7 +29,7 @@ async def bad_key(stack: Stack, options: Options) -> list[Figure]:
     """Measure the others' p99 with and without a submission whose create hangs and one whose create always fails."""
     seconds = max(1.0, SECONDS * options.scale)
     async with stack.both(stack.environment()) as (ingress, _):
-        load = HttpLoad(ingress.url)
+        load = HttpLoad(ingress.jobs)
         request = load.request(BODY, RA_USER=USER)
         await load.closed(request, options.scaled(1000), CONNECTIONS)
         capacity = (await load.closed(request, options.scaled(2000), CONNECTIONS)).expect(200).rate

@@ -1,9 +1,11 @@
-"""What is promised: each figure with the bar it must meet and the aim beyond it, and what was measured of it."""
+"""The figures: the bar each must meet and the aim beyond it, what was measured, and the table of both."""
 
+import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
 Verdict = Literal["aim met", "bar met", "MISSED"]
 
@@ -56,7 +58,7 @@ PROMISES: Final = (
     _less("RESUME", "outage over to first Job, service ÷ bare client that tries ten times a second", 1.5, 1.5),
     _less("START", "process start to ready, the slower role", 2, 2, "s"),
 )
-"""Issue figures in the order of the table. Where a figure has one limit it is bar and aim; "flat" is taken as 10 %."""
+"""All figures in the order of the table. Where a figure has one limit it is both bar and aim."""
 
 PARTS: Final = tuple(dict.fromkeys(promise.part for promise in PROMISES))
 """What `--only` chooses from."""
@@ -89,3 +91,53 @@ class Figure:
 def figure(name: str, values: Sequence[float], **sides: Sequence[float]) -> Figure:
     """Return the figure of a promise; `sides` are what the values were computed from, kept for the record."""
     return Figure(next(promise for promise in PROMISES if promise.name == name), values, sides)
+
+
+def table(figures: Iterable[Figure]) -> str:
+    """Return the table with bar and aim, one line a figure."""
+    head = ("figure", "median", "least", "greatest", "bar", "aim", "", "what")
+    rows = [head]
+    for each in figures:
+        promise, (least, greatest) = each.promise, each.spread
+        sign = "≥" if promise.at_least else "≤"
+        rows.append(
+            (
+                promise.name,
+                _number(each.value),
+                _number(least),
+                _number(greatest),
+                f"{sign} {_number(promise.bar)}",
+                f"{sign} {_number(promise.aim)}",
+                each.verdict,
+                f"{promise.what}{f' [{promise.unit}]' if promise.unit else ''}",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head) - 1)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in rows
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
+def write_json(path: Path, about: Mapping[str, Any], figures: Sequence[Figure]) -> None:
+    """Write everything that was measured, and on what."""
+    measured = [
+        {
+            "figure": each.promise.name,
+            "what": each.promise.what,
+            "unit": each.promise.unit,
+            "bar": each.promise.bar,
+            "aim": each.promise.aim,
+            "at_least": each.promise.at_least,
+            "median": each.value,
+            "values": list(each.values),
+            "sides": {name: list(values) for name, values in each.sides.items()},
+            "verdict": each.verdict,
+        }
+        for each in figures
+    ]
+    path.write_text(json.dumps({"about": dict(about), "figures": measured}, indent=1) + "\n")

@@ -2,14 +2,12 @@
 
 import statistics
 
-from bench.bare import bare_client, produce_and_consume
 from bench.figures import Figure, figure
-from bench.http_load import HttpLoad
 from bench.jobs import BODY, USER
-from bench.options import Options
-from bench.pairs import in_turns
+from bench.load import CONNECTIONS, HttpLoad
+from bench.pairs import Options, in_turns
+from bench.reference import bare_client, produce_and_consume
 from bench.stack import Stack
-from bench.throughput import CONNECTIONS
 
 SECONDS = 6.0
 
@@ -18,7 +16,7 @@ async def compare(stack: Stack, options: Options) -> list[Figure]:
     """Measure P6; the capacity is measured first."""
     seconds = max(1.0, SECONDS * options.scale)
     async with stack.both(stack.environment()) as (ingress, _), bare_client(stack) as bare:
-        load = HttpLoad(ingress.url)
+        load = HttpLoad(ingress.jobs)
         request = load.request(BODY, RA_USER=USER)
         warm, count = options.scaled(1000), options.scaled(3000)
         await load.closed(request, warm, CONNECTIONS)

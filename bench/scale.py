@@ -1,4 +1,4 @@
-"""P9: twice the consumers, and a thousand times as much to remember."""
+"""P8, P9: memory at start and over many submissions, twice the consumers, a thousand times as much to remember."""
 
 import asyncio
 import contextlib
@@ -9,13 +9,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 
 from bench.backlog import OutcomeCount, make_topics, outcome_count, rate, submissions, write
-from bench.canned import canned_cluster
 from bench.figures import Figure, figure
-from bench.jobs import USER, fresh_id
-from bench.options import Options
-from bench.pairs import in_turns
-from bench.processes import Service
-from bench.stack import PARTITIONS, Stack
+from bench.jobs import BODY, USER, fresh_id
+from bench.load import CONNECTIONS, HttpLoad
+from bench.pairs import Options, in_turns
+from bench.stack import PARTITIONS, Service, Stack, canned_cluster
 from service.broker.partitioning import partition_for
 from service.submission.outcomes import Outcome, outcome_record
 from service.submission.records import NewRecord
@@ -24,13 +22,39 @@ CORE_SHARE = 0.25
 PERIOD_SECONDS = 0.04
 """How often a throttled consumer is stopped and let go on."""
 REMEMBERED = (1_000, 1_000_000)
+WARM_UP = 5000
+SUBMISSIONS = 200_000
+
+
+async def memory(stack: Stack, options: Options) -> list[Figure]:
+    """Measure P8 against a canned API server: 200,000 Jobs in a real one would fill the machine's memory."""
+    with canned_cluster(stack) as settings:
+        async with stack.both(stack.environment(**settings)) as (ingress, consumer):
+            at_start = ingress.resident, consumer.resident
+            load = HttpLoad(ingress.jobs)
+            request = load.request(BODY, RA_USER=USER)
+            (await load.closed(request, options.scaled(WARM_UP), CONNECTIONS)).expect(200)
+            warm = ingress.resident, consumer.resident
+            (await load.closed(request, options.scaled(SUBMISSIONS), CONNECTIONS)).expect(200)
+            after = ingress.resident, consumer.resident
+            load.close()
+    return [
+        figure("P8 ingress", [at_start[0]]),
+        figure("P8 consumer", [at_start[1]]),
+        figure(
+            "P8 growth",
+            [max(end / begin for end, begin in zip(after, warm, strict=True))],
+            ingress=[at_start[0], warm[0], after[0]],
+            consumer=[at_start[1], warm[1], after[1]],
+        ),
+    ]
 
 
 async def consumers(stack: Stack, options: Options) -> list[Figure]:
     """Measure two consumers beside one.
 
     Each gets the same share of a core, so that the machine has room for both, the broker and a canned API server: what
-    is measured is whether anything but their own CPU holds them up.
+    is measured is whether anything but their own CPU limits them.
     """
     count = options.scaled(2000)
     with canned_cluster(stack) as settings:

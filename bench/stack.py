@@ -1,18 +1,56 @@
-"""The servers of a measurement: a real broker, and a real etcd and API server without controllers, fresh and empty."""
+"""The servers of a measurement and the service on them, with the CPU and memory of each process.
+
+A real broker, and a real etcd and API server without controllers, all fresh and empty.
+"""
 
 import asyncio
 import contextlib
 import itertools
+import os
+import sys
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from bench.jobs import NAMESPACE
-from bench.processes import Service
+from devstack.api import kubeconfig
 from devstack.cluster import LocalCluster
 from devstack.kafka import LocalKafka
+from devstack.ports import free_port
+from devstack.process import Process, answers
+from devstack.service import ServiceProcess
 
-PARTITIONS = 6
+PARTITIONS: Final = 6
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+class Service(ServiceProcess):
+    """One process of the service, ready; `start_seconds` is what that took."""
+
+    def __init__(self, role: str, settings: Mapping[str, str], log: Path) -> None:
+        started = time.perf_counter()
+        super().__init__(role, settings, log)
+        self.until_ready()
+        self.start_seconds = time.perf_counter() - started
+
+    @property
+    def jobs(self) -> str:
+        """Where to post."""
+        return f"{self.url}/api/job"
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU used so far, those of ended threads included (proc_pid_stat(5), utime and stime)."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    @property
+    def resident(self) -> float:
+        """Resident memory in MiB (proc_pid_status(5), VmRSS)."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 @dataclass(frozen=True)
@@ -62,5 +100,27 @@ def running(folder: Path) -> Iterator[Stack]:
         yield Stack(kafka, cluster, folder)
 
 
+@contextlib.contextmanager
+def small_server(kind: str, log: Path) -> Iterator[str]:
+    """Run a server of `bench.small_servers` and give its URL."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    process = Process(kind, [sys.executable, "-m", "bench.small_servers", kind, str(port)], log)
+    process.wait_until(lambda: answers(f"{url}/readyz"))
+    try:
+        yield url
+    finally:
+        process.stop()
+
+
+@contextlib.contextmanager
+def canned_cluster(stack: Stack) -> Iterator[dict[str, str]]:
+    """Run an API server that answers every create at once and keeps nothing; give the service's settings for it."""
+    with small_server("canned", stack.folder / "canned.log") as url:
+        file = stack.folder / "canned.kubeconfig"
+        file.write_text(kubeconfig(url, {"token": "canned"}))
+        yield {"KUBE_CONFIG_FILE": str(file)}
+
+
 def _quiet(_: str) -> None:
-    """Say nothing: the harness has its own progress."""
+    """Say nothing: the benchmark reports its own progress."""

@@ -1,20 +1,20 @@
-"""P1 to P3: how near the service comes to a bare client of the API server, in Jobs a second and in CPU a Job."""
+"""P1, P2, P3: Jobs a second, and CPU a Job, beside a bare client of the API server. P5: accepted POSTs a second.
+
+For P5 no consumer runs: a POST is accepted (202) once Kafka has it. Its reference is an aiohttp server that says 202.
+"""
 
 import asyncio
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from bench.backlog import make_topics, outcome_count, rate, submissions, write
-from bench.bare import bare_client
 from bench.figures import Figure, figure
-from bench.http_load import HttpLoad
 from bench.jobs import BODY, USER
-from bench.options import Options
-from bench.pairs import in_turns
-from bench.processes import Service
-from bench.stack import Stack
+from bench.load import CONNECTIONS, HttpLoad
+from bench.pairs import Options, in_turns
+from bench.reference import bare_client
+from bench.stack import Service, Stack, small_server
 
-CONNECTIONS = 64
 WARM_UP = 500
 
 
@@ -37,7 +37,7 @@ async def posts(stack: Stack, options: Options) -> list[Figure]:
     """Measure P1 and P3."""
     count = options.scaled(6000)
     async with stack.both(stack.environment()) as (ingress, consumer):
-        load = HttpLoad(ingress.url)
+        load = HttpLoad(ingress.jobs)
         async with bare_client(stack) as bare:
             await bare.calibrate(options.scaled(1000))
             await end_to_end(load, ingress, consumer, options.scaled(WARM_UP))
@@ -88,3 +88,28 @@ async def drained(stack: Stack, environment: Mapping[str, str], count: int) -> f
         watching = asyncio.create_task(outcomes.watch(lambda ends: sum(ends.values()) >= count, every=0.1))
         async with stack.service("consumer", environment):
             return rate(await watching)
+
+
+async def acceptance(stack: Stack, options: Options) -> list[Figure]:
+    """Measure P5."""
+    count = options.scaled(5000)
+    with small_server("bare", stack.folder / "bare.log") as url:
+        async with stack.service("ingress", stack.environment()) as ingress:
+            bare, ours = HttpLoad(f"{url}/api/job"), HttpLoad(ingress.jobs)
+
+            async def accepted(load: HttpLoad) -> float:
+                request = load.request(BODY, RA_USER=USER, Prefer="respond-async")
+                return (await load.closed(request, count, CONNECTIONS)).expect(202).rate
+
+            await accepted(ours)
+            pairs = await in_turns(options.pairs, lambda: accepted(bare), lambda: accepted(ours))
+            bare.close()
+            ours.close()
+    return [
+        figure(
+            "P5",
+            [subject / reference for reference, subject in pairs],
+            bare=[reference for reference, _ in pairs],
+            service=[subject for _, subject in pairs],
+        )
+    ]

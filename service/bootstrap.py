@@ -111,24 +111,24 @@ async def _ingress(
 ) -> None:
     outcomes = OutcomeLog(settings.kafka, settings.topics, metrics)
     window = DuplicateWindow(outcomes, settings.topics.duplicate_window_seconds)
-    replies = Waiters(outcomes, window)
-    backlog = PendingSubmissions(settings.kafka, settings.topics, settings.consumer.group)
+    waiters = Waiters(outcomes, window)
+    pending = PendingSubmissions(settings.kafka, settings.topics, settings.consumer.group)
     tokens = TokensFile(settings.http.tokens_file) if settings.http.tokens_file else lambda: None
-    door = HttpIngress(settings, producer, replies, window, backlog, metrics, tokens)
-    checks["replies"] = lambda: replies.ready
+    ingress = HttpIngress(settings, producer, waiters, window, pending, metrics, tokens)
+    checks["replies"] = lambda: waiters.ready
     checks["producer"] = lambda: producer.healthy
     drain = settings.http.drain_seconds
     async with AsyncExitStack() as stack:
         stack.callback(window.close)
         stack.push_async_callback(outcomes.stop)
-        stack.push_async_callback(backlog.stop)
-        following = asyncio.create_task(replies.run())
+        stack.push_async_callback(pending.stop)
+        following = asyncio.create_task(waiters.run())
         stack.push_async_callback(cancel, [following])
-        port = await stack.enter_async_context(listening(door.app(), settings.http.host, settings.http.port, drain))
+        port = await stack.enter_async_context(listening(ingress.app(), settings.http.host, settings.http.port, drain))
         log.info("ingress-listening", port=port)
         await ends_before(stopping, following)
         # late waiters get their 202 before the server would cut them off
-        asyncio.get_running_loop().call_later(drain * 0.75, door.drain)
+        asyncio.get_running_loop().call_later(drain * 0.75, ingress.drain)
 
 
 async def _consumer(

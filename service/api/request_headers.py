@@ -1,6 +1,7 @@
 """What a client asks for in request headers beside the body: `Prefer` (RFC 7240) and `Idempotency-Key` (IETF draft)."""
 
 import re
+from collections.abc import Sequence
 
 from service.errors import Fault, InvalidSubmission
 
@@ -45,3 +46,21 @@ def read_idempotency_key(header: str | None) -> str | None:
             )
         )
     return key
+
+
+def only(name: str, values: Sequence[str]) -> str | None:
+    """Return the value of a header that can be there once: of two values nobody could tell which one counts.
+
+    Raises InvalidSubmission for two values.
+    """
+    if len(set(values)) > 1:
+        raise InvalidSubmission((Fault(name, "must be given once, not with several values"),))
+    return values[0] if values else None
+
+
+def media_type(content_type: str) -> str:
+    """Return the type and subtype of a `Content-Type` (RFC 9110, section 8.3.1), without its parameters.
+
+    The standard library's parser, which aiohttp uses, takes the square of the header's length.
+    """
+    return content_type.partition(";")[0].strip(" \t").lower()

@@ -35,11 +35,6 @@ def error_response(rejection: Rejection) -> web.Response:
     return json_response(rejection.status, rejection.body(), headers)
 
 
-def unknown_submission(key: str) -> web.Response:
-    """Return the 404 of a submission that nobody knows, or that is another user's."""
-    return error_response(rejections.unknown_submission(escape(key[:100])))
-
-
 def outcome_response(outcome: Outcome, status: int | None = None) -> web.Response:
     """Return the outcome as it was written; warnings as the API server sends its own (RFC 9111, warn-code 299)."""
     response = json_response(status or outcome.status, outcome.body)

@@ -1,8 +1,8 @@
 """Hands outcomes to the requests that wait for them.
 
-The ingress notes a correlation id before it produces a submission; this module follows `job-outcomes` from its end and
-gives each outcome to the waiter of its correlation id. Outcomes nobody here waits for are not even parsed. It also
-keeps the index behind `GET /api/submissions/<id>` up to date.
+The ingress notes a submission before it produces it; this module follows `job-outcomes` from its end and gives each
+outcome to the waiter of its correlation id. Outcomes nobody here waits for are not even parsed. It also keeps the index
+behind `GET /api/submissions/<id>` up to date.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from service.broker import BrokerUnavailable, OutcomeLog
 from service.errors import UnreadableRecord
 from service.submission.outcomes import Outcome, read_outcome
 from service.submission.record_headers import header
-from service.submission.records import Record
+from service.submission.records import Record, Submission
 from service.telemetry.logs import log
 from service.views.duplicates import DuplicateWindow
 
@@ -26,6 +26,7 @@ class Waiters:
         self._window = window
         self.caught_up = False
         self._waiting: dict[bytes, asyncio.Future[Outcome | None]] = {}
+        self._users: dict[str, list[str | None]] = {}  # of the submissions waited for, by their keys
         self._given_up = False
 
     @property
@@ -34,21 +35,31 @@ class Waiters:
         return self._outcomes.ready
 
     @contextlib.contextmanager
-    def expect(self, correlation_id: str, seconds: float) -> Iterator[asyncio.Future[Outcome | None]]:
-        """Give a future of the outcome with this correlation id; leaving the block gives up the wait.
+    def expect(self, submission: Submission, seconds: float) -> Iterator[asyncio.Future[Outcome | None]]:
+        """Give a future of the outcome of a submission with a correlation id; leaving the block gives up the wait.
 
         It is None when the outcome has not come within `seconds`, or the waits of all are given up.
         """
-        key = correlation_id.encode()
+        correlation_id = (submission.correlation_id or "").encode()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome | None] = loop.create_future()
         timer = loop.call_later(0 if self._given_up else seconds, _give_up, future)
-        self._waiting[key] = future
+        self._waiting[correlation_id] = future
+        users = self._users.setdefault(submission.id.key, [])
+        users.append(submission.user)
         try:
             yield future
         finally:
             timer.cancel()
-            del self._waiting[key]
+            del self._waiting[correlation_id]
+            users.pop()  # users of one id are one user
+            if not users:
+                del self._users[submission.id.key]
+
+    def expects(self, key: str, user: str | None = None) -> bool:
+        """Tell whether the submission with this key, and of this user if one is given, is waited for here."""
+        users = self._users.get(key, ())
+        return bool(users) if user is None else user in users
 
     def give_up(self) -> None:
         """End every wait, from now on."""

@@ -6,10 +6,9 @@ import pytest
 
 from bench.backlog import rate
 from bench.fairness import slowest_share
-from bench.figures import PROMISES, figure
-from bench.http_load import Load
+from bench.figures import PROMISES, figure, table, write_json
+from bench.load import Load
 from bench.pairs import in_turns
-from bench.report import table, write_json
 
 
 @pytest.mark.parametrize(

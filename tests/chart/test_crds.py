@@ -1,18 +1,23 @@
-"""The CRDs that are made here: what the generator's Java says on its way is no failure of it."""
+"""The CRDs of operators that are files of this repository: whole, and with their origin."""
 
-import yaml
+import re
+from pathlib import Path
 
 from devstack import crds
-from devstack.cache import cache_dir
+
+FILES = sorted((Path(crds.__file__).parent / "operator_crds").glob("*.yaml"))
 
 
-def test_options_that_java_picks_up_from_the_environment_are_no_failure(operator_crds, tmp_path, monkeypatch):
-    filled = cache_dir()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    cache_dir().mkdir(parents=True)
-    for folder in filled.iterdir():
-        if not folder.name.startswith("strimzi-crds-"):
-            (cache_dir() / folder.name).symlink_to(folder)
-    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=en")
-    made = {yaml.safe_load(file.read_text())["metadata"]["name"] for file in crds.operator_crds()}
-    assert {"kafkatopics.kafka.strimzi.io", "kafkausers.kafka.strimzi.io"} <= made
+def test_each_file_says_what_it_was_made_of_and_under_which_licence():
+    assert [file.name for file in FILES] == ["kafka.strimzi.io_kafkatopics.yaml", "kafka.strimzi.io_kafkausers.yaml"]
+    for file in FILES:
+        comment = "".join(line for line in file.read_text().splitlines(keepends=True) if line.startswith("# "))
+        assert re.search(r"io\.strimzi:api:\d+\.\d+\.\d+, .*under the Apache License 2\.0", comment), file
+
+
+def test_the_api_server_serves_strimzis_v1(operator_crds, cluster_server):
+    served = cluster_server.api.request("GET", "/apis/kafka.strimzi.io/v1")["resources"]
+    assert {(each["name"], each["kind"]) for each in served if "/" not in each["name"]} == {
+        ("kafkatopics", "KafkaTopic"),
+        ("kafkausers", "KafkaUser"),
+    }

@@ -13,9 +13,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import TopicPartition
 
-from bench.arrivals import at_random
-from bench.http_load import Load
 from bench.jobs import BODY, NAMESPACE, manifests
+from bench.load import Load, at_random
 from bench.stack import Stack
 
 CONCURRENCIES = (8, 16, 32, 64, 128)

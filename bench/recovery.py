@@ -1,12 +1,12 @@
-"""RESUME: how soon after an outage of the API server the first Job is made, beside a client that keeps trying."""
+"""START, RESUME: seconds until ready, and until the first Job after an outage beside a client that keeps trying."""
 
 import asyncio
 import time
 
 from bench.backlog import make_topics, outcome_count, submissions, write
-from bench.bare import BareClient, bare_client
 from bench.figures import Figure, figure
-from bench.options import Options
+from bench.pairs import Options
+from bench.reference import BareClient, bare_client
 from bench.stack import Stack
 
 OUTAGE_SECONDS = 8.0
@@ -54,3 +54,15 @@ async def first_create(bare: BareClient) -> float:
     while not await bare.try_create():  # noqa: ASYNC110 - nobody but the API server can tell
         await asyncio.sleep(0.1)
     return time.perf_counter()
+
+
+async def starts(stack: Stack, options: Options) -> list[Figure]:
+    """Measure START: both roles, one after the other, topics there already after the first time."""
+    environment = stack.environment()
+    seconds: dict[str, list[float]] = {"ingress": [], "consumer": []}
+    for _ in range(options.pairs):
+        for role, taken in seconds.items():
+            async with stack.service(role, environment) as service:
+                taken.append(service.start_seconds)
+    slower = [max(both) for both in zip(*seconds.values(), strict=True)]
+    return [figure("START", slower, **seconds)]

@@ -5,16 +5,19 @@ service and its servers, the service does not get.
 """
 
 import asyncio
+import random
 import statistics
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from bench.arrivals import at_random
-
+CONNECTIONS: Final = 64
+"""Of a closed loop at full load."""
 MAX_CONNECTIONS: Final = 2000
+"""Of an open loop."""
 
 
 @dataclass
@@ -141,3 +144,17 @@ class HttpLoad:
             raise RuntimeError(msg)
         _, connection = await asyncio.get_running_loop().create_connection(_Connection, self._host, self._port)
         return connection
+
+
+async def at_random(rate: float, seconds: float, seed: int = 1) -> AsyncIterator[float]:
+    """Wait for one time after the other, `rate` a second on average (Poisson), and yield it as `perf_counter` has it.
+
+    A latency counts from there, so that a generator or a server that falls behind shows.
+    """
+    chance = random.Random(seed)  # noqa: S311 - the same times in every run
+    started = due = time.perf_counter()
+    while due < started + seconds:
+        due += chance.expovariate(rate)
+        if (early := due - time.perf_counter()) > 0:
+            await asyncio.sleep(early)
+        yield due

@@ -1,0 +1,24 @@
+"""What a line of the route table says, and what the middlewares leave on a request for its handler."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from service.auth.principal import Principal
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+PRINCIPAL: Final = web.RequestKey("principal", Principal)
+"""Who sent the request; set for every route that is not public."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One endpoint: `path` is a pattern of aiohttp, `public` means that it is answered without credentials."""
+
+    method: str
+    path: str
+    handler: Handler
+    public: bool = False
