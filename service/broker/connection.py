@@ -1,17 +1,15 @@
-"""From the settings to the arguments of any Kafka client, its connections, and the pauses between tries to connect."""
+"""From the settings to the arguments of any Kafka client, and the pauses between tries to connect."""
 
 import asyncio
 import itertools
 import ssl
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
-from service.broker.errors import BrokerUnavailable
+from service.broker.errors import BrokerUnavailable, describe
+from service.broker.patches import install
 from service.settings import KafkaSettings
 from service.telemetry.logs import log
 
@@ -23,53 +21,7 @@ RETRY_SECONDS = (0.2, 2.0)
 """First and longest pause between two tries to connect."""
 
 
-_send = AIOKafkaConnection.send
-
-
-def _send_or_fail(connection: AIOKafkaConnection, *request: Any, **options: Any) -> Any:
-    """Send a request, or raise KafkaConnectionError, which aiokafka expects and mends, where the connection is lost.
-
-    uvloop raises RuntimeError for a write to it, which ends whichever task of aiokafka's meets it (aiokafka #1038).
-    """
-    try:
-        return _send(connection, *request, **options)
-    except RuntimeError as error:
-        connection.close(reason=CloseReason.CONNECTION_BROKEN)
-        raise KafkaConnectionError(describe(error)) from error
-
-
-_connect = AIOKafkaConnection.connect
-_bootstrap = AIOKafkaClient.bootstrap
-_failures: ContextVar[dict[str, str]] = ContextVar("failures")
-"""Why the last try to connect to a broker failed, by its address."""
-
-
-async def _connect_and_note(connection: AIOKafkaConnection) -> Any:
-    """Connect and log in, and note why that failed for `_bootstrap_or_say_why`."""
-    try:
-        return await _connect(connection)
-    except (OSError, KafkaError) as error:
-        _failures.get({})[f"{connection.host}:{connection.port}"] = _reason(error)
-        raise
-
-
-async def _bootstrap_or_say_why(client: AIOKafkaClient) -> None:
-    """Find the brokers; the KafkaConnectionError where none answers says why, which aiokafka's own does not."""
-    failures: dict[str, str] = {}
-    token = _failures.set(failures)
-    try:
-        await _bootstrap(client)
-    except KafkaConnectionError as error:
-        reasons = [f"{broker}: {reason}" for broker, reason in failures.items()]
-        raise KafkaConnectionError("; ".join(reasons) or f"no answer: {_FITS}") from error
-    finally:
-        _failures.reset(token)
-
-
-# clients make their connections themselves, of this one class
-AIOKafkaConnection.send = _send_or_fail
-AIOKafkaConnection.connect = _connect_and_note
-AIOKafkaClient.bootstrap = _bootstrap_or_say_why
+install()
 
 
 def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
@@ -125,19 +77,3 @@ async def until_connected(connect: Callable[[], Awaitable[T]], client: str) -> T
         await asyncio.sleep(pause)
         pause = min(pause * 2, longest)
     raise AssertionError  # the loop above has no end
-
-
-_FITS = "does KAFKA_SECURITY_PROTOCOL fit this port?"
-
-
-def _reason(error: BaseException) -> str:
-    """Return why a broker could not be connected to; of a connection that it closed aiokafka says just that."""
-    cause = error.__cause__ or error
-    if isinstance(cause, EOFError | ConnectionResetError):
-        return f"the broker closed the connection; if it always does, {_FITS}"
-    return describe(cause)
-
-
-def describe(error: BaseException) -> str:
-    """Return an error in one line: many of aiokafka's have no text of their own."""
-    return str(error) or type(error).__name__

@@ -14,3 +14,8 @@ class BrokerUnavailable(Exception):
 
 class RecordTooLarge(Exception):
     """The topic does not take a record of this size; trying again does not help."""
+
+
+def describe(error: BaseException) -> str:
+    """Return an error in one line: many of aiokafka's have no text of their own."""
+    return str(error) or type(error).__name__

@@ -25,8 +25,8 @@ from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.structs import TopicPartition
 
 from service.broker.batches import read_batches
-from service.broker.connection import client_arguments, describe
-from service.broker.errors import BrokerUnavailable
+from service.broker.connection import client_arguments
+from service.broker.errors import BrokerUnavailable, describe
 from service.settings import KafkaSettings
 
 T = TypeVar("T")

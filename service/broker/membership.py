@@ -15,7 +15,7 @@ from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.structs import TopicPartition
 
 from service.broker.connection import client_arguments
-from service.broker.stalls import close
+from service.broker.patches import close, observe_group_responses
 from service.settings import ConsumerSettings, KafkaSettings
 
 Callback = Callable[[list[int]], Awaitable[None]]
@@ -69,8 +69,7 @@ class Membership:
     def join(self, topic: str, on_assigned: Callback, on_revoked: Callback) -> None:
         """Read `topic` as a member from now on. Partitions come paused; the callbacks may take their time."""
         self._joined = time.monotonic()
-        coordinator = self.client._coordinator  # noqa: SLF001 - no public way to learn of an answered heartbeat
-        coordinator._send_req = self._noting_confirmations(coordinator._send_req)  # noqa: SLF001 - as above
+        observe_group_responses(self.client, self._note_confirmation)
         self.client.subscribe([topic], listener=_Listener(on_assigned, on_revoked))
 
     def confirmed(self) -> bool:
@@ -82,18 +81,16 @@ class Membership:
         patience = max(3 * self._session_seconds, 3 * REBALANCE_SECONDS)
         return time.monotonic() - max(self._confirmed, self._joined) > patience
 
-    def _noting_confirmations(self, send: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
-        """Wrap the sender of group requests: each proof of membership is noted with the time it was asked for."""
+    def _note_confirmation(self, request: Any) -> Callable[[Any], None]:
+        """Note an answer that proves the membership, with the time at which it was asked for."""
+        asked = time.monotonic()
 
-        async def noting(request: Any) -> Any:
-            asked = time.monotonic()
-            response = await send(request)
+        def answered(response: Any) -> None:
             error = for_code(response.error_code) if isinstance(request, HeartbeatRequest | SyncGroupRequest) else None
             if error is NoError or (error is RebalanceInProgressError and isinstance(request, HeartbeatRequest)):
                 self._confirmed = max(self._confirmed, asked)
-            return response
 
-        return noting
+        return answered
 
 
 class _PausingAssignor(RoundRobinPartitionAssignor):  # type: ignore[misc]  # aiokafka has no types

@@ -14,10 +14,12 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
-from service.broker.connection import client_arguments, describe, until_connected
-from service.broker.errors import BrokerUnavailable
+from service.broker.batches import as_record
+from service.broker.connection import client_arguments, until_connected
+from service.broker.errors import BrokerUnavailable, describe
 from service.broker.log_reader import EARLIEST, LATEST, LogReader
-from service.broker.stalls import StallDetector, as_record, close
+from service.broker.patches import close
+from service.broker.stalls import StallDetector
 from service.settings import KafkaSettings, TopicSettings
 from service.submission.records import Record
 from service.telemetry.logs import log
@@ -114,7 +116,7 @@ class OutcomeLog:
             consumer = await until_connected(self._at_positions, "outcomes")
             try:
                 await self._pass_on(consumer, on_records)
-                reason = "silent"
+                reason = "fetches go unanswered"
             except (KafkaError, BrokerUnavailable) as error:
                 reason = describe(error)
             finally:
@@ -149,10 +151,10 @@ class OutcomeLog:
         self._positions = positions
 
     async def _pass_on(self, consumer: AIOKafkaConsumer, on_records: Callable[[list[Record]], None]) -> None:
-        """Pass records on until the brokers fall silent."""
-        watch = StallDetector()
+        """Pass records on until fetches go unanswered."""
+        stalls = StallDetector()
         counted = time.monotonic()
-        while not watch.silent(consumer, consumer.assignment()):
+        while not stalls.stalled(consumer, consumer.assignment()):
             try:
                 batches = await consumer.getmany(timeout_ms=500)
             except UnicodeDecodeError:

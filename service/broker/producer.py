@@ -16,15 +16,15 @@ from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     KafkaError,
     MessageSizeTooLargeError,
-    ProducerClosed,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
 
-from service.broker.connection import client_arguments, describe, until_connected
-from service.broker.errors import BrokerUnavailable, RecordTooLarge
+from service.broker.connection import client_arguments, until_connected
+from service.broker.errors import BrokerUnavailable, RecordTooLarge, describe
 from service.broker.partitioning import partition_for
+from service.broker.patches import discard
 from service.settings import KafkaSettings
 from service.submission.records import NewRecord
 from service.telemetry.logs import log
@@ -86,7 +86,7 @@ class Producer:
                 await client.flush()
         except TimeoutError:
             log.warning("producer-stopped-early", unwritten=len(self._in_progress))
-        await _discard(client)
+        await discard(client)
 
     @property
     def healthy(self) -> bool:
@@ -173,7 +173,7 @@ class Producer:
         client, self._client = self._client, None
         log.warning("kafka-client-replaced", client="producer", in_progress=len(self._in_progress))
         self._rebuilds.inc()
-        await _discard(client)
+        await discard(client)
 
     def _overdue(self) -> bool:
         oldest = next(iter(self._in_progress.values()), None)
@@ -194,12 +194,12 @@ class Producer:
                 # a client that has not asked for any topic yet learns of all there are
                 await client.client.force_metadata_update()
         except ClusterAuthorizationFailedError as error:
-            await _discard(client)
+            await discard(client)
             # how brokers refuse an idempotent producer, which may be one as soon as it may write to any topic
             msg = "Kafka's ACLs do not let this user write to any topic"
             raise BrokerUnavailable(msg) from error
         except BaseException:
-            await _discard(client)
+            await discard(client)
             raise
         cluster = client.client.cluster
         self._partitions = {topic: len(cluster.partitions_for_topic(topic)) for topic in cluster.topics()}
@@ -210,18 +210,3 @@ def _translated(error: KafkaError, *, maybe_written: bool) -> BrokerUnavailable 
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         return RecordTooLarge(describe(error))
     return BrokerUnavailable(describe(error), maybe_written=maybe_written)
-
-
-async def _discard(client: AIOKafkaProducer) -> None:
-    """Close a client without writing its queue; whoever waits for one of its records gets ProducerClosed."""
-    accumulator = client._message_accumulator  # noqa: SLF001 - the public stop() waits for the queue without end
-    queued = [batch for batches in accumulator._batches.values() for batch in batches]  # noqa: SLF001 - as above
-    accumulator._pending_batches.update(queued)  # noqa: SLF001 - a batch that fails removes itself from there
-    accumulator.fail_all(ProducerClosed())
-    for batch in queued:
-        batch._drain_waiter.exception()  # noqa: SLF001 - else asyncio complains that nobody has looked at it
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await client.stop()
-    except Exception:  # noqa: BLE001 - stop() raises whatever the client's sender has died of
-        await client.client.close()

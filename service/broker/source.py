@@ -1,25 +1,26 @@
 """Reads the submissions as a member of the consumer group: fairly, without ever committing by itself.
 
-`consumer` pulls from it, pauses what it has enough of, and says what may be committed. Membership is kept by
-aiokafka's heartbeats in the background, through any outage of Kubernetes. When heartbeats or fetches go unanswered
-although the brokers are there, the client is replaced, which for the consumer is one more rebalance.
+`consumer` pulls from it, pauses what it has enough of, and says what may be committed. aiokafka keeps the membership
+with heartbeats in the background, through any outage of Kubernetes. When heartbeats or fetches go unanswered although
+the brokers are there, the client is replaced, which for the consumer is one more rebalance.
 """
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import TopicPartition
 
-from service.broker.connection import describe, until_connected
-from service.broker.errors import BrokerUnavailable
+from service.broker.connection import until_connected
+from service.broker.errors import BrokerUnavailable, describe
+from service.broker.fair_fetch import FairFetch
 from service.broker.log_reader import LogReader
 from service.broker.membership import Callback, Membership
-from service.broker.stalls import StallDetector, as_record, close
+from service.broker.patches import close
+from service.broker.stalls import StallDetector
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
 from service.submission.records import Record
 from service.telemetry.logs import log
@@ -28,7 +29,6 @@ from service.telemetry.metrics import Metrics
 REVOKE_SECONDS = 15.0
 """How much of the time for a rebalance (`membership`) the consumer gets for finishing and committing."""
 LAG_SECONDS = 5.0
-DRAIN_SECONDS = 0.5
 ERROR_SECONDS = 1.0
 """Pause before a client that fails is replaced, as the next one may fail alike."""
 
@@ -47,9 +47,8 @@ class SubmissionSource:
         self._membership: Membership | None = None
         self._on_assigned: Callback | None = None
         self._on_revoked: Callback | None = None
-        self._watch = StallDetector()
-        self._paused: set[int] = set()
-        self._generation = 0
+        self._stalls = StallDetector()
+        self._fetching = FairFetch(self._reader)
         self._committed: dict[int, int] = {}
         self._lag: dict[int, int] = {}
         self._lag_at = 0.0
@@ -82,102 +81,38 @@ class SubmissionSource:
             await asyncio.sleep(timeout)
             return {}
         client = membership.client
-        if self._deaf(client) or membership.lost():
-            await self._replace(client, "silent")
+        if self._stalled(client):
+            await self._replace(client, "fetches go unanswered")
+            return {}
+        if membership.lost():
+            await self._replace(client, "the group does not answer")
             return {}
         await self._measure_lag(client)
         try:
-            return await self._fetch_fairly(client, max_records, timeout)
+            return await self._fetching.fetch(client, max_records, timeout)
         except KafkaError as error:
             await asyncio.sleep(ERROR_SECONDS)
             await self._replace(client, describe(error))
             return {}
 
-    async def _fetch_fairly(
-        self, client: AIOKafkaConsumer, max_records: int, timeout: float
-    ) -> dict[int, list[Record]]:
-        batches: dict[int, list[Record]] = {}
-        try:
-            # cancelled only while it waits, so no record is lost; nor does a record that cannot be decoded lose those
-            # of other partitions, as it does from a getmany over several
-            async with asyncio.timeout(timeout):
-                first = await self._first(client)
-        except TimeoutError:
-            return {}
-        generation = self._generation  # a record belongs to the assignment of the moment it is returned
-        if first is not None:
-            batches[first.partition] = [as_record(first.topic, first.partition, first)]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_SECONDS):  # during a rebalance getmany would wait without end
-                for place in client.assignment():
-                    wanted = max_records - len(batches.get(place.partition, ()))
-                    more = await self._more(client, place, wanted, undecodable=first is None) if wanted else []
-                    if generation != self._generation:  # what came before was revoked: others read it again
-                        generation, batches = self._generation, {}
-                    batches.setdefault(place.partition, []).extend(more)
-        return {
-            partition: records for partition, records in batches.items() if records and generation == self._generation
-        }
-
-    @staticmethod
-    async def _first(client: AIOKafkaConsumer) -> Any:
-        """Wait for a record of any partition; None where it cannot be decoded, of whichever it was."""
-        try:
-            return await client.getone()
-        except UnicodeDecodeError:
-            return None
-
-    async def _more(
-        self, client: AIOKafkaConsumer, place: TopicPartition, wanted: int, *, undecodable: bool
-    ) -> list[Record]:
-        """Return up to `wanted` records of one partition that are there already.
-
-        Where the client gives none because it cannot decode them, they are those of one batch.
-        """
-        try:
-            messages = (await client.getmany(place, timeout_ms=0, max_records=wanted)).get(place, [])
-        except UnicodeDecodeError:
-            messages, undecodable = [], True
-        except KafkaError as error:
-            log.warning("fetch-failed", partition=place.partition, reason=describe(error))
-            return []
-        if undecodable and not messages and place.partition not in self._paused:
-            messages = await self._step_over(client, place)
-        return [as_record(place.topic, place.partition, message) for message in messages]
-
-    async def _step_over(self, client: AIOKafkaConsumer, place: TopicPartition) -> list[Any]:
-        """Read the batch at the client's position, if there is one, in its place."""
-        generation = self._generation
-        try:
-            position = await client.position(place)
-            batches, _ = await self._reader.batches(place.partition, position, 1)
-        except (KafkaError, BrokerUnavailable) as error:
-            log.warning("fetch-failed", partition=place.partition, reason=describe(error))
-            return []
-        messages, next_offset = next(batches, ([], position))
-        if generation != self._generation:
-            return []
-        client.seek(place, next_offset)
-        return [message for message in messages if message.offset >= position]
-
     def pause(self, partitions: Iterable[int]) -> None:
         """Fetch nothing more of these partitions; what was fetched ahead is fetched again later."""
-        self._paused.update(partitions)
+        self._fetching.paused.update(partitions)
         if self._membership is not None:
             self._membership.client.pause(*self._assigned(self._membership.client, partitions))
 
     def resume(self, partitions: Iterable[int]) -> None:
         """Fetch these partitions again."""
-        self._paused.difference_update(partitions)
+        self._fetching.paused.difference_update(partitions)
         if self._membership is not None:
             self._membership.client.resume(*self._assigned(self._membership.client, partitions))
 
     def _assigned(self, client: AIOKafkaConsumer, partitions: Iterable[int]) -> set[TopicPartition]:
         """Return those of the partitions that are ours: a rebalance may have been quicker than the caller."""
-        places: set[TopicPartition] = client.assignment()
-        return places & {TopicPartition(self._topic, partition) for partition in partitions}
+        assigned: set[TopicPartition] = client.assignment()
+        return assigned & {TopicPartition(self._topic, partition) for partition in partitions}
 
-    async def commit(self, positions: Mapping[int, int]) -> bool:
+    async def commit(self, offsets: Mapping[int, int]) -> bool:
         """Commit the offset of the next record to be read, by partition.
 
         False where a rebalance has taken a partition away, so that somebody else reads on from what was committed
@@ -185,16 +120,16 @@ class SubmissionSource:
         """
         if self._membership is None:
             return False
-        offsets = {TopicPartition(self._topic, partition): offset for partition, offset in positions.items()}
+        committed = {TopicPartition(self._topic, partition): offset for partition, offset in offsets.items()}
         try:
             async with asyncio.timeout(self._kafka.request_timeout_seconds):
-                await self._membership.client.commit(offsets)
+                await self._membership.client.commit(committed)
         except (CommitFailedError, IllegalStateError) as error:
-            log.info("commit-refused", partitions=sorted(positions), reason=describe(error))
+            log.info("commit-refused", partitions=sorted(offsets), reason=describe(error))
             return False
         except (KafkaError, TimeoutError) as error:
             raise BrokerUnavailable(describe(error)) from error
-        self._committed.update(positions)
+        self._committed.update(offsets)
         return True
 
     def confirmed(self) -> bool:
@@ -208,26 +143,24 @@ class SubmissionSource:
         """Return the number of records behind the end of the topic by partition, as of a few seconds ago."""
         return self._lag
 
-    # --- membership -------------------------------------------------------------------------------------------------
-
     async def _connect(self) -> Membership:
         return await Membership.of(self._kafka, self._settings)
 
     def _join(self, membership: Membership) -> None:
         self._membership = membership
-        self._watch = StallDetector()
+        self._stalls = StallDetector()
         membership.join(self._topic, self._assign, self._revoke)
 
     async def _assign(self, partitions: list[int]) -> None:
-        self._paused.clear()
+        self._fetching.paused.clear()
         self._committed.clear()
         self._lag = {}
         if self._on_assigned is not None:
             await self._on_assigned(partitions)
-        self.resume(set(partitions) - self._paused)  # they come paused, see `membership`
+        self.resume(set(partitions) - self._fetching.paused)  # they come paused, see `membership`
 
     async def _revoke(self, partitions: list[int]) -> None:
-        self._generation += 1
+        self._fetching.revoked()
         if not partitions or self._on_revoked is None:
             return
         try:
@@ -236,10 +169,10 @@ class SubmissionSource:
         except TimeoutError:
             log.error("revocation-too-slow", partitions=sorted(partitions), seconds=REVOKE_SECONDS)
 
-    def _deaf(self, client: AIOKafkaConsumer) -> bool:
-        """Tell whether the client gets no answers to its fetches any more."""
-        flowing = [place for place in client.assignment() if place.partition not in self._paused]
-        return self._watch.silent(client, flowing)
+    def _stalled(self, client: AIOKafkaConsumer) -> bool:
+        """Tell whether fetches of the client go unanswered for too long."""
+        flowing = [partition for partition in client.assignment() if partition.partition not in self._fetching.paused]
+        return self._stalls.stalled(client, flowing)
 
     async def _replace(self, client: AIOKafkaConsumer, reason: str) -> None:
         """Put a new client in the place of `client`, if the brokers answer it: in an outage the old one is as good."""
@@ -251,7 +184,7 @@ class SubmissionSource:
             return
         log.warning("kafka-client-replaced", client="submissions", reason=reason)
         self._rebuilds.inc()
-        await self._revoke([place.partition for place in client.assignment()])
+        await self._revoke([partition.partition for partition in client.assignment()])
         await close(client)
         self._join(successor)
 
@@ -259,10 +192,10 @@ class SubmissionSource:
         if time.monotonic() - self._lag_at < LAG_SECONDS:
             return
         self._lag_at = time.monotonic()
-        places = client.assignment()
+        assigned = client.assignment()
         with contextlib.suppress(TimeoutError, KafkaError):
             async with asyncio.timeout(1):
-                ends = await client.end_offsets(places) if places else {}
-                for place, end in ends.items():
-                    at = self._committed.get(place.partition)
-                    self._lag[place.partition] = end - (await client.position(place) if at is None else at)
+                ends = await client.end_offsets(assigned) if assigned else {}
+                for partition, end in ends.items():
+                    at = self._committed.get(partition.partition)
+                    self._lag[partition.partition] = end - (await client.position(partition) if at is None else at)

@@ -171,10 +171,10 @@ async def test_a_follower_sees_everything_from_the_moment_it_is_ready(outcomes: 
     assert sorted(follower.seen) == [(0, 1, b"a"), (0, 2, b"b"), (2, 0, b"c")]
 
 
-async def test_a_follower_that_has_gone_deaf_is_replaced_and_misses_nothing(
+async def test_a_follower_whose_fetches_stall_is_replaced_and_misses_nothing(
     outcomes: OutcomeLog, write: Callable, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stalls, "SILENCE_SECONDS", 1.5)
+    monkeypatch.setattr(stalls, "STALL_SECONDS", 1.5)
     clients = []
     connect = outcomes._at_positions
 

@@ -230,14 +230,14 @@ async def test_lag_is_counted_from_what_was_committed(
     assert member.source.lag() == {0: 6, 1: 0, 2: 0}
 
 
-async def test_a_client_that_has_gone_deaf_is_replaced_as_in_a_rebalance(
+async def test_a_client_whose_fetches_stall_is_replaced_as_in_a_rebalance(
     member_of: Callable[..., Member],
     stranger: AIOKafkaProducer,
     topics: TopicSettings,
     metrics: Metrics,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stalls, "SILENCE_SECONDS", 1.5)
+    monkeypatch.setattr(stalls, "STALL_SECONDS", 1.5)
     await fill(stranger, topics.submissions, 0, 10)
     member = await member_of().join()
     await member.fetch_until(lambda: len(member.offsets(0)) == 10)

@@ -1,0 +1,78 @@
+"""Changes how aiokafka connects and sends, for all clients of the process.
+
+Clients create their connections themselves, so that there is no instance to pass in: `install` replaces three methods
+of the classes.
+"""
+
+from contextvars import ContextVar
+from typing import Any
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from service.broker.errors import describe
+
+PROTOCOL_HINT = "does KAFKA_SECURITY_PROTOCOL fit this port?"
+
+upstream_send = AIOKafkaConnection.send
+upstream_connect = AIOKafkaConnection.connect
+upstream_bootstrap = AIOKafkaClient.bootstrap
+
+_failures: ContextVar[dict[str, str]] = ContextVar("failures")
+"""Why the last try to connect to a broker failed, by its address."""
+
+
+def install() -> None:
+    """Replace the methods; doing it again changes nothing."""
+    AIOKafkaConnection.send = _send
+    AIOKafkaConnection.connect = _connect
+    AIOKafkaClient.bootstrap = _bootstrap
+
+
+def _send(connection: AIOKafkaConnection, *request: Any, **options: Any) -> Any:
+    """Send a request, or raise KafkaConnectionError where the connection is lost (aiokafka #1038).
+
+    uvloop raises RuntimeError for a write to a lost connection. aiokafka expects OSError and reconnects after it; the
+    RuntimeError ends whichever of its tasks has sent the request.
+    """
+    try:
+        return upstream_send(connection, *request, **options)
+    except KafkaError:  # is a RuntimeError too
+        raise
+    except RuntimeError as error:
+        connection.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(describe(error)) from error
+
+
+async def _connect(connection: AIOKafkaConnection) -> Any:
+    """Connect and log in, and note why that failed, for `_bootstrap`."""
+    try:
+        return await upstream_connect(connection)
+    except (OSError, KafkaError) as error:
+        _failures.get({})[f"{connection.host}:{connection.port}"] = _reason(error)
+        raise
+
+
+async def _bootstrap(client: AIOKafkaClient) -> None:
+    """Find the brokers, or raise KafkaConnectionError with the reason of each.
+
+    aiokafka logs the reasons and raises an error that has only the addresses. No upstream issue.
+    """
+    failures: dict[str, str] = {}
+    token = _failures.set(failures)
+    try:
+        await upstream_bootstrap(client)
+    except KafkaConnectionError as error:
+        reasons = [f"{broker}: {reason}" for broker, reason in failures.items()]
+        raise KafkaConnectionError("; ".join(reasons) or f"no answer: {PROTOCOL_HINT}") from error
+    finally:
+        _failures.reset(token)
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a broker could not be connected to; of a connection that the broker closed aiokafka says just that."""
+    cause = error.__cause__ or error
+    if isinstance(cause, EOFError | ConnectionResetError):
+        return f"the broker closed the connection; if it always does, {PROTOCOL_HINT}"
+    return describe(cause)

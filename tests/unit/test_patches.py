@@ -1,0 +1,209 @@
+"""What is patched into aiokafka, and whether upstream still needs it.
+
+Each `test_upstream_...` fails once aiokafka does by itself what a patch does: then the patch and that test go.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, ProducerClosed
+from aiokafka.producer.message_accumulator import MessageAccumulator
+from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy
+from aiokafka.structs import TopicPartition
+
+import service.broker
+from service.broker import patches
+from service.broker.patches import connections, producers
+
+
+def test_aiokafka_is_a_version_whose_private_parts_are_known():
+    """After raising the bound in pyproject.toml: compare what `service.broker.patches` uses, then raise it here."""
+    assert tuple(map(int, version("aiokafka").split(".")[:2])) < (0, 15)
+
+
+def test_nothing_else_touches_private_parts():
+    broker = Path(service.broker.__file__).parent
+    private = re.compile(r"noqa: SLF|from aiokafka\S* import .*\b_[A-Za-z]")
+    found = {
+        f"{path.relative_to(broker)}: {line.strip()}"
+        for path in broker.rglob("*.py")
+        if "patches" not in path.parts
+        for line in path.read_text().splitlines()
+        if private.search(line)
+    }
+    assert found == set()
+
+
+# --- connections -----------------------------------------------------------------------------------------------------
+
+
+class LostTransport:
+    """A writer as uvloop leaves it when the connection is lost."""
+
+    def write(self, _data: bytes) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    def close(self) -> None:
+        pass
+
+
+def lost_connection() -> AIOKafkaConnection:
+    connection = AIOKafkaConnection("127.0.0.1", 1)
+    connection._writer, connection._reader = LostTransport(), asyncio.StreamReader()
+    connection._read_task = asyncio.create_task(asyncio.sleep(0))
+    connection._versions = {MetadataRequest.API_KEY: (0, 1)}
+    return connection
+
+
+async def test_a_write_to_a_lost_connection_is_a_connection_error():
+    connection = lost_connection()
+    with pytest.raises(KafkaConnectionError, match="the handler is closed"):
+        await connection.send(MetadataRequest([]))
+    assert not connection.connected()
+
+
+async def test_what_aiokafka_itself_raises_for_a_request_stays_as_it_is():
+    connection = lost_connection()
+    connection._versions = {}
+    with pytest.raises(IncompatibleBrokerVersion):
+        await connection.send(MetadataRequest([]))
+    assert connection.connected()
+    connection.close()
+
+
+async def test_upstream_raises_what_uvloop_raises():
+    """aiokafka #1038."""
+    connection = lost_connection()
+    with pytest.raises(RuntimeError, match="the handler is closed"):
+        await connections.upstream_send(connection, MetadataRequest([]))
+    connection.close()
+
+
+async def test_brokers_that_cannot_be_reached_are_named_with_the_reason():
+    client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1,127.0.0.1:2")
+    with pytest.raises(KafkaConnectionError) as failed:
+        await client.bootstrap()
+    reasons = sorted(str(failed.value).removeprefix("KafkaConnectionError: ").split("; "))
+    refused = "Connect call failed ('127.0.0.1', {port})"
+    assert [reason.partition(": [Errno 111] ")[2] for reason in reasons] == [refused.format(port=p) for p in (1, 2)]
+
+
+async def test_upstream_keeps_the_reason_to_itself():
+    client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
+    with pytest.raises(KafkaConnectionError) as failed:
+        await connections.upstream_bootstrap(client)
+    assert "refused" not in str(failed.value)
+    assert "failed" not in str(failed.value)
+
+
+# --- consumers -------------------------------------------------------------------------------------------------------
+
+
+async def test_upstream_has_no_public_way_to_see_a_heartbeat_answered():
+    public = [name for name in (*dir(AIOKafkaConsumer), *dir(GroupCoordinator)) if not name.startswith("_")]
+    assert [name for name in public if "heartbeat" in name.lower()] == []
+
+
+class Stopping:
+    """A consumer of aiokafka whose `stop` ends as the test says."""
+
+    def __init__(self, stop: Callable[[], Any]) -> None:
+        self.stop = stop
+        self.closed = False
+        self._client = self
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def stumble() -> None:
+    raise asyncio.CancelledError
+
+
+async def fail() -> None:
+    raise KeyError("whatever")
+
+
+async def hang() -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("stop", [stumble, fail, hang])
+async def test_a_consumer_is_disconnected_however_its_stop_ends(stop, monkeypatch):
+    monkeypatch.setattr("service.broker.patches.consumers.STOP_SECONDS", 0.01)
+    consumer = Stopping(stop)
+    await patches.close(consumer)
+    assert consumer.closed
+
+
+# --- producers -------------------------------------------------------------------------------------------------------
+
+
+async def a_queue_with_a_record() -> tuple[MessageAccumulator, asyncio.Future[Any]]:
+    cluster = SimpleNamespace(leader_for_partition=lambda _: None)
+    queue = MessageAccumulator(cluster, 1000, 0, 10)
+    return queue, await queue.add_message(TopicPartition("t", 0), b"k", b"v", timeout=1)
+
+
+async def test_a_queue_is_given_up_and_who_waits_for_a_record_is_told():
+    queue, written = await a_queue_with_a_record()
+    producer = SimpleNamespace(_message_accumulator=queue, stop=queue.close)
+    await producers.discard(producer)
+    with pytest.raises(ProducerClosed):
+        await written
+
+
+async def test_upstream_waits_for_its_queue_without_end():
+    """aiokafka #1101."""
+    queue, written = await a_queue_with_a_record()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await queue.close()
+    written.cancel()
+
+
+async def test_a_producer_whose_sender_has_failed_is_disconnected_all_the_same():
+    """Seen when the broker restarts: aiokafka 0.14 re-raises a KeyError of `reenqueue` from `stop`."""
+    queue, written = await a_queue_with_a_record()
+    producer = Stopping(fail)
+    producer._message_accumulator, producer.client = queue, producer
+    await producers.discard(producer)
+    assert producer.closed
+    with pytest.raises(ProducerClosed):
+        await written
+
+
+# --- batches ---------------------------------------------------------------------------------------------------------
+
+
+def a_batch_with_a_header_name_that_is_no_text() -> bytes:
+    class Name(str):
+        __slots__ = ()
+
+        def encode(self, *_: Any) -> bytes:
+            return b"\xff\xfe"
+
+    batch = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 1000)
+    batch.append(0, 0, b"k", b"v", [(Name("h"), b"x")])
+    return bytes(batch.build())
+
+
+def test_a_header_name_that_is_no_text_gets_replacement_characters():
+    (record,) = patches.LenientBatch(a_batch_with_a_header_name_that_is_no_text())
+    assert record.headers == [("\ufffd\ufffd", b"x")]
+
+
+def test_upstream_does_not_decode_a_header_name_that_is_no_text():
+    with pytest.raises(UnicodeDecodeError):
+        list(DefaultRecordBatch(a_batch_with_a_header_name_that_is_no_text()))
