@@ -276,7 +276,7 @@ async def test_a_client_whose_fetch_waits_to_be_tried_again_is_closed_all_the_sa
     assert [conn for conn in client._client._conns.values() if conn.connected()] == []
 
 
-async def test_membership_is_fresh_only_while_the_group_confirms_it(
+async def test_membership_is_confirmed_only_while_the_group_confirms_it(
     member_of: Callable[..., Member], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     member = member_of()
