@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from service.errors import Fault
+from service.errors import MAX_FAULTS, Fault
 from service.spec import command_line, container, image_reference, lifecycle, mounts, names, network, resources
 from service.spec.faults import faults_of, invalid
-from service.spec.fields import AtMost, Boolean, Entries, Parameters, String, one_of, whole_number
+from service.spec.fields import AtMost, Boolean, Entries, Parameters, String, one_of, too_many, whole_number
 from service.spec.limits import Limits
 from service.spec.mounts import MountTarget, VolumeClaim, VolumeEntry
 from service.spec.network import Port, ServiceType
@@ -132,19 +132,24 @@ def validate(document: dict[str, Any], limits: Limits) -> JobSubmission:
 
     Raises InvalidSubmission with every fault of the document, or the first `MAX_FAULTS` of them.
     """
-    misplaced = [Fault(field_path((name,)), _misplaced(name)) for name in document if name != "job"]
+    others = [name for name in document if name != "job"]
+    faults = [Fault(field_path((name,)), _misplaced(name)) for name in others[:MAX_FAULTS]]
+    hidden = len(others[MAX_FAULTS:])
     if "job" not in document:
-        raise invalid([Fault("job", 'is required: the parameters go into {"job": {...}}'), *misplaced])
+        raise invalid([Fault("job", 'is required: the parameters go into {"job": {...}}'), *faults], hidden)
     job = document["job"]
-    if isinstance(job, dict) and "volume" in job and "volumes" in job:
-        misplaced.append(Fault("job.volumes", "is another spelling of volume; give one of the two"))
+    if isinstance(job, dict):
+        if len(job) > max(limits.entries, len(PARAMETERS)):
+            raise invalid([Fault("job", too_many(len(job), limits.entries, "entries")), *faults], hidden)
+        if "volume" in job and "volumes" in job:
+            faults.append(Fault("job.volumes", "is another spelling of volume; give one of the two"))
     try:
         submission = JobSubmission.model_validate(job, context=limits)
     except ValidationError as error:
-        faults, hidden = faults_of(error, JobSubmission, "job")
-        raise invalid([*faults, *misplaced], hidden) from None
-    if misplaced:
-        raise invalid(misplaced)
+        found, more = faults_of(error, JobSubmission, "job")
+        raise invalid([*found, *faults], more + hidden) from None
+    if faults:
+        raise invalid(faults, hidden)
     return submission
 
 

@@ -9,7 +9,9 @@ _HEAD = """# Parameters
 What a request may say: `{"job": {<parameters>}}`. This page is generated: `job-submission parameters > docs/parameters.md`.
 
 JSON types are strict: a number or boolean in quotes is an error, `true` is no number. An unknown parameter is an error
-that names the nearest known one. All faults of a request are answered together, at most 100 of them.
+that names the nearest known one. All faults of a request are answered together, at most 100 of them. A body has at most
+64 levels and 8,192 values (not counting what stands in strings); how many entries an array or object may have, and how
+large some numbers may be, are settings (`SUBMISSION_MAX_*`, [settings](settings.md)).
 """
 
 _MEMBERS_HEAD = """

@@ -10,6 +10,9 @@ from service.errors import MAX_FAULTS, Fault, InvalidSubmission
 from service.spec.fields import Parameters
 from service.spec.strict_json import Location, field_path
 
+_LONGEST_TYPO: Final = 40
+"""Longest name that is taken for a misspelt one: comparing takes time with its length."""
+
 _SENTENCES: Final = {
     "missing": "is required",
     "tuple_type": "must be an array",
@@ -55,7 +58,7 @@ def _unknown(location: Location, model: type[Parameters]) -> str:
     if name in model.refused:
         return model.refused[name]
     known = {_letters(name): name for name, _, _ in model.members()}
-    nearest = get_close_matches(_letters(name), known, n=1)
+    nearest = get_close_matches(_letters(name), known, n=1) if len(name) <= _LONGEST_TYPO else []
     return f"is not a parameter; did you mean {known[nearest[0]]}?" if nearest else "is not a parameter; remove it"
 
 

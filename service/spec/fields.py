@@ -43,6 +43,11 @@ class Rule(Generic[T]):
         return dict(self.schema)
 
 
+def too_many(given: int, most: int, limit: str) -> str:
+    """Return the sentence about an array or object with more entries than its `limit` allows."""
+    return f"must have at most {most} entries (SUBMISSION_MAX_{limit.upper()}), not {given}"
+
+
 @dataclass(frozen=True, slots=True)
 class Entries:
     """Bounds an array or object by its number of entries before any of them is looked at."""
@@ -58,9 +63,7 @@ class Entries:
     def _bounded(self, value: Any, info: ValidationInfo) -> Any:
         most = getattr(limits_of(info), self.limit)
         if isinstance(value, list | dict) and len(value) > most:
-            raise ValueError(
-                f"must have at most {most} entries (SUBMISSION_MAX_{self.limit.upper()}), not {len(value)}"
-            )
+            raise ValueError(too_many(len(value), most, self.limit))
         return value
 
 

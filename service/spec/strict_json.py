@@ -1,7 +1,7 @@
 """JSON bytes to a document, strictly: the first look at a request, before any parameter is known.
 
-Python and JSON leave doors open that this closes: names given twice, nesting without end, NUL characters. What gets
-through can be written back as JSON, always, which is what the fingerprint of a request relies on.
+JSON and its readers in Python allow what this refuses: names given twice, nesting and values without end, NUL
+characters. What gets through can be written back as JSON, always, which is what the fingerprint of a request relies on.
 """
 
 import itertools
@@ -18,9 +18,17 @@ from service.errors import MAX_FAULTS, Fault, InvalidSubmission
 MAX_DEPTH: Final = 64
 """Deepest nesting of objects and arrays; a documented request has 4."""
 
-_LONGEST_NAME = 80  # of a stranger's name within a path, in characters
+MAX_VALUES: Final = 8192
+"""Most values in one document: what takes time with their number is not begun above it.
+
+It belongs to what a fingerprint is made of, so it must not fall: a request that was taken before has to be the same
+request after an upgrade.
+"""
+
+_LONGEST_NAME = 80  # of a name that is not ours within a path, in characters
 _LONGEST_PATH = 300
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # or the rest, where its end is missing: so linear
 
 Location = tuple[str | int, ...]
 
@@ -50,7 +58,8 @@ def read_document(body: bytes) -> dict[str, Any]:
     """Return the JSON object that `body` holds.
 
     Raises InvalidSubmission, and nothing else, for any other bytes: no UTF-8, no JSON (RFC 8259), no object, names
-    given twice, more than `MAX_DEPTH` levels, NUL characters (which no field of Kubernetes can carry to a process).
+    given twice, more than `MAX_VALUES` values or `MAX_DEPTH` levels, NUL characters (which no field of Kubernetes can
+    carry to a process).
     """
     try:
         text = body.decode("utf-8")
@@ -58,6 +67,8 @@ def read_document(body: bytes) -> dict[str, Any]:
         raise _refused(f"The body must be UTF-8: byte {error.start + 1} is none") from error
     if not text.strip():
         raise _refused("The body is empty")
+    if _separators(text) > MAX_VALUES and _separators(_without_strings(text)) > MAX_VALUES:
+        raise _refused(f"The body must hold at most {MAX_VALUES} values")
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -88,37 +99,47 @@ def _too_deep(document: dict[str, Any]) -> bool:
     return bool(level)
 
 
-def _names_differ(text: str, document: dict[str, Any]) -> bool:
-    """Tell, at a glance, that no name is given twice; False where only a second reading can tell.
+def _separators(text: str) -> int:
+    """Count what begins or separates values: as many as there are values, or a few more."""
+    return text.count(",") + text.count("[") + text.count("{")
 
-    The members that orjson has dropped took their colons with them. Escapes may hide colons from this count.
-    """
-    return "\\u" not in text and text.count(":") == orjson.dumps(document).count(b":")
+
+def _without_strings(text: str) -> str:
+    return _STRING.sub("", text)
+
+
+def _repeats_names(text: str, document: dict[str, Any]) -> bool:
+    """Tell whether an object has a name twice: orjson keeps the last, so that a colon is missing when written back."""
+    written = orjson.dumps(document)
+    if "\\u" not in text and text.count(":") == written.count(b":"):
+        return False  # nothing hides a colon, so strings may be counted along
+    return _without_strings(text).count(":") != _without_strings(written.decode()).count(":")
 
 
 def _ambiguities(text: str, document: dict[str, Any]) -> Iterator[Fault]:
-    if not _names_differ(text, document):
+    if _repeats_names(text, document):
         yield from _repeated_names(text)
     if "\\u0000" in text:
         yield from _nul_characters(document)
 
 
 def _repeated_names(text: str) -> Iterator[Fault]:
-    """Read again, with the standard library: orjson keeps the last of equal names and says nothing."""
+    """Read again, with the standard library, which hands over equal names."""
     found: list[_Ambiguous] = []
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         unique = dict(pairs)
-        if len(unique) == len(pairs):
+        if len(unique) == len(pairs) or len(found) > MAX_FAULTS:
             return unique
         ambiguous = _Ambiguous(unique)
-        ambiguous.repeated = tuple(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+        names = Counter(name for name, _ in pairs)
+        ambiguous.repeated = tuple(itertools.islice((n for n, times in names.items() if times > 1), MAX_FAULTS + 1))
         found.append(ambiguous)
         return ambiguous
 
     # integers as floats: int() refuses thousands of digits, and the values do not matter here
     document = json.JSONDecoder(object_pairs_hook=members, parse_int=float).decode(text)
-    for location, value in _values(document) if found else ():
+    for location, value in _values(document):
         if isinstance(value, _Ambiguous):
             for name in value.repeated:
                 yield Fault(field_path((*location, name)), "is given more than once; give it once")
@@ -130,12 +151,18 @@ def _nul_characters(document: dict[str, Any]) -> Iterator[Fault]:
             yield Fault(field_path(location), "must have no NUL character (\\u0000)")
 
 
-def _values(value: Any, location: Location = ()) -> Iterator[tuple[Location, Any]]:
-    """Yield every value within `value` and its place; at most `MAX_DEPTH` deep."""
-    yield location, value
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _values(inner, (*location, name))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _values(inner, (*location, index))
+def _values(document: dict[str, Any]) -> Iterator[tuple[list[str | int], Any]]:
+    """Yield every value of a document and its place, in the order of the text; the place is one list that changes."""
+    yield [], document
+    place: list[str | int] = [""]
+    left: list[Iterator[tuple[str | int, Any]]] = [iter(document.items())]
+    while left:
+        for place[-1], value in left[-1]:
+            yield place, value
+            if isinstance(value, dict | list):
+                left.append(iter(value.items()) if isinstance(value, dict) else enumerate(value))
+                place.append("")
+                break
+        else:
+            left.pop()
+            place.pop()
