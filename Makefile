@@ -60,6 +60,10 @@ docs: .venv/dev.stamp ## write the generated pages anew
 	@for page in $(PAGES); do $(BIN)/job-submission $$page > docs/$$page.md; done
 	@$(BIN)/python -m deploy.generate
 
+.PHONY: pictures
+pictures: .venv/dev.stamp .venv/pictures.stamp ## draw the dashboard's picture anew from a real run, some three minutes
+	@$(BIN)/python -m tests.chart.panels
+
 .PHONY: format
 format: .venv/dev.stamp ## format the code
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .

@@ -10,3 +10,4 @@ compile --group pyproject.toml:cluster -o requirements/cluster.txt
 # what the image's build needs to install the package itself
 echo flit_core | compile -c requirements/dev.txt - -o requirements/build.txt
 compile -c requirements/dev.txt --group mutation pyproject.toml -o requirements/mutation.txt
+compile -c requirements/dev.txt --group pyproject.toml:pictures -o requirements/pictures.txt

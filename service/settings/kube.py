@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.manifests.profiles import PROFILES, Profile
 from service.settings.types import Names, Positive, Seconds
@@ -18,7 +18,9 @@ def _profile(value: object) -> Profile:
     return profile
 
 
-SchedulerProfile = Annotated[Profile, Rule("one of the profiles", {"type": "string", "enum": list(PROFILES)}, _profile)]
+SchedulerProfile = Annotated[
+    Profile, NoDecode, Rule("one of the profiles", {"type": "string", "enum": list(PROFILES)}, _profile)
+]
 """A profile, written as its name."""
 
 

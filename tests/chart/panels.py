@@ -1,6 +1,6 @@
-"""Draws docs/dashboard.svg: each panel of the dashboard as a real Prometheus answers its queries after a real run.
+"""Draws docs/dashboard.png: each panel of the dashboard as a real Prometheus answers its queries after a real run.
 
-`python -m tests.chart.panels` installs the chart on a local control plane, submits for about two minutes (with an
+`make pictures` installs the chart on a local control plane, submits for about two minutes (with an
 outage of the API server, duplicates and refusals in it), and asks what Grafana would ask.
 """
 
@@ -11,9 +11,11 @@ import sys
 import tempfile
 import threading
 import time
-from html import escape
 from pathlib import Path
 from typing import Any
+
+from matplotlib import pyplot
+from matplotlib.axes import Axes
 
 from devstack.controlplane import control_plane
 from devstack.kafka import LocalKafka
@@ -21,10 +23,7 @@ from tests.chart.helm import CHART, Helm
 from tests.chart.run import Run, running
 from tests.chart.submissions import submit_all
 
-OUTPUT = Path(__file__).parents[2] / "docs" / "dashboard.svg"
-WIDTH, HEIGHT, PLOT_LEFT, PLOT_TOP = 420, 170, 52, 26
-PLOT_WIDTH, PLOT_HEIGHT = WIDTH - PLOT_LEFT - 12, HEIGHT - PLOT_TOP - 44
-COLOURS = ("#3274d9", "#e0752d", "#56a64b", "#a352cc", "#e02f44", "#e5ac0e", "#1f9e9e", "#8f6b4a")
+OUTPUT = Path(__file__).parents[2] / "docs" / "dashboard.png"
 SECONDS = 60
 
 Series = list[tuple[str, list[tuple[float, float]]]]
@@ -64,28 +63,15 @@ def series_of(run: Run, panel: dict[str, Any], start: float, end: float) -> Seri
     return found
 
 
-def drawn(panel: dict[str, Any], series: Series, start: float, end: float) -> str:
-    top = max((value for _, points in series for _, value in points), default=0) or 1
-    parts = [f'<text x="8" y="16" font-weight="bold">{escape(panel["title"])}</text>']
-    for share in (0, 0.5, 1):
-        y = PLOT_TOP + PLOT_HEIGHT * (1 - share)
-        parts.append(f'<line x1="{PLOT_LEFT}" x2="{PLOT_LEFT + PLOT_WIDTH}" y1="{y:.0f}" y2="{y:.0f}" stroke="#ddd"/>')
-        parts.append(f'<text x="{PLOT_LEFT - 5}" y="{y + 4:.0f}" text-anchor="end">{top * share:.3g}</text>')
-    x = PLOT_LEFT
-    for number, (legend, points) in enumerate(series[:8]):
-        colour = COLOURS[number]
-        places = (
-            (PLOT_LEFT + PLOT_WIDTH * (at - start) / (end - start), PLOT_TOP + PLOT_HEIGHT * (1 - value / top))
-            for at, value in points[:: max(1, len(points) // 120)]
-        )
-        path = " ".join(f"{right:.0f},{down:.0f}" for right, down in places)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
-        if x < WIDTH - 60:
-            parts.append(f'<text x="{x}" y="{HEIGHT - 24}" fill="{colour}">{escape(legend)}</text>')
-            x += 7 * len(legend) + 12
-    unit = panel["fieldConfig"]["defaults"]["unit"]
-    parts.append(f'<text x="8" y="{HEIGHT - 8}" fill="#777">{unit}, {end - start:.0f} s</text>')
-    return "".join(parts)
+def draw(axes: Axes, panel: dict[str, Any], series: Series, start: float) -> None:
+    for legend, points in series:
+        axes.plot([at - start for at, _ in points], [value for _, value in points], linewidth=1, label=legend)
+    axes.set_title(panel["title"], loc="left", fontweight="bold")
+    axes.set_ylabel(panel["fieldConfig"]["defaults"]["unit"])
+    axes.set_ylim(bottom=0)
+    axes.grid(visible=True, alpha=0.3)
+    if series:
+        axes.legend(loc="upper left", ncols=2, framealpha=0.7)
 
 
 def main() -> None:
@@ -100,17 +86,15 @@ def main() -> None:
         submit_all(run)
         load(run, SECONDS / 2)
         start, end = run.started, time.time()
-        rows = (len(panels) + 1) // 2
-        drawing = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * WIDTH}" height="{rows * HEIGHT}">',
-            "<style>text { font: 11px sans-serif }</style>",
-            '<rect width="100%" height="100%" fill="white"/>',
-        ]
-        for number, panel in enumerate(panels):
-            place = f"translate({number % 2 * WIDTH},{number // 2 * HEIGHT})"
-            picture = drawn(panel, series_of(run, panel, start, end), start, end)
-            drawing.append(f'<g transform="{place}">{picture}</g>')
-    OUTPUT.write_text("\n".join([*drawing, "</svg>"]) + "\n")
+        measured = [(panel, series_of(run, panel, start, end)) for panel in panels]
+    pyplot.rcParams["font.size"] = 7
+    figure, axes = pyplot.subplots((len(panels) + 1) // 2, 2, figsize=(10, 2.2 * len(panels) / 2), layout="constrained")
+    for place, (panel, series) in zip(axes.flat, measured, strict=False):
+        draw(place, panel, series, start)
+    for place in axes.flat[len(panels) :]:
+        place.remove()
+    figure.supxlabel("seconds")
+    figure.savefig(OUTPUT)
     sys.stdout.write(f"{OUTPUT}: {OUTPUT.stat().st_size} bytes\n")
 
 

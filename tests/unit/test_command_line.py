@@ -9,6 +9,7 @@ import pytest
 
 from devstack.service import ServiceProcess
 from service.__main__ import PAGES, ROLES, main
+from service.manifests.profiles import PROFILES
 from service.settings import FaultySettings, groups, read_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -100,6 +101,12 @@ def test_namespace_template(monkeypatch, template, good):
     else:
         with pytest.raises(FaultySettings):
             read_settings()
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_scheduler_profile_is_set_by_its_name(monkeypatch, name):
+    monkeypatch.setenv("KUBE_SCHEDULER_PROFILE", name)
+    assert read_settings().kube.scheduler_profile is PROFILES[name]
 
 
 def test_reply_topics_are_a_list(monkeypatch):
