@@ -11,8 +11,6 @@ TAKEN = [
     "environment, one long value of dollars",
     "volume, long paths",
     "command, operators",
-    "a long image",
-    "a long image of separators",
     "a long path",
 ]
 """The bodies with nothing wrong in them."""

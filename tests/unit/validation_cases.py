@@ -294,7 +294,9 @@ FAULTY: dict[str, list[tuple[dict[str, Any], dict[str, str]]]] = {
     ],
     "interactive": no_switch("interactive"),
     "image": [
-        *each("image", IMAGE, "", " ", "a b", " a", "a ", "a\n", "a\tb", "\0", "a\u00a0b"),
+        *each(
+            "image", IMAGE, "", " ", "a b", " a", "a ", "a\n", "a\tb", "\0", "a\u00a0b"
+        ),  # the rest: test_image_reference
         *each("image", STRING, *NO_STRING),
     ],
     "command": [
