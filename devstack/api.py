@@ -29,7 +29,7 @@ class AdminApi:
     client_certificate: tuple[Path, Path] | None = None
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
-        """One request; the decoded answer (None where it is not JSON).
+        """One request; the decoded answer (None where it is not JSON). A PATCH is a JSON merge patch (RFC 7396).
 
         Raises:
             urllib.error.HTTPError: the server answered a status of 400 or above.
@@ -41,7 +41,7 @@ class AdminApi:
         request = urllib.request.Request(  # noqa: S310 - the address is our own
             self.url + path,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"},
             method=method,
         )
         if self.token:

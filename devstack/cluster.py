@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from devstack.api import AdminApi
 from devstack.controlplane import control_plane
@@ -32,6 +32,7 @@ class LocalCluster:
         data_dir: the folder of its data, keys and logs; made if it is missing.
         controllers: whether controllers, scheduler and nodes run too.
         audit_log: where the API server writes a JSON line for each request (level Metadata); by default nowhere.
+        node_socket: the `api_server_socket` of a real node (`devstack.node`), which then takes the fake nodes' place.
         say: where progress is reported.
     """
 
@@ -41,11 +42,13 @@ class LocalCluster:
         *,
         controllers: bool = False,
         audit_log: Path | None = None,
+        node_socket: Path | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         self._dir = data_dir
         self._controllers = controllers
         self._audit_log = audit_log
+        self._node_socket = node_socket
         self._say = say
         self._port, self._etcd_port, self._peer_port = free_port(), free_port(), free_port()
         self._api_server: Process | None = None
@@ -76,7 +79,8 @@ class LocalCluster:
             self.kubeconfig.write_text(self.api.kubeconfig())
             if self._controllers:
                 self._others += self._start_controllers()
-                add_nodes(self.api)
+                if not self._node_socket:
+                    add_nodes(self.api)
         except BaseException:
             self.stop()
             raise
@@ -130,6 +134,7 @@ class LocalCluster:
             "tokens.csv": f"{self.api.token},admin,admin,system:masters\n",
             "service-accounts.key": _ec_private_key(),
             "audit-policy.json": json.dumps(_AUDIT_POLICY),
+            "egress.json": json.dumps(_egress_to(self._node_socket)),
         }
         for name, text in files.items():
             (self._dir / name).write_text(text)
@@ -172,6 +177,8 @@ class LocalCluster:
                 f"--audit-policy-file={self._dir / 'audit-policy.json'}",
                 "--audit-log-mode=blocking",  # a request's line is there when its answer is
             ]
+        if self._node_socket:
+            command.append(f"--egress-selector-config-file={self._dir / 'egress.json'}")
         return command
 
     def _start_controllers(self) -> list[Process]:
@@ -184,15 +191,17 @@ class LocalCluster:
                 "--controllers=*,-kube-apiserver-serving-clustertrustbundle-publisher-controller",
                 f"--service-account-private-key-file={self._dir / 'service-accounts.key'}",
                 f"--root-ca-file={self.api.ca_file}",
+                "--enable-hostpath-provisioner",  # for storage classes of the provisioner kubernetes.io/host-path
             ],
             "kube-scheduler": common,
-            "kwok": [
+        }
+        if not self._node_socket:
+            commands["kwok"] = [
                 login,
                 f"--config={self._bin.parent / 'stages.yaml'}",
                 f"--manage-nodes-with-annotation-selector={_FAKE_NODE}=fake",
                 "--node-lease-duration-seconds=40",
-            ],
-        }
+            ]
         return [
             Process(name, [str(self._bin / name), *arguments], self._dir / f"{name}.log")
             for name, arguments in commands.items()
@@ -210,6 +219,19 @@ def add_nodes(api: AdminApi) -> None:
         }
         status = {"capacity": _NODE_RESOURCES, "allocatable": _NODE_RESOURCES}
         api.ensure("/api/v1/nodes", {"metadata": metadata, "status": status})
+
+
+def _egress_to(socket: Path | None) -> dict[str, Any]:
+    """How the API server reaches kubelets and pods: by asking with CONNECT at a Unix socket.
+
+    https://kubernetes.io/docs/tasks/extend-kubernetes/setup-konnectivity/
+    """
+    connection = {"proxyProtocol": "HTTPConnect", "transport": {"uds": {"udsName": str(socket)}}}
+    return {
+        "apiVersion": "apiserver.k8s.io/v1beta1",
+        "kind": "EgressSelectorConfiguration",
+        "egressSelections": [{"name": "cluster", "connection": connection}],
+    }
 
 
 def _ec_private_key() -> str:
