@@ -134,8 +134,9 @@ class LocalCluster:
             "tokens.csv": f"{self.api.token},admin,admin,system:masters\n",
             "service-accounts.key": _ec_private_key(),
             "audit-policy.json": json.dumps(_AUDIT_POLICY),
-            "egress.json": json.dumps(_egress_to(self._node_socket)),
         }
+        if self._node_socket:
+            files["egress.json"] = json.dumps(_egress_to(self._node_socket))
         for name, text in files.items():
             (self._dir / name).write_text(text)
             (self._dir / name).chmod(0o600)
@@ -221,7 +222,7 @@ def add_nodes(api: AdminApi) -> None:
         api.ensure("/api/v1/nodes", {"metadata": metadata, "status": status})
 
 
-def _egress_to(socket: Path | None) -> dict[str, Any]:
+def _egress_to(socket: Path) -> dict[str, Any]:
     """How the API server reaches kubelets and pods: by asking with CONNECT at a Unix socket.
 
     https://kubernetes.io/docs/tasks/extend-kubernetes/setup-konnectivity/

@@ -23,8 +23,8 @@ _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 # a shell and what a script of a few lines uses
 PROGRAMS = (
-    *("sh", "cat", "date", "df", "echo", "env", "head", "id", "ls", "mkdir", "nproc", "pwd", "readlink"),
-    *("seq", "sleep", "sort", "stat", "tail", "touch", "tr", "tty", "uname", "wc"),
+    *("sh", "cat", "cp", "date", "df", "echo", "env", "head", "id", "ls", "mkdir", "mv", "nproc", "pwd", "readlink"),
+    *("rm", "rmdir", "seq", "sleep", "sort", "stat", "tail", "touch", "tr", "tty", "uname", "wc"),
 )
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",

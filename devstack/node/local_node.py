@@ -60,6 +60,13 @@ class LocalNode:
         return self._folder / "api.sock"
 
     @property
+    def pid(self) -> int:
+        """Process 1 of the node, as the machine numbers it: its namespaces and files are below `/proc/<pid>`."""
+        outside = self._process.pid if self._process else 0
+        (inside,) = Path(f"/proc/{outside}/task/{outside}/children").read_text().split()
+        return int(inside)
+
+    @property
     def _registry(self) -> Path:
         return self._folder / "registry"
 

@@ -82,7 +82,7 @@ def _kubelet_command(settings: NodeSettings) -> list[str]:
     runtime = containerd.socket(_RUN / "containerd")
     (folder / "config.json").write_text(json.dumps(kubelet.configuration(folder, dns=DNS, runtime=runtime)))
     api = AdminApi(settings.api_url, settings.token, Path(settings.ca_file))
-    (folder / "kubeconfig").write_text(api.kubeconfig("node"))
+    (folder / "kubeconfig").write_text(api.kubeconfig())
     return [
         settings.kubelet,
         f"--config={folder / 'config.json'}",
