@@ -15,8 +15,8 @@ help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .PHONY: run
-run: .venv/run.stamp ## start Kafka, a Kubernetes API, ingress and consumer (KUBE_CONTEXT=name: that cluster)
-	@trap : INT; KUBE_CONTEXT='$(KUBE_CONTEXT)' $(BIN)/python -m devstack run || test $$? -eq 130 # Ctrl-C is a good end
+run: .venv/run.stamp ## start Kafka, a Kubernetes API, ingress and consumer (KUBE_CONTEXT=name: that cluster; NODE=real: pods run)
+	@trap : INT; KUBE_CONTEXT='$(KUBE_CONTEXT)' NODE='$(NODE)' $(BIN)/python -m devstack run || test $$? -eq 130 # Ctrl-C is a good end
 
 .PHONY: up
 up: .venv/run.stamp ## start Kafka and a Kubernetes API alone

@@ -14,9 +14,12 @@ from pathlib import Path
 
 import kubernetes
 
+from devstack.api import AdminApi
 from devstack.cluster import LocalCluster
 from devstack.controlplane import is_built
 from devstack.kafka import LocalKafka
+from devstack.node import sample_images
+from devstack.node.cluster import RealCluster
 from devstack.ports import free_port, reserve
 from devstack.process import ServerError
 from devstack.service import ServiceProcess
@@ -90,6 +93,8 @@ def run(data_dir: Path) -> None:
         ServerError: something did not start, or the service ended by itself.
     """
     say = Progress()
+    if os.environ.get("NODE", "") not in ("", "real"):
+        raise ServerError(f"NODE is {os.environ['NODE']}: it must be real, so that pods run, or unset")
     context = os.environ.get("KUBE_CONTEXT", "")
     given = _given(context) if context else None
     with ExitStack() as stack, ThreadPoolExecutor() as pool:
@@ -154,9 +159,17 @@ Ctrl-C stops everything.
 
 
 def _owned(stack: ExitStack, data_dir: Path, say: Progress) -> Kubernetes:
-    """The local control plane where it is built, else the stand-in; with the namespaces of the sample projects."""
-    server: LocalCluster | LocalStandIn
-    if is_built():
+    """The local control plane where it is built, else the stand-in; with the namespaces of the sample projects.
+
+    With NODE=real the control plane has a real node, and is built if it is not yet.
+    """
+    server: LocalCluster | LocalStandIn | RealCluster
+    node = os.environ.get("NODE", "")
+    if node:
+        title = "a local control plane with a real node: pods run, with the images busybox, python and the example's"
+        server = RealCluster(data_dir, say=say)
+        sample_images.publish(server.node)
+    elif is_built():
         title = "a local control plane with fake GPU nodes (kwok)"
         server = _cluster(data_dir, say)
     else:
@@ -167,9 +180,22 @@ def _owned(stack: ExitStack, data_dir: Path, say: Progress) -> Kubernetes:
         server.api.make_namespace(namespace)
     authority = f"--cacert {server.api.ca_file} " if server.api.ca_file else ""
     look = [f"curl -s {authority}-H 'Authorization: Bearer {server.api.token}' {server.api.url}{_JOBS}"]
+    if node:
+        look.append(_logs_command(server.api, data_dir))
     if shutil.which("kubectl"):
         look.append(f"kubectl --kubeconfig {server.kubeconfig} -n {NAMESPACES[0]} get jobs")
     return Kubernetes(title, {"KUBE_CONFIG_FILE": str(server.kubeconfig)}, tuple(look))
+
+
+def _logs_command(api: AdminApi, data_dir: Path) -> str:
+    """What prints the log of every pod of the first sample project, with nothing but curl and a shell."""
+    login = data_dir / "curl"
+    login.write_text(f'silent\ncacert = "{api.ca_file}"\nheader = "Authorization: Bearer {api.token}"\n')
+    login.chmod(0o600)
+    curl, pods = f"curl -K {shlex.quote(str(login))}", f"{api.url}/api/v1/namespaces/{NAMESPACES[0]}/pods"
+    # the names of items are eight spaces from the left, those of all else further
+    names = f"""$({curl} '{pods}?pretty=true' | sed -n 's/^        "name": "\\(.*\\)",/\\1/p')"""
+    return f'for pod in {names}; do echo "$pod:"; {curl} {pods}/$pod/log; done'
 
 
 def _given(context: str) -> Kubernetes:

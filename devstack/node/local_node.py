@@ -32,6 +32,9 @@ class LocalNode:
         labels: of the node, beside those of the kubelet.
         machine_ports: ports of 127.0.0.1 of the machine that pods reach at the node's address (`cni.NODE`).
         say: where progress is reported.
+
+    Raises:
+        ServerError: this machine cannot run a node; the message says what it lacks.
     """
 
     def __init__(
@@ -43,6 +46,8 @@ class LocalNode:
         machine_ports: Sequence[int] = (),
         say: Callable[[str], None] = print,
     ) -> None:
+        if reason := missing():
+            raise ServerError(reason)
         self.name = "node-1"
         self.log = folder / "node.log"
         self._folder = folder.resolve()
@@ -82,10 +87,8 @@ class LocalNode:
         """Start the node of an API server and wait until it is ready for pods.
 
         Raises:
-            ServerError: this machine cannot run one, or something did not start.
+            ServerError: something could not be built or did not start.
         """
-        if reason := missing():
-            raise ServerError(reason)
         if len(str(self.api_server_socket)) > _LONGEST_SOCKET_PATH:
             raise ServerError(
                 f"{self.api_server_socket} is longer than a socket's path may be ({_LONGEST_SOCKET_PATH} "

@@ -7,16 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from devstack.node.images import PROGRAMS, Image, pack
+from devstack.node.local_node import LocalNode
 
 # in the place of gcr.io/run-ai-demo/quickstart, which trains a small network
 _QUICKSTART = """#!/bin/sh
-echo "training on $NODE_TYPE$(uname -n), this stands for gcr.io/run-ai-demo/quickstart"
+echo "training on $(uname -n); this stands for gcr.io/run-ai-demo/quickstart"
 for epoch in $(seq 1 "${EPOCHS:-5}"); do
   echo "epoch $epoch/${EPOCHS:-5}"
   sleep "${SECONDS_AN_EPOCH:-0.2}"
 done
 echo done
 """
+
+
+def publish(node: LocalNode) -> None:
+    """Let pods have all of these under the names that people write: the example's, `busybox` and `python`."""
+    node.publish(quickstart(), "run-ai-demo/quickstart")
+    node.publish(shell(), "library/busybox")
+    node.publish(python(), "library/python")
 
 
 def quickstart() -> Image:
