@@ -47,8 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     run_help = (
         "Kafka, a Kubernetes API and the service, until Ctrl-C. KUBE_CONTEXT=name takes the cluster of that kubeconfig "
-        "context; else it is the local control plane if it is built, else an in-memory stand-in (kmock). NODE=real gives the "
-        "control plane a real node, so that pods run (as root on Linux, with containerd and runc installed)."
+        "context; else it is the local control plane if it is built, else an in-memory stand-in (kmock). NODE=real: "
+        "the control plane has a real node, so that pods run (as root on Linux, with containerd and runc installed)."
     )
     up_help = "Kafka and the Kubernetes control plane alone, until Ctrl-C; builds the control plane if it is missing."
     for name, text in (("run", run_help), ("up", up_help)):

@@ -45,7 +45,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def node_build(request: pytest.FixtureRequest, cluster_build: None) -> None:
-    """For tests with a real node: this machine can run one, and its programs are built. With TEST_NODE=required it has to."""
+    """For tests with a real node: this machine can run one (with TEST_NODE=required it has to), and all is built."""
     if reason := missing():
         if os.environ.get("TEST_NODE") == "required":
             pytest.fail(reason)
