@@ -15,8 +15,11 @@ from service.telemetry.logs import log
 
 T = TypeVar("T")
 
-METADATA_MAX_AGE_MS = 30_000
-"""How soon new partitions and moved leaders are noticed without an error that tells of them."""
+METADATA_MAX_AGE_MS = 5_000
+"""How soon new partitions and moved leaders are noticed without an error that tells of them.
+
+A broker that is cut off from its peers does not know that its partitions have moved, so that clients which still reach
+it wait for it: with 30 s some work stood still for up to 46 s, with 5 s for 13 s."""
 RETRY_SECONDS = (0.2, 2.0)
 """First and longest pause between two tries to connect."""
 

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from service.broker.batches import as_record
-from service.broker.log_reader import EARLIEST, LogReader
+from service.broker.log_reader import LogReader
+from service.broker.queries import EARLIEST
 from service.settings import KafkaSettings, TopicSettings
 from service.submission.records import Record
 

@@ -12,6 +12,13 @@ class BrokerUnavailable(Exception):
         self.maybe_written = maybe_written
 
 
+class TopicMissing(BrokerUnavailable):
+    """The brokers answer and know no such topic: it was deleted, or its storage was lost."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"there is no topic {topic}")
+
+
 class RecordTooLarge(Exception):
     """The topic does not take a record of this size; trying again does not help."""
 

@@ -20,17 +20,24 @@ DRAIN_SECONDS = 0.5
 class FairFetch:
     """Fetches for one topic; `reader` steps over batches that aiokafka cannot decode.
 
-    `paused` holds the partitions that the consumer of the records has paused.
+    `paused` holds the partitions that the consumer of the records has paused, `delivered` by partition the offset of
+    the first record handed out and the one after the last, `generation` changes whenever partitions are revoked.
     """
 
     def __init__(self, reader: LogReader) -> None:
         self._reader = reader
-        self._generation = 0
+        self.generation = 0
         self.paused: set[int] = set()
+        self.delivered: dict[int, tuple[int, int]] = {}
 
-    def revoked(self) -> None:
+    def begin(self) -> None:
+        """Begin with a new assignment."""
+        self.paused.clear()
+        self.delivered.clear()
+
+    def revoke(self) -> None:
         """Drop what is being fetched at the moment: it belongs to the assignment that ends now."""
-        self._generation += 1
+        self.generation += 1
 
     async def fetch(self, client: AIOKafkaConsumer, max_records: int, timeout: float) -> dict[int, list[Record]]:
         """Return records by partition, at most `max_records` of each; raises KafkaError."""
@@ -42,7 +49,7 @@ class FairFetch:
                 first = await self._first(client)
         except TimeoutError:
             return {}
-        generation = self._generation  # a record belongs to the assignment of the moment it is returned
+        generation = self.generation  # a record belongs to the assignment of the moment it is returned
         if first is not None:
             batches[first.partition] = [as_record(first.topic, first.partition, first)]
         with contextlib.suppress(TimeoutError):
@@ -50,12 +57,16 @@ class FairFetch:
                 for partition in client.assignment():
                     wanted = max_records - len(batches.get(partition.partition, ()))
                     more = await self._more(client, partition, wanted, undecodable=first is None) if wanted else []
-                    if generation != self._generation:  # what came before was revoked: others read it again
-                        generation, batches = self._generation, {}
+                    if generation != self.generation:  # what came before was revoked: others read it again
+                        generation, batches = self.generation, {}
                     batches.setdefault(partition.partition, []).extend(more)
-        return {
-            partition: records for partition, records in batches.items() if records and generation == self._generation
-        }
+        if generation != self.generation:
+            return {}
+        fetched = {partition: records for partition, records in batches.items() if records}
+        for partition, records in fetched.items():
+            first, _ = self.delivered.get(partition, (records[0].offset, 0))
+            self.delivered[partition] = min(first, records[0].offset), records[-1].offset + 1
+        return fetched
 
     @staticmethod
     async def _first(client: AIOKafkaConsumer) -> Any:
@@ -85,7 +96,7 @@ class FairFetch:
 
     async def _step_over(self, client: AIOKafkaConsumer, partition: TopicPartition) -> list[Any]:
         """Read the batch at the client's position, if there is one, in its place."""
-        generation = self._generation
+        generation = self.generation
         try:
             position = await client.position(partition)
             batches, _ = await self._reader.batches(partition.partition, position, 1)
@@ -93,7 +104,7 @@ class FairFetch:
             log.warning("fetch-failed", partition=partition.partition, reason=describe(error))
             return []
         messages, next_offset = next(batches, ([], position))
-        if generation != self._generation:
+        if generation != self.generation:
             return []
         client.seek(partition, next_offset)
         return [message for message in messages if message.offset >= position]

@@ -6,36 +6,23 @@ client is connected on first use and given up after a failure, so that a cluster
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from typing import Any, TypeVar
 
-from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
-from aiokafka.errors import (
-    KafkaError,
-    LeaderNotAvailableError,
-    OffsetOutOfRangeError,
-    StaleMetadata,
-    TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
-    for_code,
-)
-from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.protocol.offset import OffsetRequest
-from aiokafka.structs import TopicPartition
 
+from service.broker import queries
 from service.broker.batches import read_batches
 from service.broker.connection import client_arguments
-from service.broker.errors import BrokerUnavailable, describe
+from service.broker.errors import BrokerUnavailable, TopicMissing, describe
+from service.broker.queries import EARLIEST, LATEST, READ_COMMITTED, READ_UNCOMMITTED
 from service.settings import KafkaSettings
 
 T = TypeVar("T")
 Batches = Iterator[tuple[list[Any], int]]
 
-EARLIEST: Final = -2
-LATEST: Final = -1
-"""Times that ask ListOffsets for the ends of a partition (Kafka protocol, ListOffsets)."""
-READ_UNCOMMITTED: Final = 0
 RETRY_SECONDS = 0.1
 
 
@@ -55,14 +42,10 @@ class LogReader:
             await client.close()
 
     async def partition_count(self) -> int:
-        """Return the number of partitions; raises BrokerUnavailable."""
+        """Return the number of partitions; raises TopicMissing where there are none, else BrokerUnavailable."""
 
         async def ask(client: AIOKafkaClient) -> int:
-            self._check_right(client)
-            partitions = client.cluster.partitions_for_topic(self._topic)
-            if not partitions:
-                raise UnknownTopicOrPartitionError(self._topic)
-            return len(partitions)
+            return queries.partition_count(client, self._topic)
 
         return await self._until_answered(ask)
 
@@ -73,11 +56,21 @@ class LogReader:
         """
 
         async def ask(client: AIOKafkaClient) -> int | None:
-            request = OffsetRequest(-1, READ_UNCOMMITTED, [(self._topic, [(partition, time_ms)])])
-            response = await client.send(self._leader(client, partition), request)
-            _, error, _, offset = response.topics[0][1][0]
-            _check(error)
-            return None if offset < 0 else int(offset)
+            return (await queries.list_offsets(client, self._topic, {partition: time_ms}))[partition]
+
+        return await self._until_answered(ask)
+
+    async def ends(self, partitions: Collection[int]) -> dict[int, tuple[int, int]]:
+        """Return the high watermark and the last stable offset by partition; raises BrokerUnavailable.
+
+        They differ while a transaction is open: what lies between may not be read yet.
+        """
+
+        async def ask(client: AIOKafkaClient) -> dict[int, tuple[int, int]]:
+            latest = dict.fromkeys(partitions, LATEST)
+            stable = await queries.list_offsets(client, self._topic, latest, READ_COMMITTED)
+            high = await queries.list_offsets(client, self._topic, latest)
+            return {partition: (high[partition] or 0, stable[partition] or 0) for partition in partitions}
 
         return await self._until_answered(ask)
 
@@ -91,9 +84,9 @@ class LogReader:
         async def ask(client: AIOKafkaClient) -> tuple[Any, int]:
             place = [(self._topic, [(partition, offset, max_bytes)])]
             request = FetchRequest(0, 0, max_bytes, READ_UNCOMMITTED, place)
-            response = await client.send(self._leader(client, partition), request)
+            response = await client.send(queries.leader(client, self._topic, partition), request)
             _, error, end, *rest = response.topics[0][1][0]
-            _check(error)
+            queries.check(error)
             return read_batches(rest[-1]), end
 
         return await self._until_answered(ask)
@@ -102,13 +95,7 @@ class LogReader:
         """Return the offset a consumer group has committed, None if it has not. Raises BrokerUnavailable."""
 
         async def ask(client: AIOKafkaClient) -> int | None:
-            coordinator = await client.coordinator_lookup(CoordinationType.GROUP, group)
-            request = OffsetFetchRequest(group, [(self._topic, [partition])])
-            response = await client.send(coordinator, request, group=ConnectionGroup.COORDINATION)
-            _check(response.error_code)  # of the group as a whole: then there are no topics in it
-            _, offset, _, error = response.topics[0][1][0]
-            _check(error)
-            return None if offset < 0 else int(offset)
+            return await queries.committed_offset(client, self._topic, partition, group)
 
         return await self._until_answered(ask)
 
@@ -135,20 +122,6 @@ class LogReader:
                 yield found
             if position == before:
                 return
-
-    def _check_right(self, client: AIOKafkaClient) -> None:
-        """Raise where the topic may not be described, which only looks as if it were not there."""
-        if self._topic in client.cluster.unauthorized_topics:
-            raise TopicAuthorizationFailedError(self._topic)
-
-    def _leader(self, client: AIOKafkaClient, partition: int) -> int:
-        self._check_right(client)
-        leader = client.cluster.leader_for_partition(TopicPartition(self._topic, partition))
-        if leader is None:
-            raise StaleMetadata(self._topic, partition)
-        if leader == -1:
-            raise LeaderNotAvailableError(self._topic, partition)
-        return int(leader)
 
     async def _connected(self) -> AIOKafkaClient:
         async with self._connecting:
@@ -184,9 +157,6 @@ class LogReader:
         except TimeoutError as error:
             last = last or error
         await self.stop()
+        if isinstance(last, UnknownTopicOrPartitionError):
+            raise TopicMissing(self._topic) from last
         raise BrokerUnavailable(describe(last)) from last
-
-
-def _check(error_code: int) -> None:
-    if error_code:
-        raise for_code(error_code)

@@ -9,14 +9,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
-from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import NoError, RebalanceInProgressError, for_code
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.structs import TopicPartition
 
+from service.broker.assignor import SubmissionAssignor
 from service.broker.connection import client_arguments
-from service.broker.patches import close, observe_group_responses
+from service.broker.patches import close, observe_group_responses, rejoin
 from service.settings import ConsumerSettings, KafkaSettings
+from service.telemetry.logs import log
 
 Callback = Callable[[list[int]], Awaitable[None]]
 
@@ -31,16 +32,22 @@ NEVER_MS = 24 * 3600 * 1000
 class Membership:
     """A client and its place in the group. Make it with `of`."""
 
-    def __init__(self, client: AIOKafkaConsumer, session_seconds: float) -> None:
+    def __init__(self, client: AIOKafkaConsumer, assignor: SubmissionAssignor, session_seconds: float) -> None:
         self.client = client
+        self._assignor = assignor
         self._session_seconds = session_seconds
         self._confirmed = float("-inf")
         self._joined = float("-inf")
 
     @classmethod
-    async def of(cls, kafka: KafkaSettings, settings: ConsumerSettings) -> Self:
-        """Connect a client; `join` makes it a member. Raises KafkaError."""
-        assignor = _PausingAssignor()
+    async def of(cls, kafka: KafkaSettings, settings: ConsumerSettings, partitions: int) -> Self:
+        """Connect a client for a topic of so many partitions; `join` makes it a member. Raises KafkaError."""
+
+        def pause() -> None:
+            # aiokafka starts to fetch before it awaits the listener; records handed out then would belong to nobody yet
+            client.pause(*client.assignment())
+
+        assignor = SubmissionAssignor(partitions, pause)
         session_ms = int(settings.session_timeout_seconds * 1000)
         arguments = client_arguments(kafka)
         # a request to join is answered when the whole group has joined
@@ -58,19 +65,25 @@ class Membership:
             max_poll_interval_ms=NEVER_MS,
             partition_assignment_strategy=[assignor],
         )
-        assignor.client = client
         try:
             await client.start()
         except BaseException:
             await close(client)
             raise
-        return cls(client, settings.session_timeout_seconds)
+        return cls(client, assignor, settings.session_timeout_seconds)
 
     def join(self, topic: str, on_assigned: Callback, on_revoked: Callback) -> None:
         """Read `topic` as a member from now on. Partitions come paused; the callbacks may take their time."""
         self._joined = time.monotonic()
         observe_group_responses(self.client, self._note_confirmation)
         self.client.subscribe([topic], listener=_Listener(on_assigned, on_revoked))
+
+    def note_partitions(self, count: int) -> None:
+        """Tell the group how many partitions there are, which starts a rebalance where the number is new."""
+        if count != self._assignor.partitions:
+            log.info("partition-count-changed", before=self._assignor.partitions, now=count)
+            self._assignor.partitions = count
+            rejoin(self.client)
 
     def confirmed(self) -> bool:
         """Tell whether the group has confirmed this membership recently enough to act on it."""
@@ -91,18 +104,6 @@ class Membership:
                 self._confirmed = max(self._confirmed, asked)
 
         return answered
-
-
-class _PausingAssignor(RoundRobinPartitionAssignor):  # type: ignore[misc]  # aiokafka has no types
-    """Pauses every partition at the moment it is assigned.
-
-    aiokafka starts to fetch before it awaits the callback; records handed out then would belong to nobody yet.
-    """
-
-    client: AIOKafkaConsumer
-
-    def on_assignment(self, _assignment: Any) -> None:
-        self.client.pause(*self.client.assignment())
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

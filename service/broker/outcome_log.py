@@ -17,8 +17,9 @@ from aiokafka.structs import TopicPartition
 from service.broker.batches import as_record
 from service.broker.connection import client_arguments, until_connected
 from service.broker.errors import BrokerUnavailable, describe
-from service.broker.log_reader import EARLIEST, LATEST, LogReader
+from service.broker.log_reader import LogReader
 from service.broker.patches import close
+from service.broker.queries import EARLIEST, LATEST
 from service.broker.stalls import StallDetector
 from service.settings import KafkaSettings, TopicSettings
 from service.submission.records import Record

@@ -6,17 +6,17 @@ the brokers are there, the client is replaced, which for the consumer is one mor
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Iterable, Mapping
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, InconsistentGroupProtocolError, KafkaError
 from aiokafka.structs import TopicPartition
 
 from service.broker.connection import until_connected
-from service.broker.errors import BrokerUnavailable, describe
+from service.broker.errors import BrokerUnavailable, TopicMissing, describe
 from service.broker.fair_fetch import FairFetch
+from service.broker.lag import BlockedPartitions, Progress
 from service.broker.log_reader import LogReader
 from service.broker.membership import Callback, Membership
 from service.broker.patches import close
@@ -28,7 +28,10 @@ from service.telemetry.metrics import Metrics
 
 REVOKE_SECONDS = 15.0
 """How much of the time for a rebalance (`membership`) the consumer gets for finishing and committing."""
-LAG_SECONDS = 5.0
+WATCH_SECONDS = 5.0
+"""How often partitions are counted and the lag is measured."""
+REFUSAL_SECONDS = 60.0
+"""How often it is said that the group refuses this member."""
 ERROR_SECONDS = 1.0
 """Pause before a client that fails is replaced, as the next one may fail alike."""
 
@@ -51,7 +54,9 @@ class SubmissionSource:
         self._fetching = FairFetch(self._reader)
         self._committed: dict[int, int] = {}
         self._lag: dict[int, int] = {}
-        self._lag_at = 0.0
+        self._blocked = BlockedPartitions()
+        self._watching: asyncio.Task[None] | None = None
+        self._refusal_told = float("-inf")
 
     async def start(self, on_assigned: Callback, on_revoked: Callback) -> None:
         """Join the group, however long Kafka takes to answer.
@@ -61,9 +66,13 @@ class SubmissionSource:
         """
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
         self._join(await until_connected(self._connect, "submissions"))
+        self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
         """Disconnect, and leave the group unless membership is static. Commits nothing."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         membership, self._membership = self._membership, None
         if membership is not None:
             await close(membership.client)
@@ -87,13 +96,20 @@ class SubmissionSource:
         if membership.lost():
             await self._replace(client, "the group does not answer")
             return {}
-        await self._measure_lag(client)
         try:
-            return await self._fetching.fetch(client, max_records, timeout)
+            fetched = await self._fetching.fetch(client, max_records, timeout)
+        except InconsistentGroupProtocolError:
+            self._note_refusal()
+            await asyncio.sleep(ERROR_SECONDS)  # aiokafka tries again after it
+            return {}
         except KafkaError as error:
             await asyncio.sleep(ERROR_SECONDS)
             await self._replace(client, describe(error))
             return {}
+        for partition, records in fetched.items():
+            if records[0].offset < self._committed.get(partition, 0):  # the log was cut, or the topic made anew
+                del self._committed[partition]
+        return fetched
 
     def pause(self, partitions: Iterable[int]) -> None:
         """Fetch nothing more of these partitions; what was fetched ahead is fetched again later."""
@@ -144,7 +160,7 @@ class SubmissionSource:
         return self._lag
 
     async def _connect(self) -> Membership:
-        return await Membership.of(self._kafka, self._settings)
+        return await Membership.of(self._kafka, self._settings, await self._reader.partition_count())
 
     def _join(self, membership: Membership) -> None:
         self._membership = membership
@@ -152,7 +168,7 @@ class SubmissionSource:
         membership.join(self._topic, self._assign, self._revoke)
 
     async def _assign(self, partitions: list[int]) -> None:
-        self._fetching.paused.clear()
+        self._fetching.begin()
         self._committed.clear()
         self._lag = {}
         if self._on_assigned is not None:
@@ -160,7 +176,7 @@ class SubmissionSource:
         self.resume(set(partitions) - self._fetching.paused)  # they come paused, see `membership`
 
     async def _revoke(self, partitions: list[int]) -> None:
-        self._fetching.revoked()
+        self._fetching.revoke()
         if not partitions or self._on_revoked is None:
             return
         try:
@@ -168,6 +184,17 @@ class SubmissionSource:
                 await self._on_revoked(partitions)
         except TimeoutError:
             log.error("revocation-too-slow", partitions=sorted(partitions), seconds=REVOKE_SECONDS)
+
+    def _note_refusal(self) -> None:
+        """Say once in a while that the group has members of another kind, which would be given partitions of ours."""
+        if time.monotonic() - self._refusal_told > REFUSAL_SECONDS:
+            self._refusal_told = time.monotonic()
+            log.error(
+                "group-refused",
+                group=self._settings.group,
+                reason="consumers of another kind are in this group and lose submissions: stop them; "
+                f"kafka-consumer-groups.sh --describe --members --group {self._settings.group} names them",
+            )
 
     def _stalled(self, client: AIOKafkaConsumer) -> bool:
         """Tell whether fetches of the client go unanswered for too long."""
@@ -188,14 +215,51 @@ class SubmissionSource:
         await close(client)
         self._join(successor)
 
+    # --- what is looked after beside the fetching --------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Keep the group informed of the number of partitions, and the lag measured."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            membership = self._membership
+            if membership is None:
+                continue
+            try:
+                membership.note_partitions(await self._partition_count())
+                async with asyncio.timeout(self._kafka.request_timeout_seconds):
+                    await self._measure_lag(membership.client)
+            except (BrokerUnavailable, KafkaError, TimeoutError) as error:
+                self._lag = {}  # unknown: the last value would look like one of today
+                log.info("lag-unknown", reason=describe(error))
+            except Exception:  # noqa: BLE001 - without this task partitions that are added would never be read
+                log.exception("watch-failed")
+
+    async def _partition_count(self) -> int:
+        try:
+            return await self._reader.partition_count()
+        except TopicMissing:
+            return 0
+
     async def _measure_lag(self, client: AIOKafkaConsumer) -> None:
-        if time.monotonic() - self._lag_at < LAG_SECONDS:
+        generation = self._fetching.generation
+        assigned = sorted(partition.partition for partition in client.assignment())
+        if not assigned:
+            self._lag = {}
             return
-        self._lag_at = time.monotonic()
-        assigned = client.assignment()
-        with contextlib.suppress(TimeoutError, KafkaError):
-            async with asyncio.timeout(1):
-                ends = await client.end_offsets(assigned) if assigned else {}
-                for partition, end in ends.items():
-                    at = self._committed.get(partition.partition)
-                    self._lag[partition.partition] = end - (await client.position(partition) if at is None else at)
+        ends = await self._reader.ends(assigned)
+        progress = {
+            partition: Progress(
+                *ends[partition],
+                await client.position(TopicPartition(self._topic, partition)),
+                self._committed.get(partition),
+                *self._fetching.delivered.get(partition, (None, None)),
+            )
+            for partition in assigned
+        }
+        if generation != self._fetching.generation:
+            return
+        self._lag = {partition: found.lag for partition, found in progress.items()}
+        self._blocked.note(progress)
+        offsets = {p: offset for p, found in progress.items() if (offset := found.committable) is not None}
+        if offsets:
+            await self.commit(offsets)

@@ -8,8 +8,9 @@ import asyncio
 from collections import OrderedDict
 from typing import Final
 
-from service.broker.log_reader import EARLIEST, LogReader
+from service.broker.log_reader import LogReader
 from service.broker.partitioning import partition_for
+from service.broker.queries import EARLIEST
 from service.settings import KafkaSettings, TopicSettings
 from service.submission.identity import is_submission_key
 from service.submission.record_headers import header

@@ -115,6 +115,10 @@ async def test_upstream_has_no_public_way_to_see_a_heartbeat_answered():
     assert [name for name in public if "heartbeat" in name.lower()] == []
 
 
+async def test_upstream_has_no_public_way_to_join_again():
+    assert [name for name in dir(AIOKafkaConsumer) if "rebalance" in name.lower() or "rejoin" in name.lower()] == []
+
+
 class Stopping:
     """A consumer of aiokafka whose `stop` ends as the test says."""
 

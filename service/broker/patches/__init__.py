@@ -7,7 +7,7 @@ any release.
 
 from service.broker.patches.batches import LenientBatch
 from service.broker.patches.connections import install
-from service.broker.patches.consumers import close, observe_group_responses
+from service.broker.patches.consumers import close, observe_group_responses, rejoin
 from service.broker.patches.producers import discard
 
-__all__ = ["LenientBatch", "close", "discard", "install", "observe_group_responses"]
+__all__ = ["LenientBatch", "close", "discard", "install", "observe_group_responses", "rejoin"]

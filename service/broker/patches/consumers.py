@@ -27,6 +27,14 @@ def observe_group_responses(consumer: AIOKafkaConsumer, observe: Callable[[Any],
     coordinator._send_req = observed
 
 
+def rejoin(consumer: AIOKafkaConsumer) -> None:
+    """Have the consumer join its group again, with its partitions revoked before.
+
+    The Java client has `enforceRebalance` for it (KIP-568), aiokafka nothing public. No upstream issue.
+    """
+    consumer._coordinator.request_rejoin()
+
+
 async def close(consumer: AIOKafkaConsumer) -> None:
     """Disconnect, whatever state the consumer is in (aiokafka #647).
 

@@ -10,9 +10,10 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
-from service.broker import Producer, Topics
+from service.broker import Producer, SubmissionSource, Topics
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
 from service.telemetry.metrics import Metrics
+from tests.integration.broker.members import Member
 
 
 @pytest.fixture
@@ -57,6 +58,21 @@ async def stranger(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
     """A plain client, as anybody with access to the topics has one."""
     async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as client:
         yield client
+
+
+@pytest.fixture
+async def member_of(
+    kafka: KafkaSettings, topics: TopicSettings, group: ConsumerSettings, metrics: Metrics
+) -> AsyncIterator[Callable[..., Member]]:
+    members = []
+
+    def member(**changes: object) -> Member:
+        members.append(Member(SubmissionSource(kafka, topics, group.model_copy(update=changes), metrics)))
+        return members[-1]
+
+    yield member
+    for left in members:
+        await left.source.stop()
 
 
 async def produce_name_that_is_no_text(client: AIOKafkaProducer, topic: str, partition: int = 0) -> None:

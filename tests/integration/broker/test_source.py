@@ -1,81 +1,19 @@
 """A member of the group reads fairly, commits only what it still owns, and knows when it may no longer act."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 
-from service.broker import Producer, SubmissionSource, stalls
-from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from service.broker import Producer, stalls
+from service.settings import KafkaSettings, TopicSettings
 from service.submission.records import NewRecord, Record
 from service.telemetry.metrics import Metrics
 from tests.integration.broker.conftest import produce_name_that_is_no_text, until
-
-
-class Member:
-    """A member of the group that notes what happens to it."""
-
-    def __init__(self, source: SubmissionSource) -> None:
-        self.source = source
-        self.events: list[tuple[str, list[int]]] = []
-        self.owned: set[int] = set()
-        self.records: dict[int, list[Record]] = {}
-        self.rounds: list[dict[int, int]] = []
-        self.on_revoked: Callable[[list[int]], object] | None = None
-
-    async def _assigned(self, partitions: list[int]) -> None:
-        self.events.append(("assigned", sorted(partitions)))
-        self.owned = set(partitions)
-
-    async def _revoked(self, partitions: list[int]) -> None:
-        self.events.append(("revoked", sorted(partitions)))
-        if self.on_revoked is not None:
-            await self.on_revoked(partitions)  # type: ignore[misc]
-        self.owned -= set(partitions)
-
-    async def join(self) -> "Member":
-        await self.source.start(self._assigned, self._revoked)
-        return self
-
-    async def fetch(self, max_records: int = 32) -> dict[int, list[Record]]:
-        fetched = await self.source.fetch(max_records, 0.2)
-        assert fetched.keys() <= self.owned
-        if fetched:
-            self.rounds.append({partition: len(records) for partition, records in fetched.items()})
-        for partition, records in fetched.items():
-            self.records.setdefault(partition, []).extend(records)
-        return fetched
-
-    async def fetch_until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(30):
-            while not condition():
-                await self.fetch()
-
-    def offsets(self, partition: int) -> list[int]:
-        return [record.offset for record in self.records.get(partition, [])]
-
-
-@pytest.fixture
-async def member_of(
-    kafka: KafkaSettings, topics: TopicSettings, group: ConsumerSettings, metrics: Metrics
-) -> AsyncIterator[Callable[..., Member]]:
-    members = []
-
-    def member(**changes: object) -> Member:
-        members.append(Member(SubmissionSource(kafka, topics, group.model_copy(update=changes), metrics)))
-        return members[-1]
-
-    yield member
-    for left in members:
-        await left.source.stop()
-
-
-async def fill(stranger: AIOKafkaProducer, topic: str, partition: int, count: int) -> None:
-    sent = [await stranger.send(topic, b"%d" % number, b"key", partition) for number in range(count)]
-    await asyncio.gather(*sent)
+from tests.integration.broker.members import Member, fill
 
 
 async def test_a_record_arrives_as_it_was_produced(
@@ -212,22 +150,6 @@ async def test_static_membership_survives_a_restart_without_a_rebalance(
 
     assert returns.owned == leaves.owned
     assert stays.events == events
-
-
-async def test_lag_is_counted_from_what_was_committed(
-    member_of: Callable[..., Member],
-    stranger: AIOKafkaProducer,
-    topics: TopicSettings,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("service.broker.source.LAG_SECONDS", 0)
-    await fill(stranger, topics.submissions, 0, 10)
-    member = await member_of().join()
-    await member.fetch_until(lambda: member.offsets(0))
-    assert await member.source.commit({0: 4})
-    await member.fetch()
-
-    assert member.source.lag() == {0: 6, 1: 0, 2: 0}
 
 
 async def test_a_client_whose_fetches_stall_is_replaced_as_in_a_rebalance(
