@@ -16,7 +16,7 @@ from service import __version__
 from service.bootstrap import check_topics, serve
 from service.commands import pages, parameters_page
 from service.commands.dead_letters import dead_letters
-from service.settings import FaultySettings, read_settings
+from service.settings import FaultySettings, Settings, read_settings
 from service.telemetry import logs
 
 ROLES = {
@@ -94,11 +94,14 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(PAGES[options.command][1]())
         return 0
     try:
-        settings = read_settings()
+        return _run(options, read_settings())
     except FaultySettings as error:
         for fault in error.faults:
             sys.stderr.write(f"job-submission: {fault}\n")
         return 2
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
     logs.configure(settings.log)
     if options.command == "dead-letters":
         return uvloop.run(dead_letters(settings, options.action, [] if options.names == ["all"] else options.names))

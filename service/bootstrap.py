@@ -6,20 +6,22 @@ from the inside out. A part that dies takes the process with it, to be started a
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-
-from aiohttp import web
+import socket
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from service.api import probes
-from service.auth.tokens import TokensFile
+from service.api.server import Port, listening
+from service.auth.tokens import UnreadableTokens
+from service.auth.tokens_file import TokensFile
 from service.broker import OutcomeLog, Producer, SubmissionSource, Topics
 from service.cluster.cluster import Cluster
 from service.consumer import Consumer
 from service.http_ingress import HttpIngress
 from service.kube import ApiError, ApiUnreachable, KubeApi, missing_rights
 from service.lifecycle import cancel, ends_before
-from service.settings import Settings
+from service.settings import FaultySettings, Settings
 from service.submission.identity import namespace_of
 from service.submitter import Submitter
 from service.telemetry.logs import log
@@ -29,33 +31,50 @@ from service.views.pending import PendingSubmissions
 from service.views.waiters import Waiters
 from service.worker.record_handler import RecordHandler
 
-LISTEN_BACKLOG = 1024
-KEEP_ALIVE_SECONDS = 75
-"""How long a connection may be open without a whole request; proxies in front give an idle one up before (60 s)."""
-
+PROBE_CONNECTIONS = 64
+"""Most connections of the probes' port: few ask, and each seldom."""
 
 Checks = dict[str, Callable[[], bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """What the ingress needs of the machine: had first, so that a start without it ends at once."""
+
+    port: Port
+    socket: socket.socket
+    tokens: TokensFile | None
 
 
 async def serve(settings: Settings, *, ingress: bool, consumer: bool) -> None:
     """Run the roles until SIGTERM or SIGINT, then finish what is in progress and return.
 
-    Raises what ended a part that should not have ended, OSError where a port is taken.
+    Raises what ended a part that should not have ended, FaultySettings where a file that they name is faulty, OSError
+    where a port is taken.
     """
+    metrics = Metrics()
+    http = _http(settings, metrics) if ingress else None
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stopping.set)
-    metrics = Metrics()
     checks: Checks = {"running": lambda: not stopping.is_set()}
-    async with listening(probes.app(metrics, checks), settings.probes.host, settings.probes.port) as port:
-        log.info("probes-listening", port=port)
+    port = Port(
+        "probes",
+        "METRICS_",
+        settings.probes.host,
+        settings.probes.port,
+        PROBE_CONNECTIONS,
+        settings.http.max_header_bytes,
+    )
+    async with listening(port.bind(), port, probes.app(metrics, checks), probes.refuse, metrics) as number:
+        log.info("probes-listening", port=number)
         checks["started"] = lambda: False
         producer = Producer(settings.kafka, metrics)
         try:
             if await _unless(stopping, _start(settings, producer)):
                 del checks["started"]
-                await _run(settings, metrics, checks, producer, stopping, ingress=ingress, consumer=consumer)
+                await _run(settings, metrics, checks, producer, stopping, http, consumer=consumer)
         finally:
             await producer.stop()
     log.info("stopped")
@@ -90,43 +109,67 @@ async def _run(
     checks: Checks,
     producer: Producer,
     stopping: asyncio.Event,
+    http: Http | None,
     *,
-    ingress: bool,
     consumer: bool,
 ) -> None:
     """Run both roles side by side; the consumer stops after the ingress, whose last requests it may have to answer."""
     drained = asyncio.Event()
-    async with asyncio.TaskGroup() as roles:
-        if consumer:
-            roles.create_task(_consumer(settings, metrics, checks, producer, drained))
-        if ingress:
-            await _ingress(settings, metrics, checks, producer, stopping)
-        else:
-            await stopping.wait()
-        drained.set()
+    try:
+        async with asyncio.TaskGroup() as roles:
+            if consumer:
+                roles.create_task(_consumer(settings, metrics, checks, producer, drained))
+            if http is not None:
+                await _ingress(settings, metrics, checks, producer, stopping, http)
+            else:
+                await stopping.wait()
+            drained.set()
+    except BaseExceptionGroup as ended:
+        raise ended.exceptions[0] from None  # one is enough to end with, and says more than a group
+
+
+def _http(settings: Settings, metrics: Metrics) -> Http:
+    """Read the tokens file and take the port. Raises FaultySettings, OSError where the port is taken."""
+    http, tokens = settings.http, None
+    if http.port and http.port == settings.probes.port:
+        raise FaultySettings([f"HTTP_PORT: must be another port than METRICS_PORT, {http.port}"])
+    if http.tokens_file is not None:
+        try:
+            tokens = TokensFile(http.tokens_file, http.tokens_grace_seconds, metrics.tokens_unreadable.set)
+        except UnreadableTokens as error:
+            raise FaultySettings([f"HTTP_TOKENS_FILE: {http.tokens_file} cannot be read: {error}"]) from None
+    port = Port("api", "HTTP_", http.host, http.port, http.max_connections, http.max_header_bytes)
+    return Http(port, port.bind(), tokens)
 
 
 async def _ingress(
-    settings: Settings, metrics: Metrics, checks: Checks, producer: Producer, stopping: asyncio.Event
+    settings: Settings,
+    metrics: Metrics,
+    checks: Checks,
+    producer: Producer,
+    stopping: asyncio.Event,
+    http: Http,
 ) -> None:
     outcomes = OutcomeLog(settings.kafka, settings.topics, metrics)
     window = DuplicateWindow(outcomes, settings.topics.duplicate_window_seconds)
     waiters = Waiters(outcomes, window)
     pending = PendingSubmissions(settings.kafka, settings.topics, settings.consumer.group)
-    tokens = TokensFile(settings.http.tokens_file) if settings.http.tokens_file else lambda: None
-    ingress = HttpIngress(settings, producer, waiters, window, pending, metrics, tokens)
+    ingress = HttpIngress(settings, producer, waiters, window, pending, metrics, checks, http.tokens)
     checks["replies"] = lambda: waiters.ready
     checks["producer"] = lambda: producer.healthy
+    watches = [asyncio.create_task(waiters.run())]
+    if (tokens := http.tokens) is not None:
+        checks["tokens"] = lambda: tokens.usable
+        watches.append(asyncio.create_task(tokens.watch()))
     drain = settings.http.drain_seconds
     async with AsyncExitStack() as stack:
         stack.callback(window.close)
         stack.push_async_callback(outcomes.stop)
         stack.push_async_callback(pending.stop)
-        following = asyncio.create_task(waiters.run())
-        stack.push_async_callback(cancel, [following])
-        port = await stack.enter_async_context(listening(ingress.app(), settings.http.host, settings.http.port, drain))
-        log.info("ingress-listening", port=port)
-        await ends_before(stopping, following)
+        stack.push_async_callback(cancel, watches)
+        serving = listening(http.socket, http.port, ingress.app(), ingress.refusals.unrouted, metrics, drain)
+        log.info("ingress-listening", port=await stack.enter_async_context(serving))
+        await ends_before(stopping, *watches)
         # late waiters get their 202 before the server would cut them off
         asyncio.get_running_loop().call_later(drain * 0.75, ingress.drain)
 
@@ -172,16 +215,3 @@ async def _check_rights(api: KubeApi, settings: Settings) -> None:
             return
         else:
             return
-
-
-@asynccontextmanager
-async def listening(app: web.Application, host: str, port: int, drain_seconds: float = 1) -> AsyncIterator[int]:
-    """Serve `app` while the block runs and give the port; then stop accepting and let requests in progress end."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=drain_seconds, keepalive_timeout=KEEP_ALIVE_SECONDS)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port, backlog=LISTEN_BACKLOG)
-        await site.start()
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()

@@ -8,14 +8,18 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from service.api import middlewares, submissions, submit
+from service.api import middlewares, probes, submissions, submit
+from service.api.refusals import Refusals
+from service.api.responses import json_response
 from service.api.routes import Route
 from service.api.submissions import Submissions
 from service.api.submit import Submit
+from service.auth.shares import Shares
 from service.auth.tokens import TokenList
 from service.broker import Producer
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
+from service.telemetry.refusals import RefusalLog
 from service.views.duplicates import DuplicateWindow
 from service.views.pending import PendingSubmissions
 from service.views.waiters import Waiters
@@ -34,36 +38,52 @@ class HttpIngress:
         window: DuplicateWindow,
         pending: PendingSubmissions,
         metrics: Metrics,
-        tokens: Callable[[], TokenList | None],
+        checks: probes.Checks,
+        tokens: Callable[[], TokenList] | None,
     ) -> None:
         self._settings = settings.http
         self._waiters = waiters
         self._metrics = metrics
         self._tokens = tokens
+        trail = RefusalLog(settings.http.refusals_logged_per_second)
+        self.refusals = Refusals(trail, metrics, uses_tokens=tokens is not None)
         jobs = Submit(settings, producer, waiters, metrics)
         outcomes = Submissions(window, pending, waiters)
         self.routes = (
             *(Route("POST", path, jobs.post) for path in submit.PATHS),
             Route("GET", submissions.PATH, outcomes.get),
+            Route("GET", "/", _index, public=True),
+            *probes.health(checks),
         )
 
     def app(self) -> web.Application:
         """Return the application: the routes within the middlewares, the first of which is the outermost."""
         routes: dict[web.AbstractRoute, Route] = {}
         app = web.Application(
-            client_max_size=self._settings.max_body_bytes,
             middlewares=[
                 middlewares.measured(routes, self._metrics),
-                middlewares.errors_as_json(self._settings, USAGE),
+                middlewares.errors_as_json(self.refusals, USAGE),
                 middlewares.authenticated(routes, self._tokens),
-                middlewares.limited(routes, self._settings, self._metrics),
+                middlewares.limited(self._settings, Shares(self._settings.max_in_flight, "user")),
             ],
         )
         for route in self.routes:
             for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
-                routes[app.router.add_route(method, route.path, route.handler)] = route
+                added = app.router.add_route(method, route.path, route.handler, expect_handler=_expect)
+                routes[added] = route
         return app
 
     def drain(self) -> None:
         """Answer every waiting POST 202 from now on; the submissions themselves are safe in Kafka."""
         self._waiters.give_up()
+
+
+async def _index(_request: web.Request) -> web.Response:
+    """Answer what there is; load balancers that can ask for nothing else take the 200 for health."""
+    return json_response(200, {"message": USAGE})
+
+
+async def _expect(request: web.Request) -> None:
+    """Refuse what nobody can meet; the client is told to go on when its body is wanted (RFC 9110, section 10.1.1)."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        raise web.HTTPExpectationFailed

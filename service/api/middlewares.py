@@ -11,9 +11,11 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from service.api.request_headers import only
-from service.api.responses import error_response
-from service.api.routes import PRINCIPAL, Handler, Route
+from service.api.bodies import Bodies
+from service.api.refusals import Refusals
+from service.api.request_headers import as_text, only
+from service.api.routes import BODY, PRINCIPAL, Handler, Route
+from service.auth.shares import Shares
 from service.auth.tokens import TokenList, authenticate
 from service.errors import InvalidSubmission
 from service.settings import HttpSettings
@@ -27,24 +29,31 @@ Routes = Mapping[web.AbstractRoute, Route]
 
 
 def measured(routes: Routes, metrics: Metrics) -> Middleware:
-    """Count the responses to POSTs and their seconds."""
-    counters: dict[int, Any] = {}  # bound once: looking a child up costs more than counting
+    """Count the requests, and the seconds of POSTs."""
+    counters: dict[tuple[str, str, int], Any] = {}  # bound once: looking a child up costs more than counting
+    posts: dict[int, Any] = {}
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
         response = await handler(request)
-        if request.match_info.route in routes and request.method == "POST":
-            if response.status not in counters:
-                counters[response.status] = metrics.http_responses.labels(code=str(response.status))
-            counters[response.status].inc()
+        route = routes.get(request.match_info.route)
+        counted = (route.method, route.path, response.status) if route else ("none", "none", response.status)
+        if counted not in counters:
+            method, path, status = counted
+            counters[counted] = metrics.http_requests.labels(method=method, route=path, code=str(status))
+        counters[counted].inc()
+        if route is not None and route.method == "POST":
+            if response.status not in posts:
+                posts[response.status] = metrics.http_responses.labels(code=str(response.status))
+            posts[response.status].inc()
             metrics.http_seconds.observe(time.perf_counter() - started)
         return response
 
     return middleware
 
 
-def errors_as_json(settings: HttpSettings, usage: str) -> Middleware:
+def errors_as_json(refusals: Refusals, usage: str) -> Middleware:
     """Give every error the API's shape; an unforeseen exception becomes a 500 and a log line, never a hang."""
 
     @web.middleware
@@ -52,20 +61,17 @@ def errors_as_json(settings: HttpSettings, usage: str) -> Middleware:
         try:
             return await handler(request)
         except InvalidSubmission as error:
-            return error_response(rejections.invalid_parameters(error))
+            return refusals.response(request, rejections.invalid_parameters(error))
         except SubmissionRejected as rejected:
-            return error_response(rejected.rejection)
-        except web.HTTPRequestEntityTooLarge:
-            limit = settings.max_body_bytes
-            return error_response(rejections.too_large(f"the body is larger than {limit} bytes, HTTP_MAX_BODY_BYTES"))
+            return refusals.response(request, rejected.rejection)
         except web.HTTPException as error:
-            response = error_response(_rejection(error, usage))
+            response = refusals.response(request, _rejection(error, usage))
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
             return response
         except Exception:  # noqa: BLE001 - the last resort: the client gets an answer, the log the cause
             log.exception("request-failed", path=request.path)
-            return error_response(rejections.internal_error())
+            return refusals.response(request, rejections.internal_error())
 
     return middleware
 
@@ -79,7 +85,7 @@ def _rejection(error: web.HTTPException, usage: str) -> Rejection:
     return rejections.of_status(error.status, error.reason)
 
 
-def authenticated(routes: Routes, tokens: Callable[[], TokenList | None]) -> Middleware:
+def authenticated(routes: Routes, tokens: Callable[[], TokenList] | None) -> Middleware:
     """Note on the request who sent it; without good credentials only public routes are answered."""
 
     @web.middleware
@@ -87,28 +93,29 @@ def authenticated(routes: Routes, tokens: Callable[[], TokenList | None]) -> Mid
         route = routes.get(request.match_info.route)
         if route is not None and not route.public:
             user, secret = (only(name, request.headers.getall(name, ())) for name in ("RA-USER", "Authorization"))
-            request[PRINCIPAL] = authenticate(user, secret, tokens())
+            request[PRINCIPAL] = authenticate(user and as_text(user), secret, tokens() if tokens else None)
         return await handler(request)
 
     return middleware
 
 
-def limited(routes: Routes, settings: HttpSettings, metrics: Metrics) -> Middleware:
-    """Refuse a POST while too many are in progress."""
-    in_progress = 0
-    metrics.in_flight.labels(role="ingress").set_function(lambda: in_progress)
+def limited(settings: HttpSettings, places: Shares) -> Middleware:
+    """Bound what a request may bring, and share the places of requests in progress among their users.
+
+    A place is taken when the body has arrived whole, so that slow clients hold none.
+    """
+    bodies = Bodies(settings)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        nonlocal in_progress
-        if request.match_info.route not in routes or request.method != "POST":
+        if sum(len(name) + len(value) for name, value in request.raw_headers) > settings.max_header_bytes:
+            raise SubmissionRejected(rejections.headers_too_large(settings.max_header_bytes))
+        principal = request.get(PRINCIPAL)
+        if principal is None:
             return await handler(request)
-        if in_progress >= settings.max_in_flight:
-            raise SubmissionRejected(rejections.too_many_requests())
-        in_progress += 1
-        try:
+        if request.method == "POST":
+            request[BODY] = await bodies.read(request, principal.user)
+        with places.place(principal.user):
             return await handler(request)
-        finally:
-            in_progress -= 1
 
     return middleware

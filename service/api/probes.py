@@ -1,4 +1,4 @@
-"""The second port: `/metrics` for Prometheus, `/healthz` and `/readyz` for Kubernetes.
+"""Health and metrics: `/metrics` for Prometheus, `/healthz` and `/readyz` for Kubernetes and load balancers.
 
 Alive means the event loop answers; ready means every part says it takes part. The reasons stand in the body, so that
 "why is it not ready" is one curl.
@@ -6,31 +6,41 @@ Alive means the event loop answers; ready means every part says it takes part. T
 
 from collections.abc import Callable, Mapping
 
-import orjson
 from aiohttp import web
 
+from service.api.responses import error_response, json_response
+from service.api.routes import Route
+from service.submission.rejections import Rejection
 from service.telemetry.metrics import CONTENT_TYPE, Metrics
 
 Checks = Mapping[str, Callable[[], bool]]
 
 
-def app(metrics: Metrics, ready: Checks) -> web.Application:
-    """Return the application of the probes; `ready` maps the name of a part to its check."""
-
-    async def metrics_page(_request: web.Request) -> web.Response:
-        return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
+def health(checks: Checks) -> tuple[Route, Route]:
+    """Return the routes of both kinds of health; `checks` maps the name of a part to whether it is ready."""
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_request: web.Request) -> web.Response:
-        states = {name: check() for name, check in ready.items()}
-        return web.Response(
-            body=orjson.dumps(states), status=200 if all(states.values()) else 503, content_type="application/json"
-        )
+        states = {name: check() for name, check in checks.items()}
+        return json_response(200 if all(states.values()) else 503, states)
+
+    return Route("GET", "/healthz", healthz, public=True), Route("GET", "/readyz", readyz, public=True)
+
+
+def app(metrics: Metrics, checks: Checks) -> web.Application:
+    """Return the application of the second port."""
+
+    async def metrics_page(_request: web.Request) -> web.Response:
+        return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
 
     application = web.Application()
-    application.router.add_get("/metrics", metrics_page)
-    application.router.add_get("/healthz", healthz)
-    application.router.add_get("/readyz", readyz)
+    for route in (Route("GET", "/metrics", metrics_page, public=True), *health(checks)):
+        application.router.add_get(route.path, route.handler)
     return application
+
+
+def refuse(_request: web.BaseRequest, rejection: Rejection) -> web.Response:
+    """Answer what is no HTTP: nobody has to be told who sends that to this port."""
+    return error_response(rejection)

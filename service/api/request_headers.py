@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from service.errors import Fault, InvalidSubmission
 
 MAX_KEY_LENGTH = 255
+MAX_PREFER_LENGTH = 1024
+"""How much of a `Prefer` header is looked at."""
+
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:\\.|[^"])*+"?)+')  # commas within quotes part nothing
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 
@@ -17,7 +20,7 @@ def read_prefer(header: str | None, *, default: float, longest: float) -> float:
     are ignored, as RFC 7240 asks.
     """
     preferences: dict[str, str] = {}
-    for part in _PREFERENCE.findall(header or ""):
+    for part in _PREFERENCE.findall((header or "")[:MAX_PREFER_LENGTH]):
         name, _, value = part.partition(";")[0].partition("=")
         preferences.setdefault(name.strip().lower(), value.strip().strip('"'))  # only the first of equal names counts
     wait = preferences.get("wait", "")
@@ -56,6 +59,18 @@ def only(name: str, values: Sequence[str]) -> str | None:
     if len(set(values)) > 1:
         raise InvalidSubmission((Fault(name, "must be given once, not with several values"),))
     return values[0] if values else None
+
+
+def as_text(value: str) -> str:
+    """Return the value of a header whose bytes are UTF-8 or else Latin-1, as old HTTP clients send it.
+
+    RFC 9110, section 5.5. aiohttp hands over bytes that are no UTF-8 as surrogates.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+    return value
 
 
 def media_type(content_type: str) -> str:

@@ -16,22 +16,20 @@ RETRY_SECONDS: Final = "5"
 MAX_WARNINGS: Final = 20
 """Most warnings that one response has: HTTP clients take a hundred headers or so."""
 
-CHALLENGE: Final = 'RA-USER, Bearer realm="job-submission"'
-"""RFC 9110 wants a 401 to say what is missing: the header of the documented API, or a token where there is a list."""
-
 
 def json_response(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:
     """Return a response with a body of JSON."""
     return web.Response(body=orjson.dumps(body), status=status, content_type="application/json", headers=headers)
 
 
-def error_response(rejection: Rejection) -> web.Response:
+def error_response(rejection: Rejection, *, uses_tokens: bool = False) -> web.Response:
     """Return a refusal in the API's shape, with the headers that its status asks for."""
     headers = {}
     if rejection.status in RETRIABLE:
         headers["Retry-After"] = RETRY_SECONDS
     if rejection.status == rejections.unauthorized.status:
-        headers["WWW-Authenticate"] = CHALLENGE
+        # RFC 9110 wants a 401 to say what is missing: a token, or the header of the documented API
+        headers["WWW-Authenticate"] = 'Bearer realm="job-submission"' if uses_tokens else "RA-USER"
     return json_response(rejection.status, rejection.body(), headers)
 
 

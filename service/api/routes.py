@@ -14,6 +14,10 @@ PRINCIPAL: Final = web.RequestKey("principal", Principal)
 """Who sent the request; set for every route that is not public."""
 
 
+BODY: Final = web.RequestKey("body", bytes)
+"""The whole body of a POST; set for every route that is not public."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One endpoint: `path` is a pattern of aiohttp, `public` means that it is answered without credentials."""

@@ -3,7 +3,6 @@
 Validates early, so that a bad request never reaches the topic; knows nothing of Kubernetes.
 """
 
-import asyncio
 import os
 import time
 from typing import Final
@@ -11,15 +10,17 @@ from typing import Final
 from aiohttp import web
 
 from service.api import submissions
-from service.api.request_headers import media_type, only, read_idempotency_key, read_prefer
+from service.api.request_headers import as_text, only, read_idempotency_key, read_prefer
 from service.api.responses import json_response, outcome_response
-from service.api.routes import PRINCIPAL
+from service.api.routes import BODY, PRINCIPAL
+from service.auth.shares import Shares
 from service.broker import BrokerUnavailable, Producer, RecordTooLarge
 from service.settings import Settings
 from service.spec.strict_json import read_document
 from service.submission import rejections
 from service.submission.identity import http_submission_id, job_name
 from service.submission.outcomes import Outcome
+from service.submission.record_headers import is_traceparent
 from service.submission.records import Submission, submission_record
 from service.submission.rejections import SubmissionRejected
 from service.telemetry.logs import log
@@ -40,23 +41,27 @@ class Submit:
         self._topic = settings.topics.submissions
         self._producer = producer
         self._waiters = waiters
+        self._places = Shares(settings.http.max_in_flight, "project")
+        metrics.in_flight.labels(role="ingress").set_function(lambda: self._places.taken)
         self._received = metrics.received.labels(via="http")
 
     async def post(self, request: web.Request) -> web.Response:
         """Answer 200 or a refusal with the outcome, 202 where there is none in time.
 
-        Raises InvalidSubmission, SubmissionRejected, HTTPRequestEntityTooLarge.
+        Raises InvalidSubmission, SubmissionRejected.
         """
         principal = request[PRINCIPAL]
-        body = await self._body(request)
+        body = request[BODY]
         job = validate(read_document(body), self._limits)
         principal.require(job.project)
-        key = read_idempotency_key(only("Idempotency-Key", request.headers.getall("Idempotency-Key", ())))
+        key = only("Idempotency-Key", request.headers.getall("Idempotency-Key", ()))
+        key = read_idempotency_key(key and as_text(key))
         wait = read_prefer(
             ",".join(request.headers.getall("Prefer", ())),
             default=self._settings.wait_seconds,
             longest=self._settings.max_wait_seconds,
         )
+        traceparent = request.headers.get("traceparent", "")
         correlation_id = os.urandom(16).hex()
         submission = Submission(
             id=http_submission_id(principal.user, job.project, key or correlation_id),
@@ -65,32 +70,13 @@ class Submit:
             user=principal.user,
             content_type="application/json",
             correlation_id=correlation_id,
-            traceparent=request.headers.get("traceparent"),
+            traceparent=traceparent if is_traceparent(traceparent) else None,
             received=time.time(),
         )
         self._received.inc()
-        outcome = await self._outcome(submission, wait)
+        with self._places.place(job.project):
+            outcome = await self._outcome(submission, wait)
         return _accepted(submission, job) if outcome is None else outcome_response(outcome)
-
-    async def _body(self, request: web.Request) -> bytes:
-        """Return the body. Raises SubmissionRejected for one of another type or one that does not arrive."""
-        if media_type(request.headers.get("Content-Type", "")) != "application/json":
-            raise SubmissionRejected(
-                rejections.unsupported_media_type("the body must be JSON: send Content-Type: application/json")
-            )
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise SubmissionRejected(
-                rejections.unsupported_media_type("the body must be sent as it is, without Content-Encoding")
-            )
-        if request.content.is_eof():
-            return await request.read()  # it came with the headers
-        try:
-            async with asyncio.timeout(self._settings.read_timeout_seconds):
-                return await request.read()
-        except TimeoutError:
-            raise SubmissionRejected(rejections.body_timeout(self._settings.read_timeout_seconds)) from None
-        except ConnectionError:  # nobody is left to read this answer
-            raise SubmissionRejected(rejections.incomplete_body()) from None
 
     async def _outcome(self, submission: Submission, wait: float) -> Outcome | None:
         """Produce the submission and wait for its outcome; None where it has not come within `wait` seconds."""

@@ -4,18 +4,21 @@ Without a list the header `RA-USER` is believed, as in the documented API: then 
 must set it. With a list every request needs `Authorization: Bearer <token>` (RFC 6750) and the token says the user.
 """
 
+from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from service.auth.principal import Principal
 from service.submission import rejections
 from service.submission.rejections import SubmissionRejected
-from service.telemetry.logs import log
 
-MAX_USER_LENGTH = 253
+MAX_USER_LENGTH: Final = 253
+
+
+class UnreadableTokens(Exception):
+    """A tokens file that holds no list of tokens; the text has nothing of the file's own."""
 
 
 class Token(BaseModel):
@@ -34,6 +37,31 @@ class TokenList(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tokens: tuple[Token, ...]
+
+    @cached_property
+    def by_digest(self) -> dict[str, Token]:
+        """The tokens by their SHA-256; the first of equal ones counts."""
+        return {token.sha256: token for token in reversed(self.tokens)}
+
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        """Return the list that a file holds. Raises UnreadableTokens."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            raise UnreadableTokens(_where(first["loc"]) + _what(first["type"], first["msg"])) from None
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    """Return where a fault is, as `tokens[0].sha256: `, without names that the file has made up."""
+    ours = {*TokenList.model_fields, *Token.model_fields}
+    steps = [f"[{step}]" if isinstance(step, int) else f".{step if step in ours else '?'}" for step in location]
+    return "".join(steps).removeprefix(".") + ": " if steps else ""
+
+
+def _what(kind: str, message: str) -> str:
+    return "a field that a tokens file does not have" if kind == "extra_forbidden" else message
 
 
 def authenticate(ra_user: str | None, authorization: str | None, tokens: TokenList | None) -> Principal:
@@ -55,38 +83,10 @@ def authenticate(ra_user: str | None, authorization: str | None, tokens: TokenLi
     scheme, _, secret = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise SubmissionRejected(rejections.unauthorized("credentials are missing: send Authorization: Bearer <token>"))
-    wanted = sha256(secret.strip().encode("utf-8", "surrogateescape")).hexdigest()
-    token = next((token for token in tokens.tokens if token.sha256 == wanted), None)
+    digest = sha256(secret.strip().encode("utf-8", "surrogateescape")).hexdigest()
+    token = tokens.by_digest.get(digest)
     if token is None:
         raise SubmissionRejected(rejections.unauthorized("the token is not known"))
     if user and user != token.user:
         raise SubmissionRejected(rejections.forbidden(f"the token belongs to another user than RA-USER {user}"))
     return Principal(token.user, token.projects)
-
-
-class TokensFile:
-    """The tokens file, read anew when it changes, as a mounted Secret does."""
-
-    def __init__(self, path: Path) -> None:
-        """Read the file; raises OSError or ValueError where that is not possible."""
-        self._path = path
-        self._changed: int | None = path.stat().st_mtime_ns
-        self._tokens = self._read()
-
-    def __call__(self) -> TokenList:
-        """Return the tokens; a change that cannot be read keeps the last good list and is logged."""
-        try:
-            changed = self._path.stat().st_mtime_ns
-        except OSError:
-            changed = None
-        if changed != self._changed:
-            self._changed = changed
-            try:
-                self._tokens = self._read()
-            except (OSError, ValueError) as error:
-                # nothing of the file's text: it holds digests of secrets
-                log.error("tokens-unreadable", path=str(self._path), reason=type(error).__name__)
-        return self._tokens
-
-    def _read(self) -> TokenList:
-        return TokenList.model_validate_json(self._path.read_bytes())

@@ -13,7 +13,9 @@ class ProbeSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="METRICS_", frozen=True)
 
-    host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - scraped from other pods
+    host: str = Field(
+        "::", min_length=1, description="Address to listen on; `::` takes IPv4 and IPv6, `0.0.0.0` IPv4 alone."
+    )
     port: Port = Field(9090, description="Port to listen on; 0 takes a free one.")
 
 

@@ -32,17 +32,43 @@ class HttpSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HTTP_", frozen=True)
 
-    host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - a container's port must be reachable
+    host: str = Field(
+        "::", min_length=1, description="Address to listen on; `::` takes IPv4 and IPv6, `0.0.0.0` IPv4 alone."
+    )
     port: Port = Field(8080, description="Port to listen on; 0 takes a free one.")
     max_body_bytes: Positive = Field(
         64 * 1024, description="Largest request body, over HTTP and on the topic alike; above it: 413."
     )
     wait_seconds: Seconds = Field(30, description="How long a POST waits for its outcome before it is answered 202.")
     max_wait_seconds: Seconds = Field(120, description="Largest `Prefer: wait=N` that is honoured.")
-    max_in_flight: Positive = Field(2000, description="POSTs in progress at once; above it the answer is 429.")
+    max_header_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = Field(
+        16 * 1024, description="Largest request line and headers together; above it: 431."
+    )
+    max_in_flight: Positive = Field(
+        2000,
+        description="Requests in progress at once; above it the answer is 429, and sooner for a user or a project that "
+        "would hold more places than are left free.",
+    )
+    max_partial_bodies: Positive = Field(
+        256,
+        description="Request bodies on their way at once; one more costs the user with the most of them the oldest.",
+    )
+    max_connections: Positive = Field(
+        4096,
+        description="Open connections, as far as the limit of open files goes; one more closes the one that has been "
+        "idle for longest.",
+    )
     tokens_file: Path | None = Field(
         None,
         description="File of bearer tokens (see `docs/security.md`). Unset: the header `RA-USER` is believed as it is.",
+    )
+    tokens_grace_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        60,
+        description="How long the last good list counts while the tokens file cannot be read; then every request is "
+        "refused (503) and the process is not ready.",
+    )
+    refusals_logged_per_second: Annotated[int, Field(ge=0)] = Field(
+        10, description="Refused requests that get a line of the log, in a second and for each reason."
     )
     read_timeout_seconds: Seconds = Field(15, description="How long a client may take to send its request.")
     drain_seconds: Seconds = Field(20, description="How long a shutdown waits for requests in progress.")

@@ -87,7 +87,12 @@ class Outcome:
     @property
     def key(self) -> str:
         """The key of the outcome's record: the submission's, with the fingerprint appended for a conflict."""
-        return f"{self.id.key}.{self.fingerprint}" if self.conflict else self.id.key
+        return conflict_key(self.id.key, self.fingerprint) if self.conflict else self.id.key
+
+
+def conflict_key(key: str, fingerprint: str) -> str:
+    """Return the key of the refusal of another request, with this fingerprint, under the id of a submission."""
+    return f"{key}.{fingerprint}"
 
 
 def outcome_record(outcome: Outcome, topic: str, partition: int | None, time: float) -> NewRecord:

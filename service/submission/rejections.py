@@ -121,6 +121,24 @@ def unsupported_media_type(message: str) -> Sentence:
     return message
 
 
+@_rejects(400, "MalformedRequest")
+def malformed_request(complaint: str) -> Sentence:
+    """What arrived is not valid HTTP/1.1."""
+    return "the request is not valid HTTP/1.1", complaint
+
+
+@_rejects(431, "HeadersTooLarge")
+def headers_too_large(limit: int) -> Sentence:
+    """The request line and the headers are too large, each or together."""
+    return f"the request line and the headers are larger than {limit} bytes, HTTP_MAX_HEADER_BYTES, or too many"
+
+
+@_rejects(417, "ExpectationFailed")
+def expectation_failed() -> Sentence:
+    """The header `Expect` asks for something else than 100-continue."""
+    return "the header Expect can only say 100-continue"
+
+
 @_rejects(404, "UnknownPath")
 def unknown_path(usage: str) -> Sentence:
     """There is nothing at this URL."""
@@ -204,15 +222,21 @@ def quota_exceeded(message: str, details: Details) -> Sentence:
 
 
 @_rejects(429, "TooManyRequests")
-def too_many_requests() -> Sentence:
-    """Too many submissions are in progress."""
-    return "too many submissions in progress: try again later"
+def too_many_requests(what: str = "submissions in progress") -> Sentence:
+    """Too many submissions are in progress, in all or of one user or project, or too many bodies are on their way."""
+    return f"too many {what}: try again later"
 
 
 @_rejects(503, "NotAccepted")
 def not_accepted(message: str, details: Details = None) -> Sentence:
     """Kafka cannot be used at the moment; nothing was accepted."""
     return message, details
+
+
+@_rejects(503, "CredentialsUnreadable")
+def credentials_unreadable() -> Sentence:
+    """The list of tokens has been unreadable for too long, so that nobody can be known; the log has the cause."""
+    return "the service cannot read its list of tokens, and knows nobody without it: nothing was accepted"
 
 
 @_rejects(503, "MaybeAccepted")

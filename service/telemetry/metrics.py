@@ -37,6 +37,24 @@ class Metrics:
         self.http_responses = Counter(
             f"{name}_http_responses", "Responses to POSTs, by status code.", ["code"], registry=registry
         )
+        self.http_requests = Counter(
+            f"{name}_http_requests",
+            "Requests answered, by method, route (`none`: no route, or no HTTP) and status code.",
+            ["method", "route", "code"],
+            registry=registry,
+        )
+        self.http_connections = Gauge(
+            f"{name}_http_connections", "Open connections, by port (api, probes).", ["port"], registry=registry
+        )
+        self.http_connections_dropped = Counter(
+            f"{name}_http_connections_dropped",
+            "Connections dropped: one too many (`full`), or an answer that the client does not read (`unread`).",
+            ["port", "reason"],
+            registry=registry,
+        )
+        self.tokens_unreadable = Gauge(
+            f"{name}_tokens_unreadable", "1 while the tokens file cannot be read; 0 without one.", registry=registry
+        )
         self.outcomes = Counter(
             f"{name}_outcomes",
             "Outcomes acknowledged by Kafka, by status class (2xx, 4xx, 5xx).",

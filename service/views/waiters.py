@@ -1,21 +1,39 @@
 """Hands outcomes to the requests that wait for them.
 
 The ingress notes a submission before it produces it; this module follows `job-outcomes` from its end and gives each
-outcome to the waiter of its correlation id. Outcomes nobody here waits for are not even parsed. It also keeps the index
-behind `GET /api/submissions/<id>` up to date.
+outcome to the waiter of its correlation id, if it has the key that this submission's outcome must have: who reads the
+topic knows the correlation ids of others, and may name them in submissions of their own. Outcomes nobody here waits for
+are not even parsed. It also keeps the index behind `GET /api/submissions/<id>` up to date.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from service.broker import BrokerUnavailable, OutcomeLog
 from service.errors import UnreadableRecord
-from service.submission.outcomes import Outcome, read_outcome
+from service.submission.identity import fingerprint
+from service.submission.outcomes import Outcome, conflict_key, read_outcome
 from service.submission.record_headers import header
 from service.submission.records import Record, Submission
 from service.telemetry.logs import log
 from service.views.duplicates import DuplicateWindow
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiter:
+    """A request that waits for the outcome of its submission."""
+
+    submission: Submission
+    future: asyncio.Future[Outcome | None]
+
+    def may_get(self, record: Record) -> bool:
+        """Tell whether an outcome of this submission can be this record: its own, or the refusal of a used id."""
+        key = self.submission.id.key
+        if record.key is None or not record.key.startswith(key.encode()):
+            return False
+        return record.key in (key.encode(), conflict_key(key, fingerprint(self.submission.body)).encode())
 
 
 class Waiters:
@@ -25,7 +43,7 @@ class Waiters:
         self._outcomes = outcomes
         self._window = window
         self.caught_up = False
-        self._waiting: dict[bytes, asyncio.Future[Outcome | None]] = {}
+        self._waiting: dict[bytes, _Waiter] = {}
         self._users: dict[str, list[str | None]] = {}  # of the submissions waited for, by their keys
         self._given_up = False
 
@@ -44,7 +62,7 @@ class Waiters:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome | None] = loop.create_future()
         timer = loop.call_later(0 if self._given_up else seconds, _give_up, future)
-        self._waiting[correlation_id] = future
+        self._waiting[correlation_id] = _Waiter(submission, future)
         users = self._users.setdefault(submission.id.key, [])
         users.append(submission.user)
         try:
@@ -64,8 +82,8 @@ class Waiters:
     def give_up(self) -> None:
         """End every wait, from now on."""
         self._given_up = True
-        for future in self._waiting.values():
-            _give_up(future)
+        for waiter in self._waiting.values():
+            _give_up(waiter.future)
 
     async def run(self) -> None:
         """Follow the outcomes until cancelled, and read those of the past beside it."""
@@ -88,11 +106,11 @@ class Waiters:
         self._window.remember(records[0].partition, [(record.key, record.offset) for record in records])
         for record in records:
             correlation_id = header(record.headers, "correlation-id")
-            future = self._waiting.get(correlation_id) if correlation_id is not None else None
-            if future is None or future.done():
+            waiter = self._waiting.get(correlation_id) if correlation_id is not None else None
+            if waiter is None or waiter.future.done() or not waiter.may_get(record):
                 continue
             try:
-                future.set_result(read_outcome(record))
+                waiter.future.set_result(read_outcome(record))
             except UnreadableRecord as error:
                 log.warning("outcome-unreadable", partition=record.partition, offset=record.offset, reason=str(error))
 

@@ -10,11 +10,12 @@ import pytest
 BODY = json.dumps({"job": {"project": "team-a", "image": "quickstart"}}).encode()
 
 
-async def raw(url: str, *lines: str, body: bytes = BODY) -> tuple[int, dict[str, object]]:
+async def raw(url: str, *lines: str | bytes, body: bytes = BODY) -> tuple[int, dict[str, object]]:
     """Send a request as it stands; the status and the body of the answer."""
     reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
     head = ["POST /api/job HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}"]
-    writer.write("\r\n".join([*head, *lines, "Connection: close", "", ""]).encode() + body)
+    octets = [line.encode() if isinstance(line, str) else line for line in (*head, *lines, "Connection: close", "", "")]
+    writer.write(b"\r\n".join(octets) + body)
     answer = await reader.read()
     writer.close()
     await writer.wait_closed()
@@ -34,6 +35,22 @@ async def test_a_packed_body_is_refused(service, body):
             "message": "the body must be sent as it is, without Content-Encoding",
         },
     )
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "GZIP", "x"])
+async def test_any_way_of_packing_is_refused_alike(service, encoding):
+    status, body = await raw(service.url, "RA-USER: john", f"Content-Encoding: {encoding}")
+    assert (status, body["reason"]) == (415, "UnsupportedMediaType")
+
+
+async def test_a_user_written_in_latin_1_is_the_one_written_in_utf_8(service, api):
+    names = set()
+    for octets in ("José".encode(), "José".encode("latin-1")):
+        status, body = await raw(service.url, b"RA-USER: " + octets, "Idempotency-Key: latin-1")
+        assert status == 200
+        names.add(body["name"])
+    job = await api.job(names.pop())
+    assert (job["metadata"]["annotations"]["job-submission.io/user"], names) == ("José", set())
 
 
 @pytest.mark.parametrize("name", ["RA-USER", "Idempotency-Key"])

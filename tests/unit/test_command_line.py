@@ -1,6 +1,8 @@
 """The command line: help, pages, and faulty settings named all at once."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -114,12 +116,53 @@ def test_reply_topics_are_a_list(monkeypatch):
     assert read_settings().topics.reply_allowed == {"a", "b", "c"}
 
 
-def test_faulty_settings_end_the_process_with_2():
-    command = [sys.executable, "-m", "service", "all"]
-    ended = subprocess.run(command, env={"HTTP_PORT": "x"}, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("job-submission: HTTP_PORT: ")
-    assert "Traceback" not in ended.stderr
+NO_KAFKA = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "HTTP_PORT": "0", "METRICS_PORT": "0"}
+SECRET = "a-token-in-plain-text"
+
+
+def run(role: str, settings: dict[str, str]) -> tuple[int, str]:
+    command = [sys.executable, "-m", "service", role]
+    ended = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=60, check=False)
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"HTTP_PORT": "x"}, "HTTP_PORT: "),
+        ({"HTTP_HOST": ""}, "HTTP_HOST: "),
+        ({"HTTP_HOST": "nowhere.invalid"}, "HTTP_HOST: nowhere.invalid is no address of this machine"),
+        ({"METRICS_HOST": "192.0.2.1"}, "METRICS_HOST: 192.0.2.1 is no address of this machine"),
+        ({"HTTP_PORT": "9090", "METRICS_PORT": "9090"}, "HTTP_PORT: must be another port than METRICS_PORT, 9090"),
+        ({"HTTP_WAIT_SECONDS": "inf"}, "HTTP_WAIT_SECONDS: "),
+        ({"HTTP_WAIT_SECONDS": "nan"}, "HTTP_WAIT_SECONDS: "),
+        ({"HTTP_TOKENS_FILE": ""}, "HTTP_TOKENS_FILE: . cannot be read: Is a directory"),
+        ({"HTTP_TOKENS_FILE": "/nowhere"}, "HTTP_TOKENS_FILE: /nowhere cannot be read: No such file or directory"),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL: "),
+    ],
+)
+def test_a_faulty_setting_ends_the_process_with_one_line_and_2(settings, fault):
+    code, said = run("all", NO_KAFKA | settings)
+    assert (code, said.count("\n")) == (2, 1)
+    assert said.startswith(f"job-submission: {fault}")
+
+
+def test_nothing_of_a_faulty_tokens_file_is_printed(tmp_path):
+    (tmp_path / "tokens").write_text(f'{{"tokens": [{{"sha256": "{SECRET}"}}]}}')
+    code, said = run("ingress", NO_KAFKA | {"HTTP_TOKENS_FILE": str(tmp_path / "tokens")})
+    assert (code, said.count("\n"), SECRET in said) == (2, 1, False)
+
+
+@pytest.mark.parametrize("prefix", ["HTTP", "METRICS"])
+def test_a_taken_port_ends_the_process_with_one_line_that_names_it(prefix):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        number = str(other.getsockname()[1])
+        settings = NO_KAFKA | {f"{prefix}_HOST": "127.0.0.1", f"{prefix}_PORT": number, "LOG_FORMAT": "json"}
+        code, said = run("all", settings)
+    assert (code, said.count("\n")) == (1, 1)
+    assert json.loads(said)["reason"].endswith(
+        f"Address already in use: 127.0.0.1:{number} ({prefix}_HOST, {prefix}_PORT)"
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the scheduling policies are Linux'")

@@ -1,20 +1,20 @@
 """What holds for every line of the route table: credentials, one shape of errors, limits, metrics."""
 
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
 
-from service.api.routes import PRINCIPAL, Route
+from service.api.routes import PRINCIPAL, Handler, Route
 from service.errors import Fault, InvalidSubmission
-from service.http_ingress import HttpIngress
-from service.settings import read_settings
+from service.http_ingress import USAGE, HttpIngress
 from service.submission import rejections
 from service.submission.rejections import SubmissionRejected
 from service.telemetry.metrics import Metrics
+from tests.unit.running_ingress import with_http
 
 ERROR = {"status", "code", "reason", "message"}
 NO_PARTS: Any = None
@@ -24,11 +24,10 @@ NO_PARTS: Any = None
 class Ingress:
     """The application with handlers of the test's own, on a port."""
 
-    def __init__(self, handler: Callable[[web.Request], Any] | None = None) -> None:
+    def __init__(self, handler: Handler | None = None, **http: Any) -> None:
         self.metrics = Metrics()
-        self.ingress = HttpIngress(
-            read_settings(), NO_PARTS, NO_PARTS, NO_PARTS, NO_PARTS, self.metrics, tokens=lambda: None
-        )
+        parts = [NO_PARTS] * 4
+        self.ingress = HttpIngress(with_http(**http), *parts, self.metrics, {"running": lambda: True}, tokens=None)
         if handler is not None:
             self.ingress.routes = tuple(replace(route, handler=handler) for route in self.ingress.routes)
 
@@ -43,73 +42,123 @@ class Ingress:
         await self._server.close()
 
     async def ask(self, route: Route, **headers: str) -> tuple[int, Any]:
-        path = route.path.replace("{id}", "x")
-        async with self._http.request(route.method, self._server.make_url(path), headers=headers) as response:
-            return response.status, await response.json()
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        body = {} if route.method == "GET" else {"json": {}}
+        path = self._server.make_url(route.path.replace("{id}", "x"))
+        async with self._http.request(route.method, path, headers=sent, **body) as response:
+            text = await response.text()
+            return response.status, await response.json() if "json" in response.content_type else text
 
     def sample(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(f"job_submission_{name}", labels)
 
 
 ROUTES = Ingress().ingress.routes
+EVERY = pytest.mark.parametrize("route", ROUTES, ids=[f"{route.method} {route.path}" for route in ROUTES])
 
 
-@pytest.fixture
-async def ingress() -> AsyncIterator[Ingress]:
-    async with Ingress() as running:
-        yield running
+def test_the_table_is_this():
+    assert [(route.method, route.path, route.public) for route in ROUTES] == [
+        ("POST", "/api/job", False),
+        ("POST", "/api/v1/job", False),
+        ("POST", "/api/v1/jobs", False),
+        ("GET", "/api/submissions/{id}", False),
+        ("GET", "/", True),
+        ("GET", "/healthz", True),
+        ("GET", "/readyz", True),
+    ]
 
 
-def test_the_public_routes_are_these():
-    assert [route.path for route in ROUTES if route.public] == []
-
-
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-class TestEveryRoute:
-    async def test_needs_credentials_unless_it_is_public(self, route, ingress):
+@EVERY
+async def test_every_route_needs_credentials_unless_it_is_public(route):
+    async with Ingress() as ingress:
         status, body = await ingress.ask(route)
-        assert (status == 401) is not route.public
-        assert set(body) == ERROR
+    assert (status, set(body) == ERROR) == ((200, False) if route.public else (401, True))
 
-    async def test_knows_who_asks(self, route):
-        async def handler(request: web.Request) -> web.Response:
-            return web.json_response(request[PRINCIPAL].user)
 
-        async with Ingress(handler) as ingress:
-            assert await ingress.ask(route, RA_USER="x", **{"RA-USER": "john"}) == (200, "john")
+@EVERY
+async def test_every_route_knows_who_asks_unless_it_is_public(route):
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response(request[PRINCIPAL].user if PRINCIPAL in request else None)
 
-    @pytest.mark.parametrize(
-        ("error", "status"),
-        [
-            (InvalidSubmission((Fault("a", "b"),)), 400),
-            (SubmissionRejected(rejections.forbidden("no")), 403),
-            (web.HTTPRequestEntityTooLarge(max_size=1), 413),
-            (web.HTTPNotFound(), 404),
-            (RuntimeError("unforeseen"), 500),
-        ],
-    )
-    async def test_gives_errors_the_one_shape(self, route, error, status):
-        async def handler(request: web.Request) -> web.Response:
-            raise error
+    async with Ingress(handler) as ingress:
+        assert await ingress.ask(route, RA_USER="john") == (200, None if route.public else "john")
 
-        async with Ingress(handler) as ingress:
-            answered, body = await ingress.ask(route, **{"RA-USER": "john"})
-            assert (answered, body["status"], body["code"]) == (status, status, status)
-            assert set(body) - {"details"} == ERROR
+
+@EVERY
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (InvalidSubmission((Fault("a", "b"),)), 400),
+        (SubmissionRejected(rejections.forbidden("no")), 403),
+        (web.HTTPNotFound(), 404),
+        (RuntimeError("unforeseen"), 500),
+    ],
+)
+async def test_every_route_gives_errors_the_one_shape_and_leaves_a_line(route, error, status):
+    async def handler(_request: web.Request) -> web.Response:
+        raise error
+
+    async with Ingress(handler) as ingress:
+        with capture_logs() as logs:
+            answered, body = await ingress.ask(route, RA_USER="john")
+    assert (answered, body["status"], body["code"], set(body) - {"details"}) == (status, status, status, ERROR)
+    lines = [line for line in logs if line["event"] == "request-refused"]
+    assert [(line["status"], line["reason"], line["path"]) for line in lines] == [
+        (status, body["reason"], route.path.replace("{id}", "x"))
+    ]
+
+
+@EVERY
+async def test_every_route_is_counted(route):
+    async with Ingress() as ingress:
+        status, _ = await ingress.ask(route)
+        code = str(status)
+        assert ingress.sample("http_requests_total", method=route.method, route=route.path, code=code) == 1
+        assert (ingress.sample("http_responses_total", code=code) == 1) is (route.method == "POST")
+        assert ingress.sample("http_seconds_count") == (route.method == "POST")
+
+
+@EVERY
+async def test_every_route_has_its_place_taken_unless_it_is_public(route):
+    async def handler(_request: web.Request) -> web.Response:
+        assert route.public or (await ingress.ask(route, RA_USER="john"))[0] == 429
+        return web.json_response({})
+
+    async with Ingress(handler, max_in_flight=1) as ingress:
+        assert (await ingress.ask(route, RA_USER="john"))[0] == 200
+
+
+@EVERY
+async def test_every_route_refuses_headers_that_are_too_large_together(route):
+    async with Ingress(max_header_bytes=1024) as ingress:
+        status, body = await ingress.ask(route, RA_USER="john", one="x" * 500, two="x" * 500)
+        assert (status, body["reason"]) == (431, "HeadersTooLarge")
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [("GET", "/api/job", 405), ("POST", "/nothing", 404), ("POST", "/api/submissions/x", 405)],
+    ("method", "path", "status", "allow"),
+    [
+        ("GET", "/api/job", 405, "POST"),
+        ("POST", "/nothing", 404, None),
+        ("POST", "/api/submissions/x", 405, "GET,HEAD"),
+        ("DELETE", "/", 405, "GET,HEAD"),
+    ],
 )
-async def test_what_no_route_takes_has_the_one_shape_too(method, path, status, ingress):
-    answered, body = await ingress.ask(Route(method, path, NO_PARTS))
-    assert (answered, set(body)) == (status, ERROR | {"details"})
+async def test_what_no_route_takes_has_the_one_shape_too(method, path, status, allow):
+    async with Ingress() as ingress:
+        answered, body = await ingress.ask(Route(method, path, NO_PARTS))
+        assert (answered, set(body), body["details"]) == (status, ERROR | {"details"}, USAGE)
+        assert ingress.sample("http_requests_total", method="none", route="none", code=str(status)) == 1
+        async with ingress._http.request(method, ingress._server.make_url(path)) as response:
+            assert response.headers.get("Allow") == allow
 
 
-async def test_the_responses_to_posts_are_counted(ingress):
-    for route in ROUTES:
-        await ingress.ask(route)
-    posts = sum(route.method == "POST" for route in ROUTES)
-    assert ingress.sample("http_responses_total", code="401") == posts
-    assert ingress.sample("http_seconds_count") == posts
+async def test_health_says_what_is_not_ready():
+    parts = [NO_PARTS] * 4
+    ingress = Ingress()
+    checks = {"running": lambda: True, "replies": lambda: False}
+    ingress.ingress = HttpIngress(with_http(), *parts, Metrics(), checks, tokens=None)
+    async with ingress:
+        assert await ingress.ask(Route("GET", "/readyz", NO_PARTS)) == (503, {"running": True, "replies": False})
+        assert await ingress.ask(Route("GET", "/healthz", NO_PARTS)) == (200, "ok\n")

@@ -8,14 +8,18 @@ from service.submission.rejections import REJECTIONS, Rejection
 
 REASONS = {
     "BodyTimeout": 408,
+    "CredentialsUnreadable": 503,
     "DeadlineExceeded": 504,
+    "ExpectationFailed": 417,
     "Forbidden": 403,
     "HandlingFailed": 500,
+    "HeadersTooLarge": 431,
     "IdReused": 422,
     "IncompleteBody": 400,
     "InternalError": 500,
     "InvalidObject": 400,
     "InvalidParameter": 400,
+    "MalformedRequest": 400,
     "MaybeAccepted": 503,
     "MethodNotAllowed": 405,
     "NameTaken": 409,
@@ -85,7 +89,7 @@ def test_the_body_of_a_rejection(rejection: Rejection, body: dict[str, object]):
     [
         (409, None, "NameTaken"),  # noted on a Job by a release that knew no reasons
         (429, "QuotaExceeded", "QuotaExceeded"),
-        (417, None, "ProtocolError"),
+        (418, None, "ProtocolError"),
     ],
 )
 def test_a_refusal_from_elsewhere_has_a_reason_too(status: int, reason: str | None, expected: str):

@@ -3,10 +3,9 @@
 from hashlib import sha256
 
 import pytest
-from pydantic import ValidationError
 
 from service.auth.principal import Principal
-from service.auth.tokens import Token, TokenList, authenticate
+from service.auth.tokens import Token, TokenList, UnreadableTokens, authenticate
 from service.submission.rejections import SubmissionRejected
 
 TOKENS = TokenList(
@@ -77,15 +76,23 @@ def test_projects(principal, project, allowed):
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "complaint"),
     [
-        '{"tokens": [{"sha256": "abc", "user": "u", "projects": ["*"]}]}',
-        '{"tokens": [{"sha256": "%s\\n", "user": "u", "projects": ["*"]}]}' % ("0" * 64),
-        '{"tokens": [{"sha256": "%s", "user": "", "projects": ["*"]}]}' % ("0" * 64),
-        '{"tokens": [{"sha256": "%s", "user": "u", "projects": []}]}' % ("0" * 64),
-        '{"tokens": [], "token": []}',
+        ('{"tokens": [{"sha256": "abc", "user": "u", "projects": ["*"]}]}', "tokens[0].sha256: "),
+        ('{"tokens": [{"sha256": "%s\\n", "user": "u", "projects": ["*"]}]}' % ("0" * 64), "tokens[0].sha256: "),
+        ('{"tokens": [{"sha256": "%s", "user": "", "projects": ["*"]}]}' % ("0" * 64), "tokens[0].user: "),
+        ('{"tokens": [{"sha256": "%s", "user": "u", "projects": []}]}' % ("0" * 64), "tokens[0].projects: "),
+        ('{"tokens": [], "token": []}', "?: a field that a tokens file does not have"),
+        ("[]", ""),
+        ("", "Invalid JSON"),
     ],
 )
-def test_a_faulty_list_is_refused(text):
-    with pytest.raises(ValidationError):
-        TokenList.model_validate_json(text)
+def test_a_faulty_list_is_refused(text, complaint):
+    with pytest.raises(UnreadableTokens) as caught:
+        TokenList.read(text.encode())
+    assert str(caught.value).startswith(complaint)
+
+
+def test_of_two_entries_for_a_token_the_first_counts():
+    entries = [Token(sha256=sha256(b"t").hexdigest(), user=user, projects=("*",)) for user in ("john", "mary")]
+    assert authenticate(None, "Bearer t", TokenList(tokens=tuple(entries))).user == "john"

@@ -1,15 +1,19 @@
-"""Answers that hang on settings or on an outage: credentials, too many at once, Kafka gone and back."""
+"""Answers that hang on settings, limits or an outage: credentials, too many at once, few open files, Kafka gone."""
 
 import asyncio
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
+import devstack.service
 from devstack.kafka import LocalKafka
+from devstack.process import answers
 from devstack.service import ServiceProcess
 
 JOB = {"project": "team-a", "image": "quickstart"}
@@ -38,7 +42,7 @@ def guarded(environment: dict[str, str], tmp_path: Path) -> Any:
 
 async def test_tokens(guarded, api):
     status, headers, _ = await post(guarded.url, RA_USER="john")
-    assert (status, "Bearer" in headers["WWW-Authenticate"]) == (401, True)
+    assert (status, headers["WWW-Authenticate"]) == (401, 'Bearer realm="job-submission"')
     assert (await post(guarded.url, Authorization="Bearer wrong"))[0] == 401
     assert (await post(guarded.url, Authorization="Bearer johns", RA_USER="mary"))[0] == 403
     status, _, body = await post(guarded.url, JOB | {"project": "team-b"}, Authorization="Bearer johns")
@@ -47,6 +51,32 @@ async def test_tokens(guarded, api):
     assert (status, list(body)) == (200, ["name"])
     job = await api.job(body["name"])
     assert job["metadata"]["annotations"]["job-submission.io/user"] == "john"
+
+
+async def test_a_tokens_file_that_breaks_lets_nobody_in_after_a_while(environment, tmp_path):
+    tokens = tmp_path / "tokens.json"
+    tokens.write_text(json.dumps({"tokens": []}))
+    settings = {"HTTP_TOKENS_FILE": str(tokens), "HTTP_TOKENS_GRACE_SECONDS": "2", "HTTP_DRAIN_SECONDS": "1"}
+    ingress = ServiceProcess("ingress", environment | settings).until_ready()
+
+    async def readiness(url: str) -> tuple[int, Any]:
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as response:
+            return response.status, await response.json()
+
+    try:
+        assert "job_submission_tokens_unreadable 0.0" in ingress.metrics()
+        tokens.write_text("{")
+        await asyncio.to_thread(ingress.wait_for, "tokens-unreadable")
+        assert "job_submission_tokens_unreadable 1.0" in ingress.metrics()
+        assert (await readiness(ingress.probes))[0] == 200
+        async with asyncio.timeout(10):
+            while (await readiness(ingress.probes))[0] == 200:
+                await asyncio.sleep(0.1)
+        assert (await readiness(ingress.url))[1]["tokens"] is False
+        status, _, body = await post(ingress.url, Authorization="Bearer johns")
+        assert (status, body["reason"]) == (503, "CredentialsUnreadable")
+    finally:
+        assert await asyncio.to_thread(ingress.stop) == 0
 
 
 async def test_a_pending_submission_is_its_users_alone(environment, tmp_path):
@@ -102,3 +132,44 @@ async def test_kafka_gone_and_back(kafka_build, tmp_path):
                     await asyncio.sleep(0.2)
         finally:
             assert await asyncio.to_thread(ingress.stop) == 0
+
+
+async def test_idle_connections_shut_nobody_out_where_few_files_may_be_open(environment, monkeypatch):
+    few = "ulimit -n 400 && exec {} -m service {}"  # leaves room for 94 connections
+    monkeypatch.setattr(devstack.service, "_command", lambda role: ["sh", "-c", few.format(sys.executable, role)])
+    ingress = ServiceProcess("ingress", environment | {"HTTP_DRAIN_SECONDS": "1"}).until_ready()
+    host, port = urlsplit(ingress.url).hostname, urlsplit(ingress.url).port
+    try:
+        idle = await asyncio.gather(*(asyncio.open_connection(host, port) for _ in range(500)))
+        assert (await post(ingress.url, RA_USER="john", Prefer="respond-async"))[0] == 202
+        assert answers(f"{ingress.probes}/healthz")
+        metrics = ingress.metrics()
+        dropped = 'job_submission_http_connections_dropped_total{port="api",reason="full"} '
+        assert float(metrics.partition(dropped)[2].split()[0]) >= 400
+        ingress.wait_for("connections-limited", port="api", limit=94)
+        ingress.wait_for("connections-dropped", port="api", reason="full")
+        for _, writer in idle:
+            writer.close()
+    finally:
+        assert await asyncio.to_thread(ingress.stop) == 0
+
+
+async def test_a_refused_request_leaves_a_line(environment):
+    ingress = ServiceProcess("ingress", environment | {"HTTP_DRAIN_SECONDS": "1"}).until_ready()
+    try:
+        await post(ingress.url)
+        await post(ingress.url, RA_USER="john", Prefer="respond-async", job={"project": "team-a"})
+        await post(ingress.url, RA_USER="john", X_Forwarded_For="203.0.113.7", Content_Type="text/plain")
+        asked = {"method": "POST", "path": "/api/job", "peer": "127.0.0.1"}
+        ingress.wait_for("request-refused", status=401, reason="Unauthorized", **asked)
+        ingress.wait_for("request-refused", status=400, reason="InvalidParameter", user="john", **asked)
+        ingress.wait_for(
+            "request-refused",
+            status=415,
+            reason="UnsupportedMediaType",
+            user="john",
+            forwarded_for="203.0.113.7",
+            **asked,
+        )
+    finally:
+        assert await asyncio.to_thread(ingress.stop) == 0

@@ -1,0 +1,145 @@
+"""The ingress on a port of its own, whole but for Kafka: what it produces is kept, and outcomes are put in by hand."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from service.api.server import Port, listening
+from service.auth.tokens import TokenList
+from service.http_ingress import HttpIngress
+from service.settings import HttpSettings, Settings, read_settings
+from service.submission.records import NewRecord, Record
+from service.telemetry.metrics import Metrics
+from service.views.duplicates import DuplicateWindow
+from service.views.waiters import Waiters
+
+BODY = json.dumps({"job": {"project": "team-a", "image": "quickstart"}}).encode()
+
+
+class Topic:
+    """A producer that keeps what it is given, and a log of outcomes that gives what it is told to."""
+
+    ready = healthy = True
+
+    def __init__(self) -> None:
+        self.produced: list[NewRecord] = []
+        self.news = asyncio.Condition()
+        self._on_records: Callable[[list[Record]], None] = lambda records: None
+
+    async def send(self, record: NewRecord) -> None:
+        async with self.news:
+            self.produced.append(record)
+            self.news.notify_all()
+
+    async def next(self) -> NewRecord:
+        """Return the oldest record that nobody has asked for, waiting for it."""
+        async with self.news:
+            await self.news.wait_for(lambda: self.produced)
+        return self.produced.pop(0)
+
+    def publish(self, outcome: NewRecord) -> None:
+        self._on_records([Record(outcome.topic, 0, 0, 0, outcome.key, outcome.value, outcome.headers)])
+
+    async def follow(self, on_records: Callable[[list[Record]], None]) -> None:
+        self._on_records = on_records
+        await asyncio.Event().wait()
+
+    async def partition_count(self) -> int:
+        return 1
+
+    async def scan(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
+        for nothing in ():
+            yield nothing
+
+    async def holds(self, *_: Any) -> bool:
+        return False
+
+
+@dataclass
+class Response:
+    """What came back on a connection."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any = field(compare=False)
+
+
+@dataclass
+class RunningIngress:
+    """The port, and what stands behind it."""
+
+    port: int
+    topic: Topic
+    metrics: Metrics
+    ingress: HttpIngress
+
+    async def send(self, *lines: str | bytes, body: bytes = BODY) -> Response:
+        """Send a POST with these header lines and return its answer."""
+        head = ["POST /api/job HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+        octets = [line.encode() if isinstance(line, str) else line for line in (*head, *lines)]
+        return await self.raw(b"\r\n".join([*octets, b"", body]))
+
+    async def raw(self, octets: bytes) -> Response:
+        """Send bytes and return the first answer to them."""
+        async with self.connection() as (reader, writer):
+            writer.write(octets)
+            return await answer(reader)
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A connection to it."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        """The value of a metric."""
+        return self.metrics.registry.get_sample_value(f"job_submission_{name}", labels)
+
+
+async def answer(reader: asyncio.StreamReader) -> Response:
+    """Read one answer."""
+    async with asyncio.timeout(10):
+        top = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        first, *lines = top.strip().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        body = await reader.readexactly(int(headers.get("Content-Length", 0)))
+    is_json = headers.get("Content-Type", "").startswith("application/json")
+    return Response(int(first.split()[1]), headers, json.loads(body) if is_json and body else body)
+
+
+def with_http(**http: Any) -> Settings:
+    """The default settings, but for these of the group `HTTP_`."""
+    return replace(read_settings(), http=HttpSettings(**http))
+
+
+@contextlib.asynccontextmanager
+async def running(
+    tokens: Callable[[], TokenList] | None = None, *, host: str = "127.0.0.1", **http: Any
+) -> AsyncIterator[RunningIngress]:
+    """Serve an ingress with these settings of the group `HTTP_`."""
+    settings, topic, metrics = with_http(**http), Topic(), Metrics()
+    fake: Any = topic
+    window = DuplicateWindow(fake, 60)
+    waiters = Waiters(fake, window)
+    following = asyncio.create_task(waiters.run())
+    checks = {"replies": lambda: True}
+    ingress = HttpIngress(settings, fake, waiters, window, fake, metrics, checks, tokens)
+    bounds = settings.http
+    port = Port("api", "HTTP_", host, 0, bounds.max_connections, bounds.max_header_bytes)
+    try:
+        async with listening(port.bind(), port, ingress.app(), ingress.refusals.unrouted, metrics, 0.1) as number:
+            while not waiters.caught_up:
+                await asyncio.sleep(0)
+            yield RunningIngress(number, topic, metrics, ingress)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        window.close()
