@@ -1,6 +1,9 @@
-"""Writes what is derived in the chart: its README from values.yaml, the schema of `settings` from the code's settings.
+"""Writes what is derived in the chart, from its values.yaml and from the code's settings.
 
-`python -m deploy.generate` writes both files anew; `--check` says whether they are up to date.
+From values.yaml: the README, and the copy of the defaults that templates can read (helm keeps values.yaml itself from
+them). From the settings: the schema of the value `settings`.
+
+`python -m deploy.generate` writes the files anew; `--check` says whether they are up to date.
 """
 
 import json
@@ -35,6 +38,11 @@ HELD_BY_VALUES: Final = {
     "METRICS_PORT",
 }
 """Variables that other values of the chart stand for, or that its pods are built around."""
+
+NUMBER: Final = r"^[0-9]+(\.[0-9]+)?$"
+"""A number as text: `helm --set` reads fractions as text."""
+
+DEFAULTS_HEAD: Final = "# A copy of values.yaml for the templates, made by `python -m deploy.generate`.\n"
 
 README_HEAD: Final = """# Helm chart `job-submission`
 
@@ -78,7 +86,10 @@ def _variable(schema: dict[str, Any]) -> dict[str, Any]:
     if kind["type"] == "array":
         kind = {"type": "string"}  # names, written with commas
     kept = ("type", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-    return {key: kind[key] for key in kept if key in kind}
+    variable = {key: kind[key] for key in kept if key in kind}
+    if kind["type"] == "number":
+        variable |= {"type": ["number", "string"], "pattern": NUMBER}
+    return variable
 
 
 def schema_text() -> str:
@@ -126,7 +137,11 @@ def readme_text() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the files, or with `--check` compare; 1 where one was out of date."""
-    pages = {CHART / "README.md": readme_text(), CHART / "values.schema.json": schema_text()}
+    pages = {
+        CHART / "README.md": readme_text(),
+        CHART / "values.schema.json": schema_text(),
+        CHART / "files" / "defaults.yaml": DEFAULTS_HEAD + (CHART / "values.yaml").read_text(),
+    }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     for path in stale:
         if arguments == ["--check"]:

@@ -1,5 +1,7 @@
 """Requests of the tests to a real API server, with the warnings it answers."""
 
+import json
+import urllib.error
 from functools import cache
 from typing import Any
 
@@ -29,7 +31,14 @@ def collection(api: AdminApi, each: dict[str, Any], namespace: str) -> str:
 
 
 def check(api: AdminApi, each: dict[str, Any], namespace: str) -> list[str]:
-    """Have the API server check an object as if it were created, unknown fields included; the warnings."""
+    """Have the API server check an object as if it were created, unknown fields included; the warnings.
+
+    Raises HTTPError, with the API server's reason as `msg`.
+    """
     path = collection(api, each, namespace) + "?dryRun=All&fieldValidation=Strict"
-    _, warnings = request(api, "POST", path, each)
+    try:
+        _, warnings = request(api, "POST", path, each)
+    except urllib.error.HTTPError as error:
+        error.msg = json.load(error)["message"]  # what a failing test shows
+        raise
     return warnings

@@ -74,9 +74,9 @@ def post(url: str, job: dict[str, Any], **headers: str) -> tuple[int, Any]:
         return error.code, json.load(error)
 
 
-def token_of(api: AdminApi, account: str) -> str:
-    """A token of a service account of the release, as its pods get one."""
-    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{account}/token"
+def token_of(api: AdminApi, account: str, namespace: str = NAMESPACE) -> str:
+    """A token of a service account, of the release unless another namespace is given, as its pods get one."""
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     return apiserver.request(api, "POST", path, body)[0]["status"]["token"]  # type: ignore[no-any-return] # JSON
 
@@ -85,6 +85,7 @@ def install(helm: Helm, api: AdminApi, bootstrap_servers: str, projects: tuple[s
     """Install the chart with topics of its own; the settings of its pods as they are on the API server."""
     own = uuid.uuid4().hex[:6]
     settings = {
+        "image.repository": "job-submission",
         "kafka.bootstrapServers": bootstrap_servers,
         "projects.names": "{" + ",".join(projects) + "}",
         "projects.createNamespaces": "true",
@@ -114,7 +115,7 @@ def running(helm: Helm, bootstrap_servers: str, folder: Path) -> Iterator[Run]:
         login.write_text(AdminApi(api.url, token_of(api, f"{NAME}-consumer"), api.ca_file).kubeconfig())
         consumer_environment = environment | {
             "KUBE_CONFIG_FILE": str(login),
-            "CONSUMER_INSTANCE_ID": f"{NAME}-consumer-0",
+            "CONSUMER_INSTANCE_ID": f"{NAMESPACE}.{NAME}-consumer-0",
         }
         consumer = ServiceProcess("consumer", consumer_environment)
         stack.callback(consumer.stop)

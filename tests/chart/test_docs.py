@@ -41,7 +41,7 @@ def test_every_install_of_the_guides_says_where_the_image_is(template, tmp_path,
 
 
 def test_what_the_guides_call_an_object_is_its_name_in_the_release_they_install(template):
-    objects = template("job-submission", "--set", "kafka.bootstrapServers=kafka:9092")
+    objects = template("job-submission", "--set", "kafka.bootstrapServers=kafka:9092", "--set", "image.repository=i")
     there = {f"{each['kind'].lower()}/{each['metadata']['name']}" for each in objects}
     workload = r"kubectl [^`]*?\b((?:statefulset|deployment|service)/[^\s`]+)"
     named = {name for text in PAGES.values() for name in re.findall(workload, text)}

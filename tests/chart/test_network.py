@@ -1,6 +1,11 @@
 """Who may talk to whom, and where the Jobs of the hooks may run."""
 
+import pytest
+
+from tests.chart.helm import HelmError
 from tests.chart.rendered import CONSUMER, INGRESS, pod
+
+NAMES = [53, 53, 5353, 5353]  # of DNS, before and after the translation of its Service
 
 
 def test_network_policies_open_what_is_used(render):
@@ -13,9 +18,43 @@ def test_network_policies_open_what_is_used(render):
 
     assert ports(consumer["ingress"]) == [["metrics"]]
     assert ports(ingress["ingress"]) == [["http"], ["metrics"]]
-    assert ports(consumer["egress"]) == [[53, 53], [9093, 9094, 9095], [443, 6443]]
-    assert ports(ingress["egress"]) == [[53, 53], [9093, 9094, 9095]]
-    assert ports(render("minimal")["NetworkPolicy", "x-job-submission-ingress"]["spec"]["egress"]) == [[53, 53], [9092]]
+    extra = [443]
+    assert ports(consumer["egress"]) == [NAMES, [9093, 9094, 9095], extra, [443, 6443]]
+    assert ports(ingress["egress"]) == [NAMES, [9093, 9094, 9095], extra]
+
+
+@pytest.mark.parametrize(
+    ("servers", "ports"),
+    [
+        ("kafka:9092", [9092]),
+        ("a:9093\\,b:9093\\,c:9094", [9093, 9094]),
+        ("[fd00::1]:9092\\,[fd00::2]:9095", [9092, 9095]),
+    ],
+)
+def test_the_brokers_ports_are_those_of_the_bootstrap_servers(render, servers, ports):
+    rendered = render("minimal", f"kafka.bootstrapServers={servers}")
+    for role in ("ingress", "consumer"):
+        egress = rendered["NetworkPolicy", f"x-job-submission-{role}"]["spec"]["egress"]
+        assert [port["port"] for port in egress[1]["ports"]] == ports
+
+
+def test_nobody_scrapes_unless_named(render):
+    rendered = render("minimal")
+    assert rendered["NetworkPolicy", CONSUMER[1]]["spec"]["ingress"] is None
+    assert [rule["ports"][0]["port"] for rule in rendered["NetworkPolicy", INGRESS[1]]["spec"]["ingress"]] == ["http"]
+
+
+@pytest.mark.parametrize("switch", ["scrapeAnnotations", "podMonitor.enabled", "serviceMonitor.enabled"])
+def test_scraping_is_refused_until_who_scrapes_is_named(render, switch):
+    with pytest.raises(HelmError, match=r"name your Prometheus in networkPolicy\.scrapers"):
+        render("minimal", f"monitoring.{switch}=true")
+    render("minimal", f"monitoring.{switch}=true", "networkPolicy.enabled=false")
+    named = render("minimal", f"monitoring.{switch}=true", "networkPolicy.scrapers[0].podSelector.matchLabels.app=prom")
+    (rule,) = named["NetworkPolicy", CONSUMER[1]]["spec"]["ingress"]
+    assert rule == {
+        "from": [{"podSelector": {"matchLabels": {"app": "prom"}}}],
+        "ports": [{"port": "metrics", "protocol": "TCP"}],
+    }
 
 
 def test_nobody_named_is_nobody_let_in(render):
@@ -66,8 +105,9 @@ def test_the_jobs_of_the_hooks_may_reach_what_they_need(render):
         "ports": [{"port": 8080, "protocol": "TCP"}],
     }
     assert [[port["port"] for port in rule["ports"]] for rule in topics["spec"]["egress"]] == [
-        [53, 53],
+        NAMES,
         [9093, 9094, 9095],
+        [443],
     ]
     # a hook is run before the objects of its release are there
     assert topics["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"

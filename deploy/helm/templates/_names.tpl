@@ -3,62 +3,79 @@
 {{- $name := .Release.Name -}}
 {{- if .Values.fullnameOverride -}}
 {{- $name = .Values.fullnameOverride -}}
-{{- else if not (contains .Chart.Name $name) -}}
-{{- $name = printf "%s-%s" $name .Chart.Name -}}
+{{- else if not (contains (include "job-submission.name" .) $name) -}}
+{{- $name = printf "%s-%s" $name (include "job-submission.name" .) -}}
 {{- end -}}
 {{ $name | replace "." "-" | trunc 43 | trimSuffix "-" }}
 {{- end }}
 
-{{- define "job-submission.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/part-of: job-submission
-{{ include "job-submission.selector" . }}
+{{- define "job-submission.name" -}}
+{{ .Values.nameOverride | default .Chart.Name }}
 {{- end }}
 
+{{/* The name of objects that several releases may have in one namespace, or in the cluster: neither part has a colon. */}}
+{{- define "job-submission.wideName" -}}
+{{ .Release.Namespace }}:{{ include "job-submission.fullname" . }}
+{{- end }}
+
+{{/* Labels by which a release's pods are chosen: a dict of `root` and, for one kind of pods, `component`. */}}
 {{- define "job-submission.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/name: {{ include "job-submission.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* All labels: a dict of `root`, and perhaps `component` and more `labels`, which replace none of the chart's. */}}
+{{- define "job-submission.labels" -}}
+{{- $labels := include "job-submission.selector" . | fromYaml -}}
+{{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") -}}
+{{- $_ := set $labels "app.kubernetes.io/version" .root.Chart.AppVersion -}}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" .root.Release.Service -}}
+{{- $_ := set $labels "app.kubernetes.io/part-of" "job-submission" -}}
+{{ merge $labels (.labels | default dict) .root.Values.commonLabels | toYaml }}
+{{- end }}
+
+{{/*
+The metadata of an object: a dict of `root`, `name`, and perhaps `component`, `labels` and `annotations` of its own, a
+`namespace` other than the release's, or `clusterScoped`.
+*/}}
+{{- define "job-submission.metadata" -}}
+name: {{ .name | quote }}
+{{- if not .clusterScoped }}
+namespace: {{ .namespace | default .root.Release.Namespace | quote }}
+{{- end }}
+labels: {{- include "job-submission.labels" . | nindent 2 }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/* The component whose pods answer HTTP. */}}
-{{- define "job-submission.front" -}}
+{{- define "job-submission.httpComponent" -}}
 {{ ternary "all" "ingress" (eq .Values.mode "all") }}
 {{- end }}
 
 {{/* The component whose pods consume. */}}
-{{- define "job-submission.back" -}}
+{{- define "job-submission.consumerComponent" -}}
 {{ ternary "all" "consumer" (eq .Values.mode "all") }}
 {{- end }}
 
+{{/* The components that run the service, joined by commas. */}}
+{{- define "job-submission.components" -}}
+{{ ternary "all" "ingress,consumer" (eq .Values.mode "all") }}
+{{- end }}
+
+{{/* The ServiceAccount of a component's pods: a dict of `root`, `component` and its section of `values`. */}}
+{{- define "job-submission.account" -}}
+{{- with .values.serviceAccount -}}
+{{ .name | default (ternary (printf "%s-%s" (include "job-submission.fullname" $.root) $.component) "default" .create) }}
+{{- end -}}
+{{- end }}
+
 {{- define "job-submission.image" -}}
-{{ .Values.image.repository }}{{ with .Values.image.digest }}@{{ . }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
-{{- end }}
-
-{{- define "job-submission.bootstrap" -}}
-{{- if .Values.embeddedKafka.enabled -}}
-{{ include "job-submission.fullname" . }}-kafka.{{ .Release.Namespace }}.svc:9092
-{{- else if .Values.kafka.bootstrapServers -}}
-{{ .Values.kafka.bootstrapServers }}
-{{- else if .Values.strimzi.cluster -}}
-{{ .Values.strimzi.cluster }}-kafka-bootstrap.{{ .Values.strimzi.namespace | default .Release.Namespace }}.svc:{{ ternary 9093 9092 .Values.kafka.tls.enabled }}
-{{- else -}}
-{{ fail "set kafka.bootstrapServers (or embeddedKafka.enabled=true, to try the service out)" }}
-{{- end -}}
-{{- end }}
-
-{{- define "job-submission.protocol" -}}
-{{- if .Values.kafka.sasl.enabled -}}
-{{ ternary "SASL_SSL" "SASL_PLAINTEXT" .Values.kafka.tls.enabled }}
-{{- else -}}
-{{ ternary "SSL" "PLAINTEXT" .Values.kafka.tls.enabled }}
-{{- end -}}
-{{- end }}
-
-{{/* Who makes the topics, if not the service. */}}
-{{- define "job-submission.topicsMadeElsewhere" -}}
-{{- if or .Values.topics.job .Values.strimzi.topics }}true{{ end -}}
+{{ required "set image.repository to the name that your image was pushed under (docs/install.md)" .Values.image.repository }}{{ with .Values.image.digest }}@{{ . }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
 {{- define "job-submission.namespaceOf" -}}
@@ -70,16 +87,23 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{ .Values.tests.project | default (first .Values.projects.names) | default "" }}
 {{- end }}
 
-{{/* Seconds from SIGTERM to SIGKILL: a pod's last second of service, its drain, and room to close its connections. */}}
-{{- define "job-submission.ingressGrace" -}}
-{{ add .Values.ingress.preStopSeconds (int (ceil (.Values.settings.HTTP_DRAIN_SECONDS | default 20))) 15 }}
+{{/* The address families of a Service. */}}
+{{- define "job-submission.ipFamilies" -}}
+{{- with .Values.service.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
 {{- end }}
-{{- define "job-submission.consumerGrace" -}}
-{{- $drain := int (ceil (.Values.settings.CONSUMER_DRAIN_SECONDS | default 20)) -}}
-{{- if eq .Values.mode "all" -}}
-{{- /* the consumer stops when the ingress has ended, whose last requests it may have to answer */ -}}
-{{ add $drain (include "job-submission.ingressGrace" .) 15 }}
-{{- else -}}
-{{ add $drain 25 }}
-{{- end -}}
+{{- with .Values.service.ipFamilies }}
+ipFamilies: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/*
+The replicas of a workload that something else scales: those it has now, so that turning the autoscaler on does not
+remove them, which would mean one. Nothing for a new object, nor where helm has no cluster to ask. A dict of `root`,
+`kind`, `name`.
+*/}}
+{{- define "job-submission.liveReplicas" -}}
+{{- with lookup "apps/v1" .kind .root.Release.Namespace .name }}
+replicas: {{ .spec.replicas }}
+{{- end }}
 {{- end }}

@@ -6,8 +6,8 @@
 {{- $whole := and (kindIs "float64" $value) (eq (floor $value) (toString $value | float64)) -}}
 {{- $_ := set $settings $name (ternary (printf "%.0f" (float64 $value)) (toString $value) $whole) -}}
 {{- end -}}
-{{- $_ := set $settings "KAFKA_BOOTSTRAP_SERVERS" (include "job-submission.bootstrap" .) -}}
-{{- $_ := set $settings "KAFKA_SECURITY_PROTOCOL" (include "job-submission.protocol" .) -}}
+{{- $_ := set $settings "KAFKA_BOOTSTRAP_SERVERS" (include "job-submission.bootstrapServers" .) -}}
+{{- $_ := set $settings "KAFKA_SECURITY_PROTOCOL" (include "job-submission.securityProtocol" .) -}}
 {{- if .Values.kafka.sasl.enabled -}}
 {{- $_ := set $settings "KAFKA_SASL_MECHANISM" .Values.kafka.sasl.mechanism -}}
 {{- with .Values.kafka.sasl.username -}}
@@ -27,10 +27,7 @@
 {{- with .Values.projects.names -}}
 {{- $_ := set $settings "KUBE_PROJECTS" (join "," .) -}}
 {{- end -}}
-{{- if .Values.tokensSecret -}}
-{{- $_ := set $settings "HTTP_TOKENS_FILE" "/etc/tokens/tokens.json" -}}
-{{- end -}}
-{{- if include "job-submission.topicsMadeElsewhere" . -}}
+{{- if or .Values.topics.job .Values.strimzi.topics -}}
 {{- $_ := set $settings "TOPICS_CREATE" "false" -}}
 {{- end -}}
 {{ toYaml $settings }}
@@ -52,14 +49,21 @@
 {{- end -}}
 {{- end }}
 
-{{/* The files that come out of Secrets: `part` is `volumes` or `mounts`. */}}
-{{- define "job-submission.files" -}}
+{{/*
+The Secrets that are mounted as files, each at /etc/<name>: a dict of `root`, the `component` whose pod it is, and the
+`part`, `volumes` or `mounts`.
+*/}}
+{{- define "job-submission.secretFiles" -}}
 {{- $secrets := dict -}}
-{{- if .root.Values.kafka.tls.enabled -}}
-{{- with .root.Values.kafka.tls.caSecret }}{{ $_ := set $secrets "kafka-ca" . }}{{ end -}}
-{{- with .root.Values.kafka.tls.clientSecret }}{{ $_ := set $secrets "kafka-client" . }}{{ end -}}
+{{- with .root.Values.kafka.tls -}}
+{{- if .enabled -}}
+{{- with .caSecret }}{{ $_ := set $secrets "kafka-ca" . }}{{ end -}}
+{{- with .clientSecret }}{{ $_ := set $secrets "kafka-client" . }}{{ end -}}
 {{- end -}}
+{{- end -}}
+{{- if eq .component (include "job-submission.httpComponent" .root) -}}
 {{- with .root.Values.tokensSecret }}{{ $_ := set $secrets "tokens" . }}{{ end -}}
+{{- end -}}
 {{- $part := .part -}}
 {{- range $name, $secret := $secrets }}
 {{- if eq $part "volumes" }}
@@ -68,31 +72,5 @@
 {{- else }}
 - {name: {{ $name }}, mountPath: /etc/{{ $name }}, readOnly: true}
 {{- end }}
-{{- end }}
-{{- end }}
-
-{{/* What KEDA logs in to Kafka with: the parts of a TriggerAuthentication's spec; empty where nothing is needed. */}}
-{{- define "job-submission.kedaLogin" -}}
-{{- $sasl := .Values.kafka.sasl -}}
-{{- $tls := .Values.kafka.tls -}}
-{{- if and $sasl.enabled $sasl.username }}
-configMapTargetRef:
-  - {parameter: username, name: {{ include "job-submission.fullname" . }}-settings, key: KAFKA_SASL_USERNAME}
-{{- end }}
-{{- if or $sasl.enabled (and $tls.enabled (or $tls.caSecret $tls.clientSecret)) }}
-secretTargetRef:
-  {{- if and $sasl.enabled (not $sasl.username) }}
-  - {parameter: username, name: {{ $sasl.secret | quote }}, key: {{ $sasl.usernameKey | quote }}}
-  {{- end }}
-  {{- if $sasl.enabled }}
-  - {parameter: password, name: {{ $sasl.secret | quote }}, key: {{ $sasl.passwordKey | quote }}}
-  {{- end }}
-  {{- if and $tls.enabled $tls.caSecret }}
-  - {parameter: ca, name: {{ $tls.caSecret | quote }}, key: {{ $tls.caKey | quote }}}
-  {{- end }}
-  {{- if and $tls.enabled $tls.clientSecret }}
-  - {parameter: cert, name: {{ $tls.clientSecret | quote }}, key: {{ $tls.certKey | quote }}}
-  - {parameter: key, name: {{ $tls.clientSecret | quote }}, key: {{ $tls.keyKey | quote }}}
-  {{- end }}
 {{- end }}
 {{- end }}
