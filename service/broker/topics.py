@@ -24,6 +24,7 @@ from service.telemetry.logs import log
 
 DAY_MS: Final = 24 * 3600 * 1000
 DEAD_LETTER_RETENTION_MS: Final = 30 * DAY_MS
+UNCOMPRESSED: Final = "uncompressed"
 DEAD_LETTER_BYTES: Final = 2 * 1024 * 1024
 """A dead letter is its record and some headers: one that just fitted into the submissions has to fit here."""
 VISIBLE_TRIES: Final = 50
@@ -147,8 +148,18 @@ def wanted_configs(settings: TopicSettings) -> dict[str, dict[str, str]]:
     window = settings.duplicate_window_seconds * 1000 + DAY_MS
     time = {"message.timestamp.type": "LogAppendTime"}
     return {
-        settings.submissions: time | {"cleanup.policy": "delete", "retention.ms": str(window)},
-        settings.outcomes: time | {"cleanup.policy": "compact,delete", "retention.ms": str(window)},
+        settings.submissions: time
+        | {
+            "cleanup.policy": "delete",
+            "retention.ms": str(window),
+            "compression.type": UNCOMPRESSED,  # max.message.bytes is then a limit of what a reader has to unpack
+        },
+        settings.outcomes: time
+        | {
+            "cleanup.policy": "compact,delete",
+            "retention.ms": str(window),
+            "segment.ms": str(DAY_MS),  # only whole segments are deleted, and what is kept is remembered
+        },
         settings.dead_letters: time
         | {
             "cleanup.policy": "delete",
@@ -202,6 +213,9 @@ def _configuration(settings: TopicSettings, topic: Topic) -> list[Complaint]:
     if topic.name != settings.dead_letters and config.get("message.timestamp.type") != "LogAppendTime":
         what = "takes the producers' word for the age of records"
         wrong("fault", what, "message.timestamp.type=LogAppendTime")
+    if topic.name == settings.submissions and config.get("compression.type") != UNCOMPRESSED:
+        what = "takes batches as their producers compressed them, and a small one may unpack to gigabytes"
+        wrong("advice", what, f"compression.type={UNCOMPRESSED}")
     if topic.replicas > 1 and int(config.get("min.insync.replicas", "1")) < 2:
         wrong("advice", "acknowledges records that stand on one broker only", "min.insync.replicas=2")
     return complaints

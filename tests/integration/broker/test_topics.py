@@ -3,7 +3,9 @@
 import asyncio
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import MessageSizeTooLargeError
 
 from service.broker import Complaint, Topics
 from service.broker.topics import Topic, complaints_about
@@ -30,13 +32,21 @@ async def test_missing_topics_are_made_as_the_promises_need_them(kafka: KafkaSet
         found = await Topics(kafka, names)._describe(admin)
     finally:
         await admin.close()
-    wanted = ("cleanup.policy", "retention.ms", "message.timestamp.type", "max.message.bytes")
+    wanted = (
+        "cleanup.policy",
+        "retention.ms",
+        "message.timestamp.type",
+        "max.message.bytes",
+        "compression.type",
+        "segment.ms",
+    )
+    kept, week = str(WINDOW_MS + DAY_MS), str(7 * DAY_MS)
     assert {
         name: (topic.partitions, *((topic.config or {})[key] for key in wanted)) for name, topic in found.items()
     } == {
-        names.submissions: (3, "delete", str(WINDOW_MS + DAY_MS), "LogAppendTime", "1048588"),
-        names.outcomes: (3, "compact,delete", str(WINDOW_MS + DAY_MS), "LogAppendTime", "1048588"),
-        names.dead_letters: (3, "delete", str(30 * DAY_MS), "LogAppendTime", "2097152"),
+        names.submissions: (3, "delete", kept, "LogAppendTime", "1048588", "uncompressed", week),
+        names.outcomes: (3, "compact,delete", kept, "LogAppendTime", "1048588", "producer", str(DAY_MS)),
+        names.dead_letters: (3, "delete", str(30 * DAY_MS), "LogAppendTime", "2097152", "producer", week),
     }
 
 
@@ -67,6 +77,21 @@ async def test_topics_made_later_get_the_partitions_of_those_that_are_there(
     ]
 
 
+async def test_a_batch_that_unpacks_to_more_than_a_record_may_have_is_refused_by_the_brokers(
+    kafka: KafkaSettings, topics: TopicSettings
+) -> None:
+    bomb = b"\0" * 10_000_000
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap_servers,
+        compression_type="gzip",
+        max_request_size=len(bomb) * 2,
+        max_batch_size=len(bomb) * 2,
+    ) as client:
+        await client.send_and_wait(topics.outcomes, bomb, b"key")  # compressed it is small enough anywhere else
+        with pytest.raises(MessageSizeTooLargeError):
+            await client.send_and_wait(topics.submissions, bomb)
+
+
 async def test_nothing_is_made_where_that_is_switched_off(kafka: KafkaSettings, names: TopicSettings) -> None:
     complaints = await Topics(kafka, names.model_copy(update={"create": False})).ensure()
 
@@ -78,7 +103,7 @@ async def test_nothing_is_made_where_that_is_switched_off(kafka: KafkaSettings, 
 
 
 GOOD = {"cleanup.policy": "delete", "retention.ms": str(WINDOW_MS), "message.timestamp.type": "LogAppendTime"}
-SAFE = GOOD | {"min.insync.replicas": "2"}
+SAFE = GOOD | {"min.insync.replicas": "2", "compression.type": "uncompressed"}
 COMPACT = SAFE | {"cleanup.policy": "compact,delete"}
 
 
@@ -122,12 +147,22 @@ def alter(name: str, entry: str) -> str:
             ],
         ),
         (
-            [Topic("job-submissions", 6, 3, GOOD)],
+            [Topic("job-submissions", 6, 3, SAFE | {"min.insync.replicas": "1"})],
             [
                 (
                     "advice",
                     "topic job-submissions acknowledges records that stand on one broker only: "
                     + alter("job-submissions", "min.insync.replicas=2"),
+                )
+            ],
+        ),
+        (
+            [Topic("job-submissions", 6, 3, SAFE | {"compression.type": "producer"})],
+            [
+                (
+                    "advice",
+                    "topic job-submissions takes batches as their producers compressed them, and a small one may "
+                    "unpack to gigabytes: " + alter("job-submissions", "compression.type=uncompressed"),
                 )
             ],
         ),
