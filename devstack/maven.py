@@ -1,4 +1,4 @@
-"""Artifacts of Maven Central, alone or with all they need."""
+"""Java libraries with all they need from Maven Central, in the cache."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +8,8 @@ from jgo.maven import MavenContext
 
 from devstack.cache import cached
 from devstack.process import ServerError
+
+_REPOSITORY = "repository"
 
 
 def jars(name: str, coordinates: list[str], what: str, megabytes: int, say: Callable[[str], None]) -> list[Path]:
@@ -19,7 +21,8 @@ def jars(name: str, coordinates: list[str], what: str, megabytes: int, say: Call
 
     def resolve(folder: Path) -> None:
         say(f"fetching {what} from Maven Central ({megabytes} MB, once)")
-        maven = _context(folder)
+        # a Maven repository of its own, not ~/.m2: jgo takes a file that an interrupted download left behind for whole
+        maven = MavenContext(repo_cache=folder / _REPOSITORY, remote_repos={"central": MAVEN_CENTRAL_URL})
         try:
             # not jgo's EnvironmentBuilder: to tell modules from other jars it fetches a JDK, and from no registry
             wanted, needed = maven.resolver.resolve([maven.create_dependency(each) for each in coordinates])
@@ -28,22 +31,4 @@ def jars(name: str, coordinates: list[str], what: str, megabytes: int, say: Call
         except Exception as error:  # jgo's failures have no common class
             raise ServerError(f"{what} could not be fetched: {error}") from error
 
-    return sorted(cached(name, resolve).glob("**/*.jar"))
-
-
-def fetch(coordinate: str, folder: Path, what: str, megabytes: int, say: Callable[[str], None]) -> Path:
-    """One artifact without what it needs, into `folder`; messages call it `what`.
-
-    Raises:
-        ServerError: it could not be fetched.
-    """
-    say(f"fetching {what} from Maven Central ({megabytes} MB, once)")
-    try:
-        return Path(_context(folder).create_dependency(coordinate).artifact.resolve())
-    except Exception as error:  # as above
-        raise ServerError(f"{what} could not be fetched: {error}") from error
-
-
-def _context(folder: Path) -> MavenContext:
-    # a Maven repository of its own, not ~/.m2: jgo takes a file that an interrupted download left behind for whole
-    return MavenContext(repo_cache=folder, remote_repos={"central": MAVEN_CENTRAL_URL})
+    return sorted(cached(name, resolve).glob(f"{_REPOSITORY}/**/*.jar"))

@@ -19,7 +19,7 @@ from service.broker import OutcomeLog, Producer, SubmissionSource, Topics
 from service.cluster.cluster import Cluster
 from service.consumer import Consumer
 from service.http_ingress import HttpIngress
-from service.kube import ApiError, ApiUnreachable, FaultyLogin, KubeApi, Login, missing_rights
+from service.kube import ApiError, ApiUnreachable, KubeApi, missing_rights
 from service.lifecycle import cancel, ends_before
 from service.settings import FaultySettings, Settings
 from service.submission.identity import namespace_of
@@ -34,7 +34,7 @@ from service.worker.record_handler import RecordHandler
 PROBE_CONNECTIONS = 64
 """Most connections of the probes' port: few ask, and each seldom."""
 
-Checks = dict[str, Callable[[], bool | str]]
+Checks = dict[str, Callable[[], bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,6 @@ async def serve(settings: Settings, *, ingress: bool, consumer: bool) -> None:
     where a port is taken.
     """
     metrics = Metrics()
-    login = _login(settings) if consumer else None
     http = _http(settings, metrics) if ingress else None
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -75,7 +74,7 @@ async def serve(settings: Settings, *, ingress: bool, consumer: bool) -> None:
         try:
             if await _unless(stopping, _start(settings, producer)):
                 del checks["started"]
-                await _run(settings, metrics, checks, producer, stopping, http, login)
+                await _run(settings, metrics, checks, producer, stopping, http, consumer=consumer)
         finally:
             await producer.stop()
     log.info("stopped")
@@ -111,14 +110,15 @@ async def _run(
     producer: Producer,
     stopping: asyncio.Event,
     http: Http | None,
-    login: Login | None,
+    *,
+    consumer: bool,
 ) -> None:
     """Run both roles side by side; the consumer stops after the ingress, whose last requests it may have to answer."""
     drained = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as roles:
-            if login is not None:
-                roles.create_task(_consumer(settings, metrics, checks, producer, drained, login))
+            if consumer:
+                roles.create_task(_consumer(settings, metrics, checks, producer, drained))
             if http is not None:
                 await _ingress(settings, metrics, checks, producer, stopping, http)
             else:
@@ -142,14 +142,6 @@ def _http(settings: Settings, metrics: Metrics) -> Http:
     return Http(port, port.bind(), tokens)
 
 
-def _login(settings: Settings) -> Login:
-    """Read how to log in to Kubernetes. Raises FaultySettings."""
-    try:
-        return Login.of(settings.kube)
-    except FaultyLogin as error:
-        raise FaultySettings([str(error)]) from None
-
-
 async def _ingress(
     settings: Settings,
     metrics: Metrics,
@@ -159,7 +151,7 @@ async def _ingress(
     http: Http,
 ) -> None:
     outcomes = OutcomeLog(settings.kafka, settings.topics, metrics)
-    window = DuplicateWindow(outcomes, settings.topics.duplicate_window_seconds)
+    window = DuplicateWindow(outcomes, metrics)
     waiters = Waiters(outcomes, window)
     pending = PendingSubmissions(settings.kafka, settings.topics, settings.consumer.group)
     ingress = HttpIngress(settings, producer, waiters, window, pending, metrics, checks, http.tokens)
@@ -183,23 +175,22 @@ async def _ingress(
 
 
 async def _consumer(
-    settings: Settings, metrics: Metrics, checks: Checks, producer: Producer, stopping: asyncio.Event, login: Login
+    settings: Settings, metrics: Metrics, checks: Checks, producer: Producer, stopping: asyncio.Event
 ) -> None:
     async with AsyncExitStack() as stack:
-        api = KubeApi(login, settings.kube, metrics)
+        api = await KubeApi.connect(settings.kube, metrics)
         stack.push_async_callback(api.close)
         outcomes = OutcomeLog(settings.kafka, settings.topics, metrics)
         stack.push_async_callback(outcomes.stop)
-        window = DuplicateWindow(outcomes, settings.topics.duplicate_window_seconds)
+        window = DuplicateWindow(outcomes, metrics)
         stack.callback(window.close)
         cluster = Cluster.build(api, settings.kube, settings.consumer.probe_interval_seconds, metrics)
         submitter = Submitter(cluster, settings.limits, settings.consumer.submission_deadline_seconds)
         limit = settings.http.max_body_bytes
         handler = RecordHandler(producer, window, submitter, settings.topics, settings.consumer, limit, metrics)
         source = SubmissionSource(settings.kafka, settings.topics, settings.consumer, metrics)
-        consumer = Consumer(source, window, handler, settings.consumer, metrics)
+        consumer = Consumer(source, window, handler, settings.consumer, limit, metrics)
         checks["consumer"] = lambda: consumer.ready
-        checks["kubernetes"] = lambda: f"unreachable: {cluster.gate.reason}" if cluster.gate.in_outage else "reachable"
         watches = [asyncio.create_task(watch) for watch in (cluster.watch(), _check_rights(api, settings))]
         stack.push_async_callback(cancel, watches)
         running = asyncio.create_task(consumer.run())

@@ -6,7 +6,6 @@ of them, so that the group membership outlives any outage.
 """
 
 import asyncio
-import itertools
 from collections.abc import Mapping
 
 from service.broker import BrokerUnavailable, SubmissionSource
@@ -16,10 +15,11 @@ from service.settings import ConsumerSettings
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 from service.views.duplicates import DuplicateWindow
+from service.worker.intake import Intake
 from service.worker.offsets import OffsetTracker
 from service.worker.partitions import Assignment, Lease, Slot
 from service.worker.record_handler import RecordHandler
-from service.worker.work_queue import Work, WorkQueue, read_work
+from service.worker.work_queue import Work, WorkQueue
 
 REVOKE_SECONDS = 5.0
 """How long a rebalance waits for the submissions in progress of the partitions that leave."""
@@ -27,10 +27,6 @@ FETCH_SECONDS = 0.5
 """How long one fetch waits for records."""
 RETRY_SECONDS = 1.0
 """Pause after a failure that nobody can foresee."""
-MAX_HELD = 8
-"""Most records of a partition delivered and not finished, asleep between tries mostly, in `queue_per_partition`s."""
-REMEMBERED_EVERY = 15
-"""Number of commits between two counts of the duplicate window."""
 
 
 class Consumer:
@@ -42,6 +38,7 @@ class Consumer:
         window: DuplicateWindow,
         handler: RecordHandler,
         settings: ConsumerSettings,
+        max_body_bytes: int,
         metrics: Metrics,
     ) -> None:
         self._source = source
@@ -54,6 +51,7 @@ class Consumer:
         metrics.in_flight.labels(role="consumer").set_function(self._count_in_flight)
         self._committed: dict[int, int] = {}
         self._queue = WorkQueue()
+        self._intake = Intake(source, self._queue, self._assignments, settings, max_body_bytes)
         self._wake = asyncio.Event()
         self._free_slots = asyncio.Semaphore(settings.concurrency)
         self._stopping = asyncio.Event()
@@ -155,45 +153,8 @@ class Consumer:
         while True:
             batches = await self._source.fetch(self._settings.concurrency, FETCH_SECONDS)
             for partition, records in batches.items():
-                assignment = self._assignments.get(partition)
-                if assignment is None:
-                    continue
-                self._received.inc(len(records))
-                for record in records:
-                    if not assignment.offsets.follows(record.offset):
-                        self._begin_anew(assignment)
-                    assignment.offsets.deliver(record.offset, record.timestamp)
-                    self._queue.put(partition, [read_work(record)])
-                if self._load_of(assignment) >= 1 and not assignment.paused:
-                    assignment.paused = True
-                    self._source.pause([partition])
-            self._wake.set()
-
-    def _relieve(self, assignment: Assignment) -> None:
-        """Resume a partition that was paused, when half of what it had to do is done."""
-        if not assignment.paused or assignment.loading is not None or assignment.lease.revoked:
-            return
-        if self._load_of(assignment) <= 1 / 2:
-            assignment.paused = False
-            self._source.resume([assignment.partition])
-
-    def _load_of(self, assignment: Assignment) -> float:
-        """Return how much a partition has to do; with 1 it is paused.
-
-        Records that wait to be started count, those that sleep between two tries do not: a project whose webhook is
-        down would keep the others away. The sleeping ones have a bound of their own, for the memory they take.
-        """
-        most = self._settings.queue_per_partition
-        return max(self._queue.waiting(assignment.partition) / most, len(assignment.offsets) / (most * MAX_HELD))
-
-    def _begin_anew(self, assignment: Assignment) -> None:
-        """Start over with a partition whose offsets have gone back: the brokers cut it, or the topic was made anew.
-
-        Other records may stand under the same offsets now; what was done is still known to the window.
-        """
-        log.warning("partition-rewound", partition=assignment.partition)
-        self._queue.drop(assignment.partition)
-        assignment.offsets = OffsetTracker()
+                self._received.inc(await self._intake.take_in(partition, records))
+                self._wake.set()
 
     async def _dispatch(self) -> None:
         while True:
@@ -206,7 +167,7 @@ class Consumer:
                 self._free_slots.release()
                 continue
             assignment = self._assignments[work.record.partition]
-            self._relieve(assignment)
+            self._intake.relieve(assignment)
             task = asyncio.create_task(self._handle(assignment, assignment.offsets, work))
             assignment.tasks.add(task)
             task.add_done_callback(assignment.tasks.discard)
@@ -215,8 +176,8 @@ class Consumer:
         slot = Slot(self._free_slots, assignment.lease)
         try:
             await self._handler.handle(work, slot)
-            offsets.finish(work.record.offset)
-            self._relieve(assignment)
+            if offsets is assignment.offsets:
+                self._intake.finished(assignment, work)
         except LeaseLost:
             log.info("submission-handed-back", partition=work.record.partition, offset=work.record.offset)
         except TooManyDeadLetters as error:
@@ -225,7 +186,7 @@ class Consumer:
             log.exception("record-stuck", partition=work.record.partition, offset=work.record.offset)
             await slot.sleep(RETRY_SECONDS)
             if offsets is assignment.offsets:
-                self._queue.put(work.record.partition, [work])
+                self._queue.put_back(work)
         finally:
             slot.release()
             self._queue.finish(work)
@@ -241,12 +202,10 @@ class Consumer:
     # --- commits and gauges -----------------------------------------------------------------------------------------
 
     async def _commit_regularly(self) -> None:
-        for tick in itertools.count():
+        while True:
             await asyncio.sleep(self._settings.commit_interval_seconds)
             await self._commit(self._assignments)
             self._observe()
-            if tick % REMEMBERED_EVERY == 0:
-                self._metrics.remembered.set(len(self._window))
 
     async def _commit(self, assignments: Mapping[int, Assignment]) -> None:
         offsets = {

@@ -51,7 +51,7 @@ class Submitter:
             creation = JobCreation(self._cluster, submission, job, fingerprint, confirm)
             warnings = await self._carry_out(creation, sleep)
         except IdReused as error:
-            return Outcome.of(submission, fingerprint, rejections.id_reused(error.name), conflict=True)
+            return Outcome.of(submission, fingerprint, rejections.id_reused(error.name), is_aside=True)
         except InvalidSubmission as error:
             return Outcome.of(submission, fingerprint, rejections.invalid_parameters(error))
         except SubmissionRejected as error:

@@ -72,7 +72,7 @@ class Submissions:
     async def _just_finished(self, key: str) -> Outcome | None:
         """Look once more: the outcome may have come, and its record been committed, between the two questions."""
         await asyncio.sleep(FOLLOW_SECONDS)
-        return await self._window.find(key)
+        return await self._window.find(key) or await self._window.find_aside(key)
 
 
 def _unknown(key: str) -> Rejection:

@@ -56,24 +56,24 @@ class OutcomeLog:
         """Return the number of partitions; raises BrokerUnavailable."""
         return await self._reader.partition_count()
 
-    async def scan(
-        self, partition: int, *, since_ms: int, from_offset: int | None = None
-    ) -> AsyncIterator[list[tuple[bytes | None, int]]]:
-        """Yield key and offset of all records up to the end as of now, in lists that are never empty.
+    async def scan(self, partition: int, from_offset: int = 0) -> AsyncIterator[list[tuple[bytes | None, int]]]:
+        """Yield key and offset of the records from `from_offset` up to the end as of now, in lists never empty.
 
-        They begin at the first record not older than `since_ms` (since the epoch) and not before `from_offset`.
+        Where `from_offset` is not there, because retention has deleted it or the topic was made anew, all come.
         Raises BrokerUnavailable.
         """
-        start = await self._reader.offset_at(partition, since_ms)
-        if start is None:
-            return
-        async for records in self._reader.scan(partition, max(start, from_offset or 0), SCAN_BYTES):
+        async for records in self._reader.scan(partition, from_offset, SCAN_BYTES):
             yield [(record.key, record.offset) for record in records]
 
-    async def first_since(self, partition: int, since_ms: int) -> int:
-        """Return the offset of the first record not older than `since_ms`, or the end. Raises BrokerUnavailable."""
-        start = await self._reader.offset_at(partition, since_ms)
-        return start if start is not None else await self._reader.offset_at(partition, LATEST) or 0
+    async def beginning(self, partition: int) -> tuple[int, int | None]:
+        """Return the first offset that is not deleted, and the timestamp of the first record there, None without any.
+
+        Compaction does not count: it deletes what was written again later. Raises BrokerUnavailable.
+        """
+        first = await self._reader.offset_at(partition, EARLIEST) or 0
+        async for records in self._reader.scan(partition, first, READ_BYTES):
+            return first, records[0].timestamp
+        return first, None
 
     async def read(self, partition: int, offset: int) -> Record | None:
         """Return the record at `offset`, None if compaction or retention has removed it. Raises BrokerUnavailable."""

@@ -21,6 +21,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from service.broker.clock import BrokerClock
 from service.broker.connection import client_arguments, until_connected
 from service.broker.errors import BrokerUnavailable, RecordTooLarge, describe
 from service.broker.partitioning import partition_for
@@ -30,6 +31,8 @@ from service.submission.records import NewRecord
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 
+LOG_APPEND_TIME = 1
+"""Type of the timestamps that brokers give (KIP-32)."""
 MAX_IN_FLIGHT = 512
 """Records handed to the client at once: about two full batches for each of a handful of partitions."""
 BATCH_BYTES = 128 * 1024
@@ -53,6 +56,7 @@ class Producer:
 
     def __init__(self, settings: KafkaSettings, metrics: Metrics) -> None:
         self._settings = settings
+        self.clock = BrokerClock(metrics)
         self._rebuilds = metrics.rebuilds.labels(client="producer")
         self._client: AIOKafkaProducer | None = None
         self._partitions: dict[str, int] = {}
@@ -128,6 +132,8 @@ class Producer:
                 raise _translated(error, maybe_written=True) from error
             finally:
                 del self._in_progress[acknowledged]
+            if written.timestamp_type == LOG_APPEND_TIME:
+                self.clock.note(written.timestamp)
             return Position(written.partition, written.offset, written.timestamp)
 
     async def _hand_over(self, client: AIOKafkaProducer, record: NewRecord) -> asyncio.Future[Any]:

@@ -72,7 +72,9 @@ class TopicSettings(BaseSettings):
         -1, description="Replicas of topics created on start; -1 leaves it to the broker's default."
     )
     duplicate_window_seconds: Positive = Field(
-        7 * 24 * 3600, description="How long a submission is remembered; older unhandled ones are refused, not run."
+        7 * 24 * 3600,
+        description="How long outcomes are kept at least, by which what was done is known. An older submission is "
+        "refused only where its outcome may be among those deleted since.",
     )
     reply_allowed: Names = Field(
         frozenset(), description="Further topics a record's `reply-topic` header may name, separated by commas."

@@ -89,7 +89,12 @@ class ConsumerSettings(BaseSettings):
         "Kubernetes never waits for Kafka.",
     )
     queue_per_partition: Positive = Field(
-        256, description="Records of one partition fetched ahead; above it the partition pauses."
+        20_000, description="Records of one partition fetched ahead; above it the partition pauses."
+    )
+    read_ahead_bytes: Positive = Field(
+        128 * 1024 * 1024,
+        description="Memory for records fetched and not finished, shared by the partitions: one that has used its "
+        "share pauses. Projects take turns within what is fetched.",
     )
     commit_interval_seconds: Seconds = Field(1, description="How often finished offsets are committed.")
     session_timeout_seconds: Seconds = Field(

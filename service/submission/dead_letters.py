@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from service.errors import UnreadableRecord
-from service.submission.identity import record_id
-from service.submission.record_headers import Headers, header
-from service.submission.records import NewRecord, Record
+from service.submission.record_headers import Headers, header, header_name
+from service.submission.records import NewRecord, Record, read_submission
 
 ATTEMPT: Final = "kafka_deliveryAttempt"
 """How often the record was tried. It travels in the record, so that neither a rebalance nor a replay resets it."""
@@ -96,12 +95,12 @@ def retry_record(record: Record, attempts: int) -> NewRecord:
     record identified by its offset gets that identity as `ce_source` and `ce_id`: its new offset would be another one.
     """
     headers: Headers = tuple(pair for pair in record.headers if pair[0] != ATTEMPT)
-    if header(headers, "ce_id") is None:
-        identity = record_id(record.topic, record.partition, record.offset, record.timestamp)
+    submission = read_submission(record)
+    if not submission.has_own_id and submission.identity_fault is None:
         headers = (
-            *(pair for pair in headers if pair[0] != "ce_source"),
-            ("ce_source", identity.source.encode()),
-            ("ce_id", identity.id.encode()),
+            *(pair for pair in headers if header_name(pair[0]) != "ce_source"),
+            ("ce_source", submission.id.source.encode()),
+            ("ce_id", submission.id.id.encode()),
         )
     headers = (*headers, (ATTEMPT, _java_int(attempts)))
     return NewRecord(record.topic, record.partition, record.key, record.value, headers)

@@ -34,8 +34,9 @@ _STATUS = re.compile(rb"[245][0-9]{2}")  # of outcomes: done, or refused
 class Outcome:
     """What became of a submission: status and body of the HTTP response, and whom it is for.
 
-    `conflict` marks the refusal (422) of a second request under an id that was used before; it must not displace the
-    outcome of the first. `project` is for the log alone: None where it is not known, and no part of the record.
+    `is_aside` marks a refusal that decides nothing about the id: a second request under an id used before (422), a
+    record too old to tell whether it was done (410). It is written under a key of its own, so that it never displaces
+    the outcome of the id. `project` is for the log alone: None where it is not known, and no part of the record.
     """
 
     id: SubmissionId
@@ -46,7 +47,7 @@ class Outcome:
     correlation_id: str | None = None
     traceparent: str | None = None
     warnings: tuple[str, ...] = ()
-    conflict: bool = False
+    is_aside: bool = False
     project: str | None = field(default=None, compare=False)
 
     @classmethod
@@ -57,7 +58,7 @@ class Outcome:
         answer: str | Rejection,
         *,
         warnings: tuple[str, ...] = (),
-        conflict: bool = False,
+        is_aside: bool = False,
         project: str | None = None,
     ) -> Self:
         """Return the outcome of a submission: the name of its Job, or its rejection."""
@@ -73,8 +74,8 @@ class Outcome:
             user=submission.user,
             correlation_id=submission.correlation_id,
             traceparent=submission.traceparent,
-            warnings=warnings,
-            conflict=conflict,
+            warnings=(*submission.warnings, *warnings),
+            is_aside=is_aside,
             project=project,
         )
 
@@ -86,12 +87,12 @@ class Outcome:
 
     @property
     def key(self) -> str:
-        """The key of the outcome's record: the submission's, with the fingerprint appended for a conflict."""
-        return conflict_key(self.id.key, self.fingerprint) if self.conflict else self.id.key
+        """The key of the outcome's record: the submission's, with the fingerprint appended where it stands aside."""
+        return aside_key(self.id.key, self.fingerprint) if self.is_aside else self.id.key
 
 
-def conflict_key(key: str, fingerprint: str) -> str:
-    """Return the key of the refusal of another request, with this fingerprint, under the id of a submission."""
+def aside_key(key: str, fingerprint: str) -> str:
+    """Return the key of a refusal that stands aside of a submission's outcome, of a request with this fingerprint."""
     return f"{key}.{fingerprint}"
 
 
@@ -155,7 +156,7 @@ def read_outcome(record: Record) -> Outcome:
         correlation_id=correlation_id,
         traceparent=traceparent,
         warnings=tuple(warnings.split("\n")) if warnings else (),
-        conflict=record.key != identity.key.encode(),
+        is_aside=record.key != identity.key.encode(),
     )
     if record.key != outcome.key.encode():
         raise UnreadableRecord("an outcome whose key is not that of its submission")

@@ -1,8 +1,8 @@
 """Kafka records, and what those of the submissions topic say.
 
 The ingress writes submissions, the consumer reads them. Anyone may produce to the topic, so everything read here is
-untrusted: a record yields what it says, or `UnreadableRecord`, and nothing else. Records are CloudEvents 1.0 in the
-binary mode of the Kafka protocol binding: attributes are `ce_` headers, the value is the data.
+untrusted: any record yields a submission, with what is wrong with it. Records are CloudEvents 1.0 in the Kafka protocol
+binding: in binary mode attributes are `ce_` headers and the value is the data; for structured mode see `cloud_events`.
 """
 
 import re
@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from service.errors import Fault
+from service.errors import Fault, UnreadableRecord
+from service.submission.cloud_events import VERSION, Event, is_other_event_format, is_structured, read_event
 from service.submission.identity import SubmissionId, record_id
 from service.submission.record_headers import (
     MAX_HEADER_BYTES,
     HeaderReader,
     Headers,
     encoded,
-    header,
     is_json,
     is_traceparent,
 )
@@ -30,7 +30,6 @@ MAX_SOURCE_BYTES: Final = 4096
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _PARTITION = re.compile(r"[0-9]{1,9}")
-_STRUCTURED = re.compile(r"application/cloudevents", re.IGNORECASE)  # the envelope would be taken for the body
 
 
 class Record(NamedTuple):
@@ -58,8 +57,10 @@ class NewRecord(NamedTuple):
 class Submission(NamedTuple):
     """What a record of the submissions topic says.
 
-    `has_own_id` tells an id given by the producer from one made of its offset, `received` is in seconds
-    since the epoch, `header_faults` are the headers that break their rule and count as absent.
+    `has_own_id` tells an id given by the producer from one made of the record's offset, `received` is in seconds since
+    the epoch. `header_faults` are the headers that break their rule and count as absent; `identity_fault` says why the
+    identity that the producer gave cannot be read, where that is so: then `id` is made of the offset. `warnings` name
+    headers that look like ours and are not.
     """
 
     id: SubmissionId
@@ -73,6 +74,8 @@ class Submission(NamedTuple):
     reply_partition: int | None = None
     traceparent: str | None = None
     header_faults: tuple[Fault, ...] = ()
+    identity_fault: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def rfc3339(seconds: float) -> str:
@@ -108,27 +111,37 @@ def submission_record(submission: Submission, topic: str) -> NewRecord:
     return NewRecord(topic, None, submission.id.key.encode(), submission.body, headers)
 
 
-def read_submission(record: Record) -> Submission:
-    """Return what a record of the submissions topic says, whatever its bytes.
+def read_submission(record: Record, max_body_bytes: int | None = None) -> Submission:
+    """Return what a record of the submissions topic says, whatever its bytes; never raises.
 
-    Headers that break their rule are reported in `header_faults`. A record without `ce_id` is identified by its
-    offset, one with `ce_id` alone gets its topic as source.
-    Raises UnreadableRecord where the identity itself is broken, so that there is nothing to answer under.
+    Headers and attributes that break their rule are reported in `header_faults`. A record without an id is identified
+    by its offset, one with an id alone gets its topic as source. An event in structured mode whose value is longer than
+    `max_body_bytes` is not opened: its whole value counts as the body, which is refused for its size.
     """
     headers = HeaderReader(record.headers)
-    own_id = headers.identity("ce_id", MAX_HEADER_BYTES)
-    source = headers.identity("ce_source", MAX_SOURCE_BYTES)
+    content_type = headers.text("content-type")
+    body, event, identity_fault = record.value or b"", None, None
+    own_id = source = None
+    try:
+        if is_structured(content_type) and (max_body_bytes is None or len(body) <= max_body_bytes):
+            event = read_event(body, MAX_HEADER_BYTES, MAX_SOURCE_BYTES)
+        own_id, source = _identity(headers, event)
+    except UnreadableRecord as error:
+        identity_fault = str(error)
     if own_id is None:
         identity = record_id(record.topic, record.partition, record.offset, record.timestamp)
     else:
         identity = SubmissionId(source or f"/topics/{record.topic}", own_id)
 
     version = headers.text("ce_specversion")
-    if version not in (None, "1.0"):
+    if version not in (None, VERSION):
         headers.fault("ce_specversion", "must be 1.0, the version of CloudEvents that is understood")
-    content_type = headers.text("content-type")
-    if content_type is not None and (not is_json(content_type) or _STRUCTURED.match(content_type)):
-        headers.fault("content-type", "must be application/json: the value is the request body itself (binary mode)")
+    if content_type is not None and (not is_json(content_type) or is_other_event_format(content_type)):
+        headers.fault(
+            "content-type",
+            "must be application/json, where the value is the request body, or application/cloudevents+json, where the "
+            "value is an event with the request body as its data",
+        )
     reply_topic = headers.text("reply-topic")
     if reply_topic is not None and (not _TOPIC.fullmatch(reply_topic) or reply_topic in (".", "..")):
         headers.fault("reply-topic", "must be a topic's name: 1 to 249 letters, digits, dots, underscores and hyphens")
@@ -137,13 +150,12 @@ def read_submission(record: Record) -> Submission:
     if reply_partition is not None and not _PARTITION.fullmatch(reply_partition):
         headers.fault("reply-partition", "must be a partition's number in decimal digits")
         reply_partition = None
-    traceparent = header(record.headers, "traceparent")
-    trace = "" if traceparent is None else traceparent.decode("ascii", "replace")
+    trace = headers.optional("traceparent") or (event.traceparent if event else None) or ""
 
     return Submission(
         id=identity,
         has_own_id=own_id is not None,
-        body=record.value or b"",
+        body=event.data if event else body,
         user=headers.text("ra-user"),
         content_type=content_type,
         correlation_id=headers.text("correlation-id"),
@@ -151,5 +163,24 @@ def read_submission(record: Record) -> Submission:
         reply_partition=None if reply_partition is None else int(reply_partition),
         traceparent=trace if is_traceparent(trace) else None,
         received=record.timestamp / 1000,
-        header_faults=tuple(headers.faults),
+        header_faults=(*(event.faults if event else ()), *headers.faults),
+        identity_fault=identity_fault,
+        warnings=headers.warnings(),
     )
+
+
+def _identity(headers: HeaderReader, event: Event | None) -> tuple[str | None, str | None]:
+    """Return the id and source that a record brings along; raises UnreadableRecord where nobody could tell which.
+
+    `Idempotency-Key`, as an HTTP client would send it, stands for `ce_id`.
+    """
+    own_id = headers.identity("ce_id", MAX_HEADER_BYTES)
+    source = headers.identity("ce_source", MAX_SOURCE_BYTES)
+    key = headers.identity("idempotency-key", MAX_HEADER_BYTES)
+    ids = {each for each in (own_id, key, event.id if event else None) if each is not None}
+    sources = {each for each in (source, event.source if event else None) if each is not None}
+    if len(ids) > 1:
+        raise UnreadableRecord("the record has several ids: ce_id, Idempotency-Key and the event's id must be the same")
+    if len(sources) > 1:
+        raise UnreadableRecord("the record has several sources: ce_source and the event's source must be the same")
+    return next(iter(ids), None), next(iter(sources), None)

@@ -194,11 +194,11 @@ def name_taken(message: str, details: Details = None) -> Sentence:
 
 
 @_rejects(410, "TooOld")
-def too_old(window_seconds: int) -> Sentence:
-    """The record is older than the duplicate window, so that nobody can tell whether it was carried out."""
+def too_old() -> Sentence:
+    """The record is older than the outcomes that are kept, so that nobody can tell whether it was carried out."""
     return (
-        f"the submission is older than the duplicate window of {window_seconds} s, so that nobody can tell whether "
-        "it was carried out: look for its Job, and submit it again if there is none"
+        "the submission is older than the outcomes that are kept, so that nobody can tell whether it was carried out: "
+        "look for its Job, and submit it again if there is none"
     )
 
 

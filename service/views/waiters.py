@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from service.broker import BrokerUnavailable, OutcomeLog
 from service.errors import UnreadableRecord
 from service.submission.identity import fingerprint
-from service.submission.outcomes import Outcome, conflict_key, read_outcome
+from service.submission.outcomes import Outcome, aside_key, read_outcome
 from service.submission.record_headers import header
 from service.submission.records import Record, Submission
 from service.telemetry.logs import log
 from service.views.duplicates import DuplicateWindow
+
+NEW_PARTITIONS_SECONDS = 10.0
+"""How often partitions that were added are looked for."""
+RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class _Waiter:
         key = self.submission.id.key
         if record.key is None or not record.key.startswith(key.encode()):
             return False
-        return record.key in (key.encode(), conflict_key(key, fingerprint(self.submission.body)).encode())
+        return record.key in (key.encode(), aside_key(key, fingerprint(self.submission.body)).encode())
 
 
 class Waiters:
@@ -93,14 +97,18 @@ class Waiters:
             tasks.create_task(self._window.keep_clean())
 
     async def _catch_up(self) -> None:
-        while not self.caught_up:
+        """Read the outcomes of the past, of partitions that are added later too, until cancelled."""
+        loaded: set[int] = set()
+        while True:
             try:
                 for partition in range(await self._outcomes.partition_count()):
-                    await self._window.load(partition)
+                    if partition not in loaded:
+                        await self._window.load(partition)
+                        loaded.add(partition)
                 self.caught_up = True
             except BrokerUnavailable as error:
                 log.warning("outcomes-unreadable", reason=str(error))
-                await asyncio.sleep(1)
+            await asyncio.sleep(NEW_PARTITIONS_SECONDS if self.caught_up else RETRY_SECONDS)
 
     def _arrived(self, records: list[Record]) -> None:
         self._window.remember(records[0].partition, [(record.key, record.offset) for record in records])

@@ -1,7 +1,7 @@
-"""How many records may become dead letters before the consumer stops and asks for a person.
+"""How many records may become dead letters because their handling crashed, before the consumer stops.
 
-Pure bookkeeping for `handling`. A faulty release would otherwise drain a whole topic into dead letters, one
-well-meant step after the other.
+Pure bookkeeping for `record_handler`. A faulty release would otherwise put a whole topic among the dead letters. A
+record that its producer has made unreadable does not count: anyone who may produce could stop all consumers with it.
 """
 
 from collections import deque
@@ -11,7 +11,7 @@ RECENT = 100
 
 
 class DeadLetterLimit:
-    """The share of dead letters among the recent records, against a limit in percent."""
+    """The share of crashes among the recent records, against a limit in percent."""
 
     __slots__ = ("_percent", "_recent")
 
@@ -19,11 +19,17 @@ class DeadLetterLimit:
         self._percent = percent
         self._recent: deque[bool] = deque([False] * RECENT, maxlen=RECENT)
 
-    def note(self, *, dead: bool) -> None:
+    def note_good(self) -> None:
         """Count a record that was handled."""
-        self._recent.append(dead)
+        self._recent.append(False)
 
-    @property
-    def reached(self) -> bool:
-        """Tell whether one more dead letter would be too many; with 100 percent it never is."""
-        return (sum(self._recent) - self._recent[0] + 1) * 100 > self._percent * RECENT
+    def admit(self) -> bool:
+        """Count a record that crashed and return True, or return False where it would be one too many.
+
+        To be asked before the dead letter is written: records in progress at once would each find room. With a limit of
+        100 percent there always is.
+        """
+        if (sum(self._recent) - self._recent[0] + 1) * 100 > self._percent * RECENT:
+            return False
+        self._recent.append(True)
+        return True

@@ -67,7 +67,7 @@ class Slot:
 class Assignment:
     """One partition while it is ours."""
 
-    __slots__ = ("lease", "loading", "offsets", "partition", "paused", "tasks")
+    __slots__ = ("held_bytes", "lease", "loading", "offsets", "partition", "paused", "tasks")
 
     def __init__(self, partition: int, lease: Lease) -> None:
         self.partition = partition
@@ -76,3 +76,4 @@ class Assignment:
         self.tasks: set[asyncio.Task[None]] = set()
         self.loading: asyncio.Task[None] | None = None
         self.paused = True
+        self.held_bytes = 0

@@ -1,104 +1,179 @@
-"""The order in which fetched records are taken up: fair between partitions, equal submissions one after the other.
+"""The order in which fetched records are taken up: projects take turns, and within one project its partitions.
 
-Pure bookkeeping for `consumer`. One record a partition in turn, so that a long backlog in one starves no other; a
-record whose submission is already in progress steps aside until that one is finished, without holding up the rest.
+Pure bookkeeping for `consumer`. A project with a long backlog, or one partition with it, delays no other by more than
+one record. Records of the same submission are taken up one after the other, in the order of their arrival; while the
+first waits or is in progress, the rest hold up nobody else.
 """
 
+import re
 from collections import deque
-from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from service.errors import UnreadableRecord
+from service.submission.identity import SubmissionId, record_id
 from service.submission.records import Record, Submission, read_submission
+
+RECORD_BYTES: Final = 2048
+"""Memory that a record takes besides its bytes: the objects of Python that it is read into."""
+
+_PROJECT = re.compile(rb'"project"\s{0,9}:\s{0,9}"([^"\\]{1,63})"')
+_NO_PROJECT: Final = b""
 
 
 class Work(NamedTuple):
-    """A record and either the submission it holds or, where it cannot be read, the `fault`.
+    """A record and either the submission it holds or, where reading it failed, the `fault`.
 
-    Records with the same `key` must not be in progress at once.
+    `project` decides whose turn it is: the first one that stands in the body, which need not be JSON yet.
     """
 
     record: Record
-    key: str
     submission: Submission | None
-    fault: UnreadableRecord | None = None
+    fault: Exception | None = None
+    project: bytes = _NO_PROJECT
+
+    @property
+    def key(self) -> SubmissionId:
+        """The identity under which records must not be in progress at once."""
+        if self.submission is not None:
+            return self.submission.id
+        return record_id(self.record.topic, self.record.partition, self.record.offset, self.record.timestamp)
+
+    @property
+    def size(self) -> int:
+        """Memory that the work takes, in bytes, roughly."""
+        record, copied = self.record, 0
+        if self.submission is not None and self.submission.body is not record.value:
+            copied = len(self.submission.body)
+        headers = sum([len(name) + len(value) for name, value in record.headers])
+        return RECORD_BYTES + len(record.key or b"") + len(record.value or b"") + headers + copied
 
 
-def read_work(record: Record) -> Work:
-    """Return the work a record asks for; one that cannot be read is work too, under a key of its own."""
+def read_work(record: Record, max_body_bytes: int) -> Work:
+    """Return the work a record asks for; one that cannot be read, for a defect of this program, is work too."""
     try:
-        submission = read_submission(record)
-    except UnreadableRecord as error:
-        return Work(record, f"{record.partition}-{record.offset}", None, error)
-    return Work(record, submission.id.key, submission)
+        submission = read_submission(record, max_body_bytes)
+    except Exception as error:  # noqa: BLE001 - the record becomes a dead letter, and the others go on
+        return Work(record, None, error)
+    found = _PROJECT.search(submission.body, 0, max_body_bytes)
+    return Work(record, submission, None, found[1] if found else _NO_PROJECT)
+
+
+class _Turns:
+    """The waiting work of one project by partition, taken in rotation. No partition in it is without work."""
+
+    __slots__ = ("by_partition", "rotation")
+
+    def __init__(self) -> None:
+        self.by_partition: dict[int, deque[Work]] = {}
+        self.rotation: deque[int] = deque()
+
+    def put(self, work: Work, *, first: bool) -> None:
+        partition = work.record.partition
+        waiting = self.by_partition.get(partition)
+        if waiting is None:
+            waiting = self.by_partition[partition] = deque()
+            self.rotation.appendleft(partition) if first else self.rotation.append(partition)
+        waiting.appendleft(work) if first else waiting.append(work)
+
+    def take(self) -> Work:
+        partition = self.rotation.popleft()
+        waiting = self.by_partition[partition]
+        work = waiting.popleft()
+        if waiting:
+            self.rotation.append(partition)
+        else:
+            del self.by_partition[partition]
+        return work
+
+    def drop(self, partition: int) -> deque[Work]:
+        dropped = self.by_partition.pop(partition, None)
+        if dropped is None:
+            return deque()
+        self.rotation.remove(partition)
+        return dropped
 
 
 class WorkQueue:
-    """Work by partition, taken in rotation."""
+    """Work that waits to be started, in the order in which it is to be."""
 
-    __slots__ = ("_aside", "_busy", "_lanes", "_rotation")
+    __slots__ = ("_by_project", "_followers", "_rotation", "_waiting")
 
     def __init__(self) -> None:
-        self._lanes: dict[int, deque[Work]] = {}
-        self._rotation: deque[int] = deque()
-        self._busy: set[str] = set()
-        self._aside: dict[str, deque[Work]] = {}
+        self._by_project: dict[bytes, _Turns] = {}
+        self._rotation: deque[bytes] = deque()
+        self._followers: dict[SubmissionId, deque[Work] | None] = {}
+        """By the key of all work that waits its turn or is in progress: the work that has to come after it."""
+        self._waiting: dict[int, int] = {}
 
-    def put(self, partition: int, work: Iterable[Work]) -> None:
-        """Append work of a partition."""
-        lane = self._lanes.get(partition)
-        if lane is None:
-            lane = self._lanes[partition] = deque()
-        if not lane:
-            self._rotation.append(partition)
-        lane.extend(work)
-        if not lane:
-            self._rotation.pop()
+    def put(self, work: Work) -> None:
+        """Append work."""
+        key = work.key
+        if key not in self._followers:
+            self._followers[key] = None
+            self._line_up(work)
+            return
+        followers = self._followers[key]
+        if followers is None:
+            followers = self._followers[key] = deque()
+        followers.append(work)
+
+    def put_back(self, work: Work) -> None:
+        """Queue work in progress once more, to be taken up again after `finish` and before what follows it."""
+        followers = self._followers.get(work.key)
+        if followers is None:
+            followers = self._followers[work.key] = deque()
+        followers.appendleft(work)
+
+    def _line_up(self, work: Work, *, first: bool = False) -> None:
+        turns = self._by_project.get(work.project)
+        if turns is None:
+            turns = self._by_project[work.project] = _Turns()
+            self._rotation.appendleft(work.project) if first else self._rotation.append(work.project)
+        turns.put(work, first=first)
+        partition = work.record.partition
+        self._waiting[partition] = self._waiting.get(partition, 0) + 1
 
     def take(self) -> Work | None:
-        """Return the next work and mark its key busy until `finish`; None when nothing can be started now."""
-        while self._rotation:
-            partition = self._rotation.popleft()
-            lane = self._lanes[partition]
-            work = lane.popleft()
-            if lane:
-                self._rotation.append(partition)
-            if work.key not in self._busy:
-                self._busy.add(work.key)
-                return work
-            self._aside.setdefault(work.key, deque()).append(work)
-        return None
+        """Return the next work; None when nothing can be started now. Its key is in progress until `finish`."""
+        if not self._rotation:
+            return None
+        project = self._rotation.popleft()
+        turns = self._by_project[project]
+        work = turns.take()
+        if turns.rotation:
+            self._rotation.append(project)
+        else:
+            del self._by_project[project]
+        self._waiting[work.record.partition] -= 1
+        return work
 
     def waiting(self, partition: int) -> int:
-        """Return how much work of a partition waits for its turn."""
-        return len(self._lanes.get(partition, ()))
+        """Return how much work of a partition could be started if it were its turn."""
+        return self._waiting.get(partition, 0)
 
     def __bool__(self) -> bool:
-        """Tell whether it is worth asking for work."""
+        """Tell whether there is work to be started."""
         return bool(self._rotation)
 
     def finish(self, work: Work) -> None:
-        """Free the key; the next record that stepped aside for it goes to the front of its partition."""
-        self._busy.discard(work.key)
-        aside = self._aside.get(work.key)
-        if aside is None:
-            return
-        following = aside.popleft()
-        if not aside:
-            del self._aside[work.key]
-        partition = following.record.partition
-        lane = self._lanes.setdefault(partition, deque())
-        if not lane:
-            self._rotation.appendleft(partition)
-        lane.appendleft(following)
+        """Note that work is no longer in progress; what follows it under its key is next of its project."""
+        self._advance(work.key)
+
+    def _advance(self, key: SubmissionId) -> None:
+        followers = self._followers.get(key)
+        if followers:
+            self._line_up(followers.popleft(), first=True)
+        else:
+            self._followers.pop(key, None)
 
     def drop(self, partition: int) -> None:
-        """Forget the waiting work of a partition that was taken away."""
-        if self._lanes.pop(partition, None):
-            self._rotation.remove(partition)
-        for key in list(self._aside):
-            kept = deque(work for work in self._aside[key] if work.record.partition != partition)
-            if kept:
-                self._aside[key] = kept
-            else:
-                del self._aside[key]
+        """Forget the waiting work of a partition that was taken away; what is in progress is still to be finished."""
+        for key, followers in self._followers.items():
+            if followers:
+                kept = deque(work for work in followers if work.record.partition != partition)
+                self._followers[key] = kept
+        dropped = [work for turns in self._by_project.values() for work in turns.drop(partition)]
+        self._by_project = {project: turns for project, turns in self._by_project.items() if turns.rotation}
+        self._rotation = deque(project for project in self._rotation if project in self._by_project)
+        for work in dropped:
+            self._advance(work.key)
+        self._waiting.pop(partition, None)

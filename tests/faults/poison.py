@@ -21,9 +21,9 @@ MEGABYTE: Final = 1_000_000
 class Poison:
     """One record and its end.
 
-    `status` is that of its outcome, None where it must become a dead letter. `reason` has to occur in the outcome's
-    message or details, or in the dead letter's message. `identity` is the (source, id) it brings, None for a record
-    that is known by its coordinates. `timestamp` is in milliseconds since the epoch, None for now.
+    `status` is that of its outcome, None where it must become a dead letter beside an outcome of 400. `reason` has to
+    occur in the outcome's message or details, and in the dead letter's message. `identity` is the (source, id) it
+    brings, None for a record that is known by its offset. `timestamp` is in milliseconds since the epoch, None for now.
     """
 
     name: str
@@ -250,7 +250,7 @@ def _combinations() -> Iterator[Poison]:
 
 
 def _headers(run: str) -> Iterator[Poison]:
-    """Header values from strangers: a broken identity is a dead letter, any other broken header a refusal."""
+    """Header values from strangers: all are refused, and a record with a broken identity is a dead letter besides."""
     good = _body()
     source = ("ce_source", f"/poison/{run}".encode())
     for name, bad in {
@@ -273,13 +273,19 @@ def _headers(run: str) -> Iterator[Poison]:
     yield Poison("two ce_ids and no room for a word", big, None, "ce_id", (("ce_id", b"a"), ("ce_id", b"b")))
     for value in (b"0.3", b"2.0", b"1.0.0", b"one"):
         yield Poison(f"ce_specversion {value!r}", good, 400, "headers.ce_specversion", (("ce_specversion", value),))
-    for value in (b"text/plain", b"application/xml", b"application/cloudevents+json", b"json", b"/"):
+    for value in (b"text/plain", b"application/xml", b"application/cloudevents-batch+json", b"json", b"/"):
         yield Poison(f"content-type {value!r}", good, 400, "headers.content-type", (("content-type", value),))
+    event = (("content-type", b"application/CloudEvents+json"),)
+    yield Poison("an event that is a bare body", good, 400, "event.specversion", event)
+    yield Poison("an event that is no JSON", b"no", None, "the event cannot be read", event)
+    yield Poison("an event with an odd id", b'{"id": 7}', None, "the event's id must be a string", event)
+    yield Poison("an event of a megabyte", b"[" * MEGABYTE, 413, "larger", event)
+    yield Poison("two spellings of an id", good, None, "ce_id", (("ce_id", b"a"), ("CE-ID", b"b")))
     for value in (b"-1", b"1.5", b"x", b"99999999999999999999", b"\xd9\xa1"):  # the last is a digit in Arabic
         yield Poison(f"reply-partition {value!r}", good, 400, "headers.reply-partition", (("reply-partition", value),))
     for value in (b"a/b", b"..", b"x" * 250, b"a b"):
         yield Poison(f"reply-topic {value[:20]!r}", good, 400, "headers.reply-topic", (("reply-topic", value),))
-    for number, header in enumerate(("x" * 10_000, "", "ce_", "CE_ID", "ce-id", "\u202e", "kafka_deliveryAttempts")):
+    for number, header in enumerate(("x" * 10_000, "", "ce_", "ceid", "\u202e", "kafka_deliveryAttempts")):
         own = (("ce_id", f"{run}-odd-{number}".encode()), source)
         identity = (f"/poison/{run}", f"{run}-odd-{number}")
         yield Poison(f"odd header {header[:20]!r}", b"no", 400, "", ((header, b"\xff" * 10), *own), identity=identity)
@@ -319,7 +325,7 @@ def _harmless(run: str) -> Iterator[Poison]:
         own_id = f"{run}-fine-{number}"
         own = (("ce_id", own_id.encode()), ("ce_source", f"/poison/{run}".encode()))
         yield Poison(name, _body(), 200, "job-", (*headers, *own), identity=(f"/poison/{run}", own_id))
-    yield Poison("an environment of 2000 variables", _body(environment={f"V{n}": n for n in range(2000)}), 200, "job-")
+    yield Poison("an environment of 256 variables", _body(environment={f"V{n}": n for n in range(256)}), 200, "job-")
     yield Poison("an argument of 60 KB", _body(arguments=["x" * 60_000]), 200, "job-")
     yield Poison(
         "every escape", json.dumps({"job": {**GOOD, "arguments": ['\u2028\U0001f680\\"\t']}}).encode(), 200, "job-"

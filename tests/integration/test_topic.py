@@ -108,8 +108,9 @@ async def test_a_rejection_comes_back_too(topic, value, status):
     assert "name" in body if status == b"200" else set(body) >= {"status", "code", "reason", "message"}
 
 
-async def test_a_record_nobody_can_be_answered_for_becomes_a_dead_letter(topic, environment):
-    sent = await topic.send(BODY, {"ce_id": b"\xff\xfe"}, key=b"my key")
+async def test_a_record_whose_id_cannot_be_read_becomes_a_dead_letter_and_has_an_outcome(topic, environment):
+    headers = {"ce_id": b"\xff\xfe", "correlation-id": b"waiting"}
+    sent = await topic.send(BODY, headers, key=b"my key")
     consumer = AIOKafkaConsumer(
         environment["TOPICS_DEAD_LETTERS"],
         bootstrap_servers=environment["KAFKA_BOOTSTRAP_SERVERS"],
@@ -129,6 +130,58 @@ async def test_a_record_nobody_can_be_answered_for_becomes_a_dead_letter(topic, 
     assert int.from_bytes(headers["kafka_dlt-original-partition"]) == sent.partition
     assert int.from_bytes(headers["kafka_dlt-original-offset"]) == sent.offset
     assert b"ce_id" in headers["kafka_dlt-exception-message"]
+    record = await topic.outcome(record_id(sent.topic, sent.partition, sent.offset, sent.timestamp).key)
+    assert dict(record.headers)["correlation-id"] == b"waiting"
+    assert json.loads(record.value) == {
+        "status": 400,
+        "code": 400,
+        "reason": "InvalidParameter",
+        "message": "headers: header ce_id must be UTF-8 text",
+        "details": [{"path": "headers", "message": "header ce_id must be UTF-8 text"}],
+    }
+
+
+@pytest.mark.parametrize("name", ["ce-id", "CE_ID", "Idempotency-Key"])
+async def test_the_same_id_twice_makes_one_job_however_its_header_is_written(topic, api, name):
+    """Found by attack: ids in other spellings were dropped in silence, and each copy made a Job."""
+    own_id = uuid.uuid4().hex
+    identity = SubmissionId(f"/topics/{topic.submissions}", own_id)
+    for number in range(2):
+        headers = {name: own_id.encode(), "RA-USER": b"mary", "Correlation-ID": b"%d" % number}
+        await topic.send(BODY, headers, partition=number)
+    records = [await topic.outcome(identity.key) for _ in range(2)]
+    job = generated_name(None, identity)
+    assert [json.loads(record.value) for record in records] == [{"name": job}] * 2
+    assert {dict(record.headers)["correlation-id"] for record in records} == {b"0", b"1"}
+    assert (await api.job(job))["metadata"]["annotations"]["job-submission.io/user"] == "mary"
+
+
+async def test_a_header_that_looks_like_one_of_ours_is_named_in_a_warning(topic):
+    sent = await topic.send(BODY, {"rauser": b"mary"})
+    record = await topic.outcome(record_id(sent.topic, sent.partition, sent.offset, sent.timestamp).key)
+    assert dict(record.headers)["warnings"] == b"headers.rauser: is not read; did you mean ra-user?"
+
+
+async def test_a_structured_cloud_event_is_the_submission_of_its_data(topic, api):
+    """As Dapr and Knative write them."""
+    own_id = uuid.uuid4().hex
+    event = {
+        "specversion": "1.0",
+        "id": own_id,
+        "source": "dapr",
+        "type": "com.dapr.event.sent",
+        "datacontenttype": "application/json",
+        "pubsubname": "kafka",
+        "data": json.loads(BODY),
+    }
+    headers = {"Content-Type": b"application/CloudEvents+json; charset=utf-8"}
+    await topic.send(json.dumps(event).encode(), headers)
+    identity = SubmissionId("dapr", own_id)
+    record = await topic.outcome(identity.key)
+    assert json.loads(record.value) == {"name": generated_name(None, identity)}
+    binary = {"ce_id": own_id.encode(), "ce_source": b"dapr", "correlation-id": b"binary"}
+    await topic.send(BODY, binary)
+    assert dict((await topic.outcome(identity.key)).headers)["status"] == b"200"
 
 
 async def test_a_job_runs_to_complete(topic, api):

@@ -8,7 +8,6 @@ from typing import Any
 
 from service.kube import ApiError, ApiUnreachable, Confirm, Created
 from service.kube.decisions import ApiAnswer
-from service.kube.errors import Reason
 
 Key = tuple[str, str, str]
 
@@ -66,11 +65,10 @@ class FakeApi:
         self.warnings: tuple[str, ...] = ()
         self._uids = itertools.count(1)
 
-    async def check(self) -> None:
+    async def alive(self) -> bool:
         self.calls.append("probe")
         await asyncio.sleep(0)
-        if self._next() not in ("ok", "429"):
-            raise ApiUnreachable(Reason.REFUSED, "nobody listens")
+        return self._next() in ("ok", "429")
 
     async def create(
         self, resource: str, namespace: str, body: dict[str, Any], confirm: Confirm | None = None
@@ -164,14 +162,14 @@ class FakeApi:
             await confirm()
         fault = self._next()
         if fault == "refused":
-            raise ApiUnreachable(Reason.REFUSED)
+            raise ApiUnreachable("connect")
         if fault == "crash-before":
             raise Crash
         if fault in ANSWERS:
             raise ApiError(ANSWERS[fault])
         result = apply()
         if fault == "lost-answer":
-            raise ApiUnreachable(Reason.DISCONNECT)
+            raise ApiUnreachable("disconnect")
         if fault == "crash-after":
             raise Crash
         if fault == "500-applied":

@@ -27,6 +27,8 @@ class Topic:
     def __init__(self) -> None:
         self.produced: list[NewRecord] = []
         self.news = asyncio.Condition()
+        self.past: list[list[NewRecord]] = [[]]
+        """The outcomes that stand in each partition of the topic."""
         self._on_records: Callable[[list[Record]], None] = lambda records: None
 
     async def send(self, record: NewRecord) -> None:
@@ -48,11 +50,15 @@ class Topic:
         await asyncio.Event().wait()
 
     async def partition_count(self) -> int:
-        return 1
+        return len(self.past)
 
-    async def scan(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
-        for nothing in ():
-            yield nothing
+    async def scan(self, partition: int, from_offset: int = 0) -> AsyncIterator[list[tuple[bytes | None, int]]]:
+        for offset, outcome in enumerate(self.past[partition]):
+            yield [(outcome.key, offset)]
+
+    async def read(self, partition: int, offset: int) -> Record | None:
+        outcome = self.past[partition][offset]
+        return Record(outcome.topic, partition, offset, 0, outcome.key, outcome.value, outcome.headers)
 
     async def holds(self, *_: Any) -> bool:
         return False
@@ -127,7 +133,7 @@ async def running(
     """Serve an ingress with these settings of the group `HTTP_`."""
     settings, topic, metrics = with_http(**http), Topic(), Metrics()
     fake: Any = topic
-    window = DuplicateWindow(fake, 60)
+    window = DuplicateWindow(fake, metrics)
     waiters = Waiters(fake, window)
     following = asyncio.create_task(waiters.run())
     checks = {"replies": lambda: True}

@@ -13,6 +13,8 @@ from service.settings import ConsumerSettings
 from service.submission.records import Record
 from service.telemetry.metrics import Metrics
 
+LIMIT = 1000
+
 
 def records(partition: int, *offsets: int) -> list[Record]:
     return [Record("t", partition, offset, offset, None, b"{}", ()) for offset in offsets]
@@ -104,7 +106,7 @@ class Stage:
         self.source, self.handler = Source(), Handler()
         wanted = {"commit_interval_seconds": 0.01, "drain_seconds": 0.2} | settings
         self.metrics = Metrics()
-        self.consumer = Consumer(self.source, Window(), self.handler, ConsumerSettings(**wanted), self.metrics)
+        self.consumer = Consumer(self.source, Window(), self.handler, ConsumerSettings(**wanted), LIMIT, self.metrics)
 
     async def __aenter__(self) -> "Stage":
         self.running = asyncio.create_task(self.consumer.run())
@@ -401,3 +403,49 @@ async def test_the_lag_of_partitions_that_are_others_now_is_not_shown(monkeypatc
         lags.append({0: 6})
         await stage.until(lambda: b'lag_records{partition="0"} 6.0' in exposition())
         assert b'partition="1"' not in exposition()
+
+
+def of_project(project: str, partition: int, *offsets: int, size: int = 0) -> list[Record]:
+    body = f'{{"job": {{"project": "{project}"}}}}'.encode() + b" " * size
+    return [record._replace(value=body) for record in records(partition, *offsets)]
+
+
+async def test_a_second_project_has_its_turn_behind_a_long_backlog_of_the_first():
+    async with Stage(concurrency=2) as stage:
+        gates = [stage.handler.hold(partition, 0) for partition in (0, 1)]
+        stage.source.fetched.put_nowait({0: of_project("a", 0, *range(3000)), 1: of_project("a", 1, *range(3000))})
+        stage.source.fetched.put_nowait({0: of_project("b", 0, 3000)})
+        await stage.until(lambda: len(stage.handler.started) == 2 and stage.source.fetched.empty())
+        await stage.until(lambda: stage.consumer._queue.waiting(0) == 3000)
+        for gate in gates:
+            gate.set()
+        await stage.until(lambda: (0, 3000) in stage.handler.finished)
+        assert stage.handler.started.index((0, 3000)) <= 4
+
+
+async def test_a_partition_pauses_when_its_records_take_their_share_of_the_memory():
+    async with Stage(concurrency=1, read_ahead_bytes=2 * 10 * 3048) as stage:  # two partitions, ten records each
+        gate = stage.handler.hold(0, 0)
+        stage.source.fetched.put_nowait({0: of_project("a", 0, *range(9), size=980)})
+        await stage.until(lambda: stage.handler.started == [(0, 0)])
+        assert stage.source.paused == set()
+        stage.source.fetched.put_nowait({0: of_project("a", 0, 9, size=980), 1: of_project("a", 1, 0, size=980)})
+        await stage.until(lambda: stage.source.paused == {0})
+        gate.set()
+        await stage.until(lambda: len(stage.handler.finished) == 11 and not stage.source.paused)
+
+
+async def test_records_of_a_partition_revoked_while_they_are_read_are_left_to_others(monkeypatch):
+    monkeypatch.setattr("service.worker.intake.SLICE_SECONDS", -1)  # others have their turn before each record
+    async with Stage(concurrency=1) as stage:
+        stage.handler.hold(0, 0)
+        stage.source.fetched.put_nowait({0: records(0, *range(1000))})
+        await stage.until(lambda: stage.handler.started == [(0, 0)])
+        revoking = asyncio.create_task(stage.source.on_revoked([0, 1]))
+        stage.handler.gates[0, 0].set()
+        await revoking
+        await stage.source.on_assigned([0, 1])
+        await stage.until(lambda: not stage.source.paused)
+        stage.source.fetched.put_nowait({0: records(0, 1, 2)})  # from the committed offset on
+        await stage.until(lambda: {0: 3} in stage.source.commits)
+        assert stage.handler.finished == [(0, 0), (0, 1), (0, 2)]

@@ -7,7 +7,6 @@ from service.cluster.isolation import SlowNamespaces
 from service.cluster.outage import OutageGate
 from service.cluster.retries import Retrier
 from service.kube import ApiUnreachable
-from service.kube.errors import Reason
 from service.telemetry.metrics import Metrics
 
 MOST = 2
@@ -62,21 +61,20 @@ async def test_after_an_outage_nobody_is_suspect():
     metrics = Metrics()
     lost, back = asyncio.Event(), asyncio.Event()
 
-    async def check() -> None:
+    async def alive() -> bool:
         lost.set()
-        if not back.is_set():
-            raise ApiUnreachable(Reason.TIMEOUT)
+        return back.is_set()
 
     async def step() -> str:
         if back.is_set():
             return "created"
         await asyncio.sleep(0.02)
-        raise ApiUnreachable(Reason.TIMEOUT)
+        raise ApiUnreachable("timeout")
 
     async def sleep(_: float) -> None:
         raise AssertionError("somebody hesitates")
 
-    gate = OutageGate(check, 0.001, metrics.show_outage)
+    gate = OutageGate(alive, 0.001, metrics.kube_up.set)
     retrier = Retrier(gate, Limiter(8, 1.0, 0.0, metrics.kube_limit.set), SlowNamespaces(1, 0.01), 0.2, 20, metrics)
     deciding = [asyncio.create_task(retrier.until_final(step, "a", sleep)) for _ in range(20)]
     await lost.wait()

@@ -1,16 +1,19 @@
 """The promise on simulated servers: whatever fails and crashes, each submission has one Job and one answer.
 
 A topic with duplicates is read by processes that die at any request to Kafka or Kubernetes and are followed by new
-ones; short-lived Jobs are collected at any moment, others once they have their outcome. At the end a new group reads
-everything again from the beginning, with no Job left.
+ones; short-lived Jobs are collected at any moment, others once they have their outcome. The clocks of the processes and
+of the broker show any time. At the end a new group reads everything again from the beginning, with no Job left.
 """
 
 import asyncio
+import contextlib
 import itertools
+import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,27 +28,56 @@ from service.submitter import Submitter
 from service.telemetry.metrics import Metrics
 from service.views.duplicates import DuplicateWindow
 from service.worker.offsets import OffsetTracker
+from service.worker.publisher import CLOCK_KEY
 from service.worker.record_handler import RecordHandler
 from service.worker.work_queue import read_work
 from tests.unit.fake_api import FAULTS, Crash, FakeApi
 
 TOPICS = TopicSettings(submissions="in", outcomes="out", dead_letters="dead")
 CONSUMER = ConsumerSettings()
-NOW = 4_000_000_000_000  # milliseconds: younger than the window, whatever the clock says
+NOW = 1_760_000_000_000
+"""The time at the beginning, in milliseconds."""
 LONG = b'{"job": {"project": "team-a", "image": "i", "pvc": [{"size": "1G", "path": "/d"}]}}'
 SHORT = b'{"job": {"project": "team-a", "image": "i", "ttlAfterFinish": "5s"}}'
 FAULTY = b'{"job": {"project": "team-a"}}'
 BODIES = (LONG, SHORT, FAULTY)
 JOB = "jobs"
+LIMIT = 65_536
+
+
+DAY = 24 * 3600 * 1000
+RETENTION = TOPICS.duplicate_window_seconds * 1000 + DAY
 
 
 class Kafka:
-    """The outcomes, and a producer whose sends fail as scripted."""
+    """The outcomes, a producer whose sends fail as scripted, and the clock of the broker, in milliseconds."""
 
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
+        self.now = NOW
+        self.jumps: list[int] = []
         self.outcomes: list[Record] = []
         self.others: list[NewRecord] = []
+        self.first = 0
+        self.clock = self
+        self._reading: float | None = None
+
+    def tick(self) -> int:
+        """Return the time of the broker, whose clock jumps as scripted."""
+        if self.jumps:
+            self.now += self.jumps.pop(0)
+        return self.now
+
+    def now_ms(self) -> float | None:
+        return self._reading
+
+    def new_process(self) -> None:
+        self._reading = None
+
+    def expire(self) -> None:
+        """Delete the outcomes that are older than the retention."""
+        while self.first < len(self.outcomes) and self.outcomes[self.first].timestamp < self.now - RETENTION:
+            self.first += 1
 
     async def send(self, new: NewRecord) -> Position:
         fault = self.faults.pop(0) if self.faults else "ok"
@@ -53,31 +85,32 @@ class Kafka:
             raise BrokerUnavailable("refused")
         if fault == "crash-before":
             raise Crash
+        written = self.tick()
         if new.topic == "out":
-            self.outcomes.append(
-                Record("out", 0, len(self.outcomes), NOW, new.key, new.value, new.headers),
-            )
+            self.outcomes.append(Record("out", 0, len(self.outcomes), written, new.key, new.value, new.headers))
         else:
             self.others.append(new)
         if fault == "lost-answer":
             raise BrokerUnavailable("lost", maybe_written=True)
         if fault == "crash-after":
             raise Crash
-        return Position(0, len(self.outcomes) - 1, NOW)
+        self._reading = written
+        return Position(0, len(self.outcomes) - 1, written)
 
     def partition_for(self, _topic: str, _key: bytes) -> int:
         return 0
 
-    async def scan(
-        self, _partition: int, *, since_ms: int, from_offset: int | None = None
-    ) -> AsyncIterator[list[tuple[bytes | None, int]]]:
-        assert since_ms < NOW
-        found = [(record.key, record.offset) for record in self.outcomes[from_offset or 0 :]]
+    async def scan(self, _partition: int, from_offset: int = 0) -> AsyncIterator[list[tuple[bytes | None, int]]]:
+        found = [(record.key, record.offset) for record in self.outcomes[max(from_offset, self.first) :]]
         if found:
             yield found
 
+    async def beginning(self, _partition: int) -> tuple[int, int | None]:
+        left = self.outcomes[self.first :]
+        return self.first, left[0].timestamp if left else None
+
     async def read(self, _partition: int, offset: int) -> Record | None:
-        return self.outcomes[offset]
+        return self.outcomes[offset] if offset >= self.first else None
 
 
 class Slot:
@@ -96,38 +129,49 @@ class Slot:
 class World:
     """A topic, its readers one after the other, and what they did."""
 
-    def __init__(self, bodies: list[int], order: list[int], kafka_faults: list[str], kube_faults: list[str]) -> None:
+    def __init__(self, bodies: list[int], kafka_faults: list[str], kube_faults: list[str]) -> None:
         self.kafka = Kafka(kafka_faults)
         self.kube = FakeApi(kube_faults)
         self.bodies = {number: BODIES[body] for number, body in enumerate(bodies)}
-        self.topic = [self._record(offset, number % len(bodies)) for offset, number in enumerate(order)]
+        self.topic: list[Record] = []
         self.committed = 0
 
-    def _record(self, offset: int, number: int) -> Record:
-        headers = (("ce_id", str(number).encode()), ("ce_source", b"/t"), ("correlation-id", str(offset).encode()))
-        return Record("in", 0, offset, NOW, None, self.bodies[number], headers)
+    def produce(self, numbers: Iterable[int]) -> None:
+        """Append records of the submissions with these numbers."""
+        for number in numbers:
+            offset = len(self.topic)
+            headers = (("ce_id", str(number).encode()), ("ce_source", b"/t"), ("correlation-id", str(offset).encode()))
+            body = self.bodies[number % len(self.bodies)]
+            self.topic.append(Record("in", 0, offset, self.kafka.tick(), None, body, headers))
+
+    def due(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Return the names of the Jobs that there must be of these submissions."""
+        wanted = {number for number in numbers if self.bodies[number % len(self.bodies)] != FAULTY}
+        return {number: generated_name(None, SubmissionId("/t", str(number))) for number in wanted}
 
     def answers(self) -> dict[int, list[Outcome]]:
         found = defaultdict(list)
         for record in self.kafka.outcomes:
-            outcome = read_outcome(record)
-            found[int(outcome.id.id)].append(outcome)
+            if record.key != CLOCK_KEY:
+                outcome = read_outcome(record)
+                found[int(outcome.id.id)].append(outcome)
         return found
 
     async def read_to_the_end(self, collected: set[int]) -> None:
         """Read from what was committed, in new processes until one comes through."""
         while self.committed < len(self.topic):
-            window = DuplicateWindow(self.kafka, TOPICS.duplicate_window_seconds)  # type: ignore[arg-type] # a fake
+            self.kafka.new_process()
+            window = DuplicateWindow(self.kafka, Metrics())  # type: ignore[arg-type] # a fake
             await window.load(0)
             api: Any = self.kube
             submitter = Submitter(Cluster.build(api, KubeSettings(), 0.0001, Metrics()), Limits())
             producer: Any = self.kafka
-            handler = RecordHandler(producer, window, submitter, TOPICS, CONSUMER, 65_536, Metrics())
+            handler = RecordHandler(producer, window, submitter, TOPICS, CONSUMER, LIMIT, Metrics())
             offsets = OffsetTracker()
             try:
                 for record in self.topic[self.committed :]:
                     offsets.deliver(record.offset, record.timestamp)
-                    await handler.handle(read_work(record), Slot())
+                    await handler.handle(read_work(record, LIMIT), Slot())
                     offsets.finish(record.offset)
                     if record.offset in collected:
                         self.collect()
@@ -148,36 +192,96 @@ class World:
         self.kube._collect()
 
 
+BODY_CHOICES = st.lists(st.integers(0, len(BODIES) - 1), min_size=1, max_size=4)
+KAFKA_FAULTS = st.lists(st.sampled_from(("ok", "refused", "lost-answer", "crash-before", "crash-after")), max_size=12)
+KUBE_FAULTS = st.lists(st.sampled_from((*FAULTS, "ok")), max_size=20)
+COLLECTED = st.sets(st.integers(0, 7))
+DAYS = st.sampled_from((-400, -8, -1, 0, 1, 8, 400))
+
+
+@contextlib.contextmanager
+def process_clock(days: int) -> Iterator[None]:
+    """Let the clock of every process be wrong by so many days."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: NOW / 1000 + days * 24 * 3600)
+        yield
+
+
 @given(
-    bodies=st.lists(st.integers(0, len(BODIES) - 1), min_size=1, max_size=4),
+    bodies=BODY_CHOICES,
     order=st.lists(st.integers(0, 3), min_size=1, max_size=8),
-    kafka_faults=st.lists(
-        st.sampled_from(("ok", "refused", "lost-answer", "crash-before", "crash-after")), max_size=12
-    ),
-    kube_faults=st.lists(st.sampled_from((*FAULTS, "ok")), max_size=20),
-    collected=st.sets(st.integers(0, 7)),
+    kafka_faults=KAFKA_FAULTS,
+    kube_faults=KUBE_FAULTS,
+    collected=COLLECTED,
+    days=DAYS,
+    jumps=st.lists(DAYS.map(lambda days: days * DAY), max_size=30),
 )
 @settings(max_examples=1000, deadline=None)
-def test_each_submission_has_one_job_and_one_answer(bodies, order, kafka_faults, kube_faults, collected) -> None:
-    world = World(bodies, order, kafka_faults, kube_faults)
+def test_each_submission_has_one_job_and_one_answer_whatever_the_clocks_show(
+    bodies, order, kafka_faults, kube_faults, collected, days, jumps
+) -> None:
+    world = World(bodies, kafka_faults, kube_faults)
+    world.kafka.jumps = jumps
 
     async def play() -> None:
+        world.produce(number % len(bodies) for number in order)
         await world.read_to_the_end(collected)
         world.collect()
         assert [name for resource, _, name in world.kube.objects if resource == JOB] == []
         world.committed = 0
         await world.read_to_the_end(collected)
 
-    asyncio.run(play())
+    with process_clock(days):
+        asyncio.run(play())
     submitted = {int(dict(record.headers)["ce_id"]) for record in world.topic}
-    due = {number for number in submitted if world.bodies[number] != FAULTY}
-    names = {number: generated_name(None, SubmissionId("/t", str(number))) for number in due}
+    names = world.due(submitted)
     assert Counter(world.kube.jobs_ever) == Counter(names.values())
     answers = world.answers()
     assert set(answers) == submitted
     for number, outcomes in answers.items():
         assert {(outcome.status, outcome.name) for outcome in outcomes} == {
-            (200, names[number]) if number in due else (400, None)
+            (200, names[number]) if number in names else (400, None)
         }
     assert world.kafka.others == []
     assert list(itertools.chain.from_iterable(o.warnings for os in answers.values() for o in os)) == []
+
+
+OLD, MIDDLE, NEW = range(4), range(10, 14), range(20, 24)
+"""Numbers of submissions: those whose outcomes are deleted at last, those whose are kept, and fresh ones."""
+
+
+@given(
+    bodies=BODY_CHOICES,
+    old=st.lists(st.sampled_from(OLD), max_size=5),
+    middle=st.lists(st.sampled_from(MIDDLE), max_size=5),
+    new=st.lists(st.sampled_from(NEW), max_size=5),
+    kafka_faults=KAFKA_FAULTS,
+    collected=COLLECTED,
+    days=DAYS,
+)
+@settings(max_examples=1000, deadline=None)
+def test_what_retention_has_deleted_is_not_done_again_and_refuses_nothing_else(
+    bodies, old, middle, new, kafka_faults, collected, days
+) -> None:
+    world = World(bodies, kafka_faults, [])
+
+    async def play() -> None:
+        for numbers, age in ((old, 5 * DAY), (middle, 4 * DAY), (new, 0)):
+            world.produce(numbers)
+            await world.read_to_the_end(collected)
+            world.kafka.now += age
+            world.kafka.expire()
+        world.collect()
+        world.committed = 0
+        await world.read_to_the_end(collected)
+
+    with process_clock(days):
+        asyncio.run(play())
+    names = world.due({*old, *middle, *new})
+    assert Counter(world.kube.jobs_ever) == Counter(names.values())
+    answers = world.answers()
+    for number in {*old, *middle, *new}:
+        decided = (200, names[number], False) if number in names else (400, None, False)
+        found = {(outcome.status, outcome.name, outcome.is_aside) for outcome in answers[number]}
+        assert decided in found
+        assert found - {decided} <= ({(410, None, True)} if number in OLD else set())

@@ -1,6 +1,5 @@
-"""Records: whole records compared, and any bytes at all read without another error than UnreadableRecord."""
+"""Records: whole records compared, and any bytes at all read without an error."""
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +49,11 @@ KNOWN = (
     "reply-topic",
     "reply-partition",
     "traceparent",
+)
+EVENT = b"application/cloudevents+json"
+MEDIA_TYPES = (
+    "must be application/json, where the value is the request body, or application/cloudevents+json, where the value "
+    "is an event with the request body as its data"
 )
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=200)
 
@@ -114,6 +118,8 @@ def test_absent_parts_of_a_submission_have_no_header():
         reply_partition=st.none() | st.integers(0, 999_999_999),
         traceparent=st.none() | st.just(TRACE),
         header_faults=st.just(()),
+        identity_fault=st.none(),
+        warnings=st.just(()),
     )
 )
 def test_submissions_round_trip(submission: Submission):
@@ -134,7 +140,7 @@ def test_a_user_that_is_no_utf8_travels_as_its_bytes_and_is_a_fault_there():
     ("headers", "expected"),
     [
         ((), plain()),
-        ((("unknown", b"\xff"), ("CE_ID", b"x")), plain()),
+        ((("unknown", b"\xff"),), plain()),
         ((("ce_id", b"7"),), plain(id=SubmissionId("/topics/job-submissions", "7"), has_own_id=True)),
         ((("ce_source", b"/s"),), plain()),
         ((("ce_id", b"7"), ("ce_source", b"/s")), plain(id=SubmissionId("/s", "7"), has_own_id=True)),
@@ -166,13 +172,13 @@ def test_a_tombstone_is_an_empty_body():
         ((("ce_specversion", b"0.3"),), "must be 1.0, the version of CloudEvents that is understood", {}),
         (
             (("content-type", b"text/plain"),),
-            "must be application/json: the value is the request body itself (binary mode)",
+            MEDIA_TYPES,
             {"content_type": "text/plain"},
         ),
         (
-            (("content-type", b"application/CloudEvents+json"),),
-            "must be application/json: the value is the request body itself (binary mode)",
-            {"content_type": "application/CloudEvents+json"},
+            (("content-type", b"application/CloudEvents-batch+json"),),
+            MEDIA_TYPES,
+            {"content_type": "application/CloudEvents-batch+json"},
         ),
         ((("ra-user", b"a\nb"),), "must not contain control characters", {}),
         ((("ra-user", b"a\x7f"),), "must not contain control characters", {}),
@@ -209,6 +215,81 @@ def test_all_faulty_headers_are_reported_at_once():
     ]
 
 
+def spellings(name: str) -> st.SearchStrategy[str]:
+    """Give the ways in which people write a name: any letter case, hyphens for underscores and the other way round."""
+    letters = [st.sampled_from("-_") if each in "-_" else st.sampled_from([each, each.upper()]) for each in name]
+    return st.tuples(*letters).map("".join)
+
+
+@given(st.data())
+def test_headers_mean_the_same_however_their_names_are_written(data):
+    headers = submission_record(FULL, "job-submissions").headers
+    written = tuple((data.draw(spellings(name)), value) for name, value in headers)
+    assert read_submission(record(*written, value=FULL.body)) == FULL
+
+
+@given(spellings("ce_id"), spellings("ce_id"), st.booleans())
+def test_two_spellings_of_an_id_must_agree(one: str, other: str, agree: bool):
+    submission = read_submission(record((one, b"7"), (other, b"7" if agree else b"8")))
+    assert submission.has_own_id is agree
+    assert submission.identity_fault == (None if agree else "header ce_id must be given once, not with several values")
+
+
+@pytest.mark.parametrize("name", ["Idempotency-Key", "idempotency_key", "IDEMPOTENCY-KEY"])
+def test_an_idempotency_key_is_an_id(name: str):
+    mine = plain(id=SubmissionId("/topics/job-submissions", "7"), has_own_id=True)
+    assert read_submission(record((name, b"7"))) == mine
+    assert read_submission(record((name, b"7"), ("ce_id", b"7"))) == mine
+    assert read_submission(record((name, b"7"), ("ce_id", b"8"))) == plain(
+        identity_fault="the record has several ids: ce_id, Idempotency-Key and the event's id must be the same"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ceid", "ce_id"),
+        ("ce.source", "ce_source"),
+        ("source", "ce_source"),
+        ("rauser", "ra-user"),
+        ("ra-usr", "ra-user"),
+        ("X-RA-USER", "ra-user"),
+        ("RA-USERS", "ra-user"),
+        ("correlationId", "correlation-id"),
+        ("corelation-id", "correlation-id"),
+        ("kafka_correlationId", "correlation-id"),
+        ("kafka_replyTopic", "reply-topic"),
+        ("trace-parent", "traceparent"),
+        ("contentType", "content-type"),
+        ("IdempotencyKey", "idempotency-key"),
+        ("ce_type", None),
+        ("CE-Time", None),
+        ("ce_subject", None),
+        ("ce_partitionkey", None),
+        ("tracestate", None),
+        ("b3", None),
+        ("__TypeId__", None),
+        ("user", None),
+        ("id", None),
+        ("content-encoding", None),
+        ("kafka_deliveryAttempt", None),
+        ("kafka_dlt-original-topic", None),
+        ("x" * 10_000, None),
+        ("rauser\n", None),
+        ("ra\u017fuser", None),
+        ("", None),
+    ],
+)
+def test_a_name_that_looks_like_one_of_ours_is_named_in_a_warning(name: str, meant: str | None):
+    warnings = () if meant is None else (f"headers.{name}: is not read; did you mean {meant}?",)
+    assert read_submission(record((name, b"v"))) == plain(warnings=warnings)
+
+
+def test_no_more_warnings_than_a_person_reads():
+    names = [f"ra-user-{number}" for number in range(10_000)]
+    assert len(read_submission(record(*((name, b"v") for name in names))).warnings) <= 16
+
+
 @pytest.mark.parametrize(
     ("headers", "reason"),
     [
@@ -222,26 +303,24 @@ def test_all_faulty_headers_are_reported_at_once():
         ((("ce_source", b"a"), ("ce_source", b"b")), "header ce_source must be given once, not with several values"),
     ],
 )
-def test_a_broken_identity_is_unreadable(headers: Headers, reason: str):
-    with pytest.raises(UnreadableRecord, match=f"^{re.escape(reason)}$"):
-        read_submission(record(*headers))
+def test_a_broken_identity_is_a_fault_and_the_records_offset_takes_its_place(headers: Headers, reason: str):
+    assert read_submission(record(*headers, ("correlation-id", b"c"))) == plain(
+        identity_fault=reason, correlation_id="c"
+    )
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(KNOWN) | st.text(), st.binary() | TEXT.map(str.encode))),
-    st.none() | st.binary(),
+    st.lists(st.tuples(st.sampled_from(KNOWN) | st.text(), st.binary() | TEXT.map(str.encode) | st.just(EVENT))),
+    st.none() | st.binary() | st.just(b'{"specversion": "1.0", "id": "1"}'),
     st.integers(-1, 2**63 - 1),
 )
-def test_any_record_is_a_submission_or_unreadable(
-    headers: list[tuple[str, bytes]], value: bytes | None, timestamp: int
-):
-    try:
-        submission = read_submission(Record("t", 0, 0, timestamp, None, value, tuple(headers)))
-    except UnreadableRecord:
-        assert {"ce_id", "ce_source"} & set(dict(headers))
-    else:
-        assert submission.body == (value or b"")
-        assert submission.has_own_id == ("ce_id" in dict(headers))
+def test_any_record_is_a_submission(headers: list[tuple[str, bytes]], value: bytes | None, timestamp: int):
+    given = Record("t", 0, 0, timestamp, None, value, tuple(headers))
+    submission = read_submission(given)
+    if not submission.has_own_id:
+        assert submission.id == record_id("t", 0, 0, timestamp)
+    if submission.identity_fault is not None:
+        assert not submission.has_own_id
 
 
 CREATED = Outcome(
@@ -254,7 +333,7 @@ CREATED = Outcome(
     traceparent=TRACE,
     warnings=("would violate PodSecurity", "job.elastic has no effect"),
 )
-CONFLICT = Outcome(id=ONE, status=422, body={"status": 422, "message": "used before"}, fingerprint=PRINT, conflict=True)
+CONFLICT = Outcome(id=ONE, status=422, body={"status": 422, "message": "used before"}, fingerprint=PRINT, is_aside=True)
 
 
 def test_an_outcome_as_a_cloud_event():
@@ -304,7 +383,7 @@ def test_outcomes_round_trip(outcome: Outcome):
         correlation_id=st.none() | TEXT,
         traceparent=st.none() | st.just(TRACE),
         warnings=st.lists(TEXT).map(tuple),
-        conflict=st.booleans(),
+        is_aside=st.booleans(),
     )
 )
 def test_any_outcome_round_trips(outcome: Outcome):

@@ -131,7 +131,7 @@ async def test_another_request_under_the_same_id_is_a_conflict() -> None:
         second,
         422,
         {"status": 422, "code": 422, "reason": "IdReused", "message": message, "details": details},
-        conflict=True,
+        is_aside=True,
     )
     assert await Caller(api).submit(second) == conflict
     assert (

@@ -1,30 +1,58 @@
 """The order in which records are taken up."""
 
+import json
+from collections import defaultdict
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.errors import UnreadableRecord
-from service.submission.records import Record
-from service.worker.work_queue import Work, WorkQueue
+from service.submission.identity import SubmissionId, record_id
+from service.submission.records import Record, Submission
+from service.worker.work_queue import RECORD_BYTES, Work, WorkQueue, read_work
+
+LIMIT = 1000
 
 
-def work(partition: int, offset: int, key: str) -> Work:
+def work(partition: int, offset: int, key: str, project: bytes = b"") -> Work:
     record = Record("t", partition, offset, 0, None, None)
-    return Work(record, key, UnreadableRecord("not the point here"))
+    return Work(record, Submission(SubmissionId("/t", key), True, b"", 0), None, project)
+
+
+def put(queue: WorkQueue, *works: Work) -> None:
+    for each in works:
+        queue.put(each)
+
+
+def taken(queue: WorkQueue, count: int) -> list[str | None]:
+    return [found.key.id if (found := queue.take()) is not None else None for _ in range(count)]
 
 
 def test_partitions_take_turns():
     queue = WorkQueue()
-    queue.put(0, [work(0, i, f"a{i}") for i in range(4)])
-    queue.put(1, [work(1, 0, "b0")])
-    taken = [queue.take() for _ in range(6)]
-    assert [t.key if t else None for t in taken] == ["a0", "b0", "a1", "a2", "a3", None]
+    put(queue, *(work(0, i, f"a{i}") for i in range(4)), work(1, 0, "b0"))
+    assert taken(queue, 6) == ["a0", "b0", "a1", "a2", "a3", None]
 
 
-def test_an_equal_submission_steps_aside_and_comes_next():
+def test_projects_take_turns_whatever_their_backlogs():
+    queue = WorkQueue()
+    put(queue, *(work(i % 2, i, f"a{i}", b"a") for i in range(6)))
+    put(queue, work(0, 6, "b6", b"b"), work(0, 7, "b7", b"b"), work(1, 8, "c8", b"c"))
+    assert taken(queue, 10) == ["a0", "b6", "c8", "a1", "b7", "a2", "a3", "a4", "a5", None]
+
+
+def test_a_project_that_comes_later_waits_for_one_record_of_each_other():
+    queue = WorkQueue()
+    put(queue, *(work(0, i, f"a{i}", b"a") for i in range(1000)))
+    assert taken(queue, 2) == ["a0", "a1"]
+    queue.put(work(0, 1000, "b", b"b"))
+    assert taken(queue, 3) == ["a2", "b", "a3"]
+
+
+def test_an_equal_submission_waits_for_the_first_and_comes_next():
     queue = WorkQueue()
     first, second, other = work(0, 0, "same"), work(0, 1, "same"), work(0, 2, "other")
-    queue.put(0, [first, second, other])
+    put(queue, first, second, other)
     assert queue.take() is first
     assert queue.take() is other
     assert queue.take() is None
@@ -32,73 +60,166 @@ def test_an_equal_submission_steps_aside_and_comes_next():
     assert queue.take() is second
 
 
+def test_the_order_of_an_id_does_not_hang_on_the_projects_it_is_used_for():
+    queue = WorkQueue()
+    put(queue, *(work(0, i, f"a{i}", b"a") for i in range(3)))
+    first, second = work(0, 3, "same", b"a"), work(0, 4, "same", b"b")
+    put(queue, first, second)
+    assert taken(queue, 4) == ["a0", "a1", "a2", "same"]
+    assert queue.take() is None
+    queue.finish(first)
+    assert queue.take() is second
+
+
+def test_what_is_put_back_comes_before_what_follows_it():
+    queue = WorkQueue()
+    first, second = work(0, 0, "same"), work(0, 1, "same")
+    put(queue, first, second)
+    assert queue.take() is first
+    queue.put_back(first)
+    assert queue.take() is None
+    queue.finish(first)
+    assert queue.take() is first
+    queue.finish(first)
+    assert queue.take() is second
+
+
 def test_a_dropped_partition_leaves_nothing_behind():
     queue = WorkQueue()
     first = work(0, 0, "same")
-    queue.put(0, [first, work(0, 1, "same"), work(0, 2, "x")])
-    queue.put(1, [work(1, 0, "y")])
+    put(queue, first, work(0, 1, "same"), work(0, 2, "x"), work(1, 0, "y"))
     assert queue.take() is first
     queue.take()
     queue.take()
     queue.drop(0)
     queue.finish(first)
     assert queue.take() is None
+    assert (bool(queue), queue.waiting(0), queue.waiting(1)) == (False, 0, 0)
 
 
 def test_dropping_one_partition_leaves_the_others_alone():
     queue = WorkQueue()
     first = work(0, 0, "same")
-    queue.put(0, [first, work(0, 1, "same"), work(0, 2, "x")])
-    queue.put(1, [work(1, 0, "y"), work(1, 1, "same")])
+    put(queue, first, work(0, 1, "same"), work(0, 2, "x", b"p"), work(1, 0, "y"), work(1, 1, "same"))
     assert queue.take() is first
-    other = queue.take()
-    assert other is not None
-    assert other.key == "y"
     queue.drop(0)
     queue.drop(0)
     queue.drop(7)
-    assert queue.take() is None
+    assert taken(queue, 2) == ["y", None]
     queue.finish(first)
-    taken = queue.take()
-    assert taken is not None
-    assert (taken.record.partition, taken.record.offset) == (1, 1)
+    found = queue.take()
+    assert found is not None
+    assert (found.record.partition, found.record.offset) == (1, 1)
     assert not queue
 
 
-def test_putting_nothing_keeps_the_rotation_whole():
+def test_what_waits_for_a_dropped_record_of_its_id_goes_on():
     queue = WorkQueue()
-    queue.put(0, [])
-    assert queue.take() is None
-    queue.put(0, [work(0, 0, "a")])
-    queue.put(0, [])
-    taken = queue.take()
-    assert taken is not None
-    assert taken.key == "a"
-    assert queue.take() is None
+    put(queue, work(0, 0, "same"), work(1, 0, "same"))
+    queue.drop(0)
+    assert taken(queue, 2) == ["same", None]
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=60), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4), st.sampled_from([b"p", b"q", b"r"])), max_size=60),
+    st.randoms(use_true_random=False),
+)
 def test_everything_is_taken_once_and_equal_keys_in_order(arrivals, random):
     queue = WorkQueue()
-    everything = []
-    for offset, (partition, key) in enumerate(arrivals):
-        item = work(partition, offset, f"{partition}-{key}")
+    everything, done = [], set()
+    for offset, (partition, key, project) in enumerate(arrivals):
+        item = work(partition, offset, str(key), project)
         everything.append(item)
-        queue.put(partition, [item])
+        queue.put(item)
     taken, running = [], []
-    while len(taken) < len(everything) or running:
+    while len(done) < len(everything):
         item = queue.take()
-        if item is None or (running and random.random() < 0.4):
-            if item is not None:
-                running.append(item)
-                taken.append(item)
-            done = running.pop(random.randrange(len(running)))
-            queue.finish(done)
-            continue
-        assert item.key not in {other.key for other in running}
-        running.append(item)
-        taken.append(item)
-    assert sorted(item.record.offset for item in taken) == list(range(len(everything)))
-    for key in {item.key for item in everything}:
-        offsets = [item.record.offset for item in taken if item.key == key]
-        assert offsets == sorted(offsets)
+        if item is not None:
+            assert item.key not in {other.key for other in running}
+            running.append(item)
+            taken.append(item)
+        if item is None or random.random() < 0.4:
+            ended = running.pop(random.randrange(len(running)))
+            if random.random() < 0.2:
+                queue.put_back(ended)
+            else:
+                done.add(ended.record.offset)
+            queue.finish(ended)
+    assert not queue
+    assert [queue.waiting(partition) for partition in range(3)] == [0, 0, 0]
+    firsts = list(dict.fromkeys(item.record.offset for item in taken))
+    assert sorted(firsts) == list(range(len(everything)))
+    by_key = defaultdict(list)
+    for offset in firsts:
+        by_key[everything[offset].key].append(offset)
+    assert all(offsets == sorted(offsets) for offsets in by_key.values())
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4), st.sampled_from([b"p", b"q"])), max_size=40),
+    st.integers(0, 2),
+    st.integers(0, 20),
+)
+def test_a_drop_takes_exactly_what_waits_of_its_partition(arrivals, dropped, started):
+    queue = WorkQueue()
+    everything = [work(p, offset, str(key), project) for offset, (p, key, project) in enumerate(arrivals)]
+    put(queue, *everything)
+    running = [found for _ in range(started) if (found := queue.take()) is not None]
+    queue.drop(dropped)
+    taken = {item.record.offset for item in running}
+    while running or queue:
+        while (found := queue.take()) is not None:
+            assert found.record.partition != dropped
+            taken.add(found.record.offset)
+            running.append(found)
+        queue.finish(running.pop())
+    assert taken >= {item.record.offset for item in everything if item.record.partition != dropped}
+
+
+@given(st.lists(st.sampled_from([b"a", b"b", b"c"]), max_size=60))
+def test_no_project_is_taken_twice_while_another_waits(projects):
+    queue = WorkQueue()
+    put(queue, *(work(0, offset, str(offset), project) for offset, project in enumerate(projects)))
+    left = {project: projects.count(project) for project in projects}
+    last = None
+    while (found := queue.take()) is not None:
+        others = sum(count for project, count in left.items() if project != found.project)
+        assert found.project != last or others == 0
+        left[found.project] -= 1
+        last = found.project
+    assert not any(left.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "project"),
+    [
+        (b'{"job": {"project": "team-a"}}', b"team-a"),
+        (b'{"job": {"image": "i", "project" :\n "team-b"}}', b"team-b"),
+        (b'{"job": {"project": "' + b"x" * 64 + b'"}}', b""),
+        (b'{"job": {}}', b""),
+        (b"\xff", b""),
+        (b" " * LIMIT + b'{"job": {"project": "team-a"}}', b""),
+        (None, b""),
+    ],
+)
+def test_the_project_of_a_record(value: bytes | None, project: bytes):
+    assert read_work(Record("t", 0, 0, 0, None, value), LIMIT).project == project
+
+
+def test_the_size_of_work_is_that_of_its_bytes_and_objects():
+    plain = read_work(Record("t", 0, 0, 0, b"k" * 10, b"v" * 100, (("h", b"v" * 9),)), LIMIT)
+    assert plain.size == RECORD_BYTES + 10 + 100 + 10
+    event = json.dumps({"specversion": "1.0", "id": "1", "source": "/s", "data": {"a": "b" * 100}}).encode()
+    opened = read_work(Record("t", 0, 0, 0, None, event, (("content-type", b"application/cloudevents+json"),)), LIMIT)
+    assert opened.size == RECORD_BYTES + len(event) + len("content-type") + 28 + len(json.dumps({"a": "b" * 100})) - 1
+
+
+def test_a_record_that_cannot_be_read_for_a_defect_of_ours_is_work_too(monkeypatch):
+    def broken(*_: object) -> Submission:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("service.worker.work_queue.read_submission", broken)
+    record = Record("t", 3, 4, 5, None, b"")
+    found = read_work(record, LIMIT)
+    assert (found.record, found.submission, type(found.fault)) == (record, None, ZeroDivisionError)
+    assert found.key == record_id("t", 3, 4, 5)

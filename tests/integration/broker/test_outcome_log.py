@@ -16,8 +16,6 @@ from service.telemetry.metrics import Metrics
 from service.views.pending import PendingSubmissions
 from tests.integration.broker.conftest import produce_name_that_is_no_text, until
 
-FOREVER_AGO = 0
-
 
 @pytest.fixture
 async def outcomes(kafka: KafkaSettings, topics: TopicSettings, metrics: Metrics) -> AsyncIterator[OutcomeLog]:
@@ -43,17 +41,11 @@ def write(producer: Producer, topics: TopicSettings) -> Callable[..., object]:
     return write
 
 
-async def scanned(
-    outcomes: OutcomeLog, partition: int = 0, since_ms: int = FOREVER_AGO, from_offset: int | None = None
-) -> list[tuple[bytes | None, int]]:
-    return [
-        place
-        async for places in outcomes.scan(partition, since_ms=since_ms, from_offset=from_offset)
-        for place in places
-    ]
+async def scanned(outcomes: OutcomeLog, partition: int = 0, from_offset: int = 0) -> list[tuple[bytes | None, int]]:
+    return [found async for step in outcomes.scan(partition, from_offset) for found in step]
 
 
-async def test_a_scan_gives_all_keys_with_their_places(outcomes: OutcomeLog, write: Callable) -> None:
+async def test_a_scan_gives_all_keys_with_their_offsets(outcomes: OutcomeLog, write: Callable) -> None:
     assert await outcomes.partition_count() == 3
     assert await scanned(outcomes) == []
     await write("a", "b", "a", "c")
@@ -63,21 +55,23 @@ async def test_a_scan_gives_all_keys_with_their_places(outcomes: OutcomeLog, wri
     assert await scanned(outcomes, partition=1) == [(b"d", 0)]
     assert await scanned(outcomes, from_offset=2) == [(b"a", 2), (b"c", 3)]
     assert await scanned(outcomes, from_offset=4) == []
-    # a place beyond the end was learned from a topic that was made anew since
+    # an offset beyond the end was learned from a topic that was made anew since
     assert await scanned(outcomes, from_offset=99) == [(b"a", 0), (b"b", 1), (b"a", 2), (b"c", 3)]
 
 
-async def test_a_scan_begins_at_a_time(outcomes: OutcomeLog, producer: Producer, topics: TopicSettings) -> None:
-    async def send(key: bytes) -> int:
-        return (await producer.send(NewRecord(topics.outcomes, 0, key, b"{}", ()))).timestamp
+async def test_the_beginning_is_where_nothing_was_deleted_yet(
+    outcomes: OutcomeLog, producer: Producer, admin: AIOKafkaAdminClient, topics: TopicSettings
+) -> None:
+    async def delete_before(offset: int) -> None:
+        await admin.delete_records({TopicPartition(topics.outcomes, 0): RecordsToDelete(before_offset=offset)})
 
-    old = await send(b"old")
-    await asyncio.sleep(0.05)
-    new = await send(b"new")
-
-    assert old < new
-    assert await scanned(outcomes, since_ms=old + 1) == [(b"new", 1)]
-    assert await scanned(outcomes, since_ms=new + 60_000) == []
+    assert await outcomes.beginning(0) == (0, None)
+    times = [(await producer.send(NewRecord(topics.outcomes, 0, key, b"{}", ()))).timestamp for key in (b"a", b"b")]
+    assert await outcomes.beginning(0) == (0, times[0])
+    await delete_before(1)
+    assert await outcomes.beginning(0) == (1, times[1])
+    await delete_before(2)
+    assert await outcomes.beginning(0) == (2, None)
 
 
 async def test_a_scan_takes_many_steps_and_leaves_other_tasks_their_turn(
@@ -86,9 +80,9 @@ async def test_a_scan_takes_many_steps_and_leaves_other_tasks_their_turn(
     sent = [await stranger.send(topics.outcomes, b"x" * 200, b"%052d" % i, 0) for i in range(20_000)]
     await asyncio.gather(*sent)
 
-    steps = [places async for places in outcomes.scan(0, since_ms=FOREVER_AGO)]
+    steps = [step async for step in outcomes.scan(0)]
 
-    assert [place for places in steps for place in places] == [(b"%052d" % i, i) for i in range(20_000)]
+    assert [found for step in steps for found in step] == [(b"%052d" % i, i) for i in range(20_000)]
     assert len(steps) > 3
 
 
@@ -98,7 +92,7 @@ async def test_what_retention_has_deleted_is_not_there(
     await write("a", "b", "c")
     await admin.delete_records({TopicPartition(topics.outcomes, 0): RecordsToDelete(before_offset=2)})
 
-    assert await scanned(outcomes, from_offset=0) == [(b"c", 2)]
+    assert await scanned(outcomes) == [(b"c", 2)]
     assert await outcomes.read(0, 1) is None
     assert await outcomes.read(0, 2) is not None
 
