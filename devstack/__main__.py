@@ -1,4 +1,4 @@
-"""The command line of the local servers: `python -m devstack {run,up,build,produce}`."""
+"""The command line of the local servers: `python -m devstack {run,up,build,python,produce}`."""
 
 import argparse
 import asyncio
@@ -11,6 +11,7 @@ from pathlib import Path
 from devstack.controlplane import control_plane
 from devstack.process import ServerError
 from devstack.produce import produce
+from devstack.python import PYTHON_VERSION, image_python
 from devstack.run import Progress, data_folder, run, terminate_as_interrupt, up
 
 
@@ -27,6 +28,8 @@ def main(argv: list[str] | None = None) -> int:
                     up(data_folder(arguments.data_dir, stack))
                 case "build":
                     print(control_plane(Progress()))
+                case "python":
+                    print(image_python(Progress()))
                 case "produce":
                     # aiokafka logs each failed attempt; the error at the end says it once
                     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -58,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
         )
     build_help = "Build the Kubernetes control plane into the user's cache (about ten minutes on two cores, once)."
     commands.add_parser("build", help=build_help, description=build_help)
+    python_help = (
+        f"Print the path of a Python {PYTHON_VERSION}, the image's; fetches one into the cache if there is none."
+    )
+    commands.add_parser("python", help=python_help, description=python_help)
     produce_help = "Send one submission straight to Kafka and print its outcome: HTTP status and body."
     command = commands.add_parser("produce", help=produce_help, description=produce_help)
     command.add_argument("body", help="""the request, such as '{"job": {"project": "team-a", "image": "busybox"}}'""")

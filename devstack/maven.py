@@ -1,4 +1,4 @@
-"""Java libraries with all they need from Maven Central, in the cache."""
+"""Artifacts of Maven Central, alone or with all they need."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +8,6 @@ from jgo.maven import MavenContext
 
 from devstack.cache import cached
 from devstack.process import ServerError
-
-_REPOSITORY = "repository"
 
 
 def jars(name: str, coordinates: list[str], what: str, megabytes: int, say: Callable[[str], None]) -> list[Path]:
@@ -21,8 +19,7 @@ def jars(name: str, coordinates: list[str], what: str, megabytes: int, say: Call
 
     def resolve(folder: Path) -> None:
         say(f"fetching {what} from Maven Central ({megabytes} MB, once)")
-        # a Maven repository of its own, not ~/.m2: jgo takes a file that an interrupted download left behind for whole
-        maven = MavenContext(repo_cache=folder / _REPOSITORY, remote_repos={"central": MAVEN_CENTRAL_URL})
+        maven = _context(folder)
         try:
             # not jgo's EnvironmentBuilder: to tell modules from other jars it fetches a JDK, and from no registry
             wanted, needed = maven.resolver.resolve([maven.create_dependency(each) for each in coordinates])
@@ -31,4 +28,22 @@ def jars(name: str, coordinates: list[str], what: str, megabytes: int, say: Call
         except Exception as error:  # jgo's failures have no common class
             raise ServerError(f"{what} could not be fetched: {error}") from error
 
-    return sorted(cached(name, resolve).glob(f"{_REPOSITORY}/**/*.jar"))
+    return sorted(cached(name, resolve).glob("**/*.jar"))
+
+
+def fetch(coordinate: str, folder: Path, what: str, megabytes: int, say: Callable[[str], None]) -> Path:
+    """One artifact without what it needs, into `folder`; messages call it `what`.
+
+    Raises:
+        ServerError: it could not be fetched.
+    """
+    say(f"fetching {what} from Maven Central ({megabytes} MB, once)")
+    try:
+        return Path(_context(folder).create_dependency(coordinate).artifact.resolve())
+    except Exception as error:  # as above
+        raise ServerError(f"{what} could not be fetched: {error}") from error
+
+
+def _context(folder: Path) -> MavenContext:
+    # a Maven repository of its own, not ~/.m2: jgo takes a file that an interrupted download left behind for whole
+    return MavenContext(repo_cache=folder, remote_repos={"central": MAVEN_CENTRAL_URL})

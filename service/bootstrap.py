@@ -19,7 +19,7 @@ from service.broker import OutcomeLog, Producer, SubmissionSource, Topics
 from service.cluster.cluster import Cluster
 from service.consumer import Consumer
 from service.http_ingress import HttpIngress
-from service.kube import ApiError, ApiUnreachable, KubeApi, missing_rights
+from service.kube import ApiError, ApiUnreachable, FaultyLogin, KubeApi, Login, missing_rights
 from service.lifecycle import cancel, ends_before
 from service.settings import FaultySettings, Settings
 from service.submission.identity import namespace_of
@@ -34,7 +34,7 @@ from service.worker.record_handler import RecordHandler
 PROBE_CONNECTIONS = 64
 """Most connections of the probes' port: few ask, and each seldom."""
 
-Checks = dict[str, Callable[[], bool]]
+Checks = dict[str, Callable[[], bool | str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ async def serve(settings: Settings, *, ingress: bool, consumer: bool) -> None:
     where a port is taken.
     """
     metrics = Metrics()
+    login = _login(settings) if consumer else None
     http = _http(settings, metrics) if ingress else None
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -74,7 +75,7 @@ async def serve(settings: Settings, *, ingress: bool, consumer: bool) -> None:
         try:
             if await _unless(stopping, _start(settings, producer)):
                 del checks["started"]
-                await _run(settings, metrics, checks, producer, stopping, http, consumer=consumer)
+                await _run(settings, metrics, checks, producer, stopping, http, login)
         finally:
             await producer.stop()
     log.info("stopped")
@@ -110,15 +111,14 @@ async def _run(
     producer: Producer,
     stopping: asyncio.Event,
     http: Http | None,
-    *,
-    consumer: bool,
+    login: Login | None,
 ) -> None:
     """Run both roles side by side; the consumer stops after the ingress, whose last requests it may have to answer."""
     drained = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as roles:
-            if consumer:
-                roles.create_task(_consumer(settings, metrics, checks, producer, drained))
+            if login is not None:
+                roles.create_task(_consumer(settings, metrics, checks, producer, drained, login))
             if http is not None:
                 await _ingress(settings, metrics, checks, producer, stopping, http)
             else:
@@ -140,6 +140,14 @@ def _http(settings: Settings, metrics: Metrics) -> Http:
             raise FaultySettings([f"HTTP_TOKENS_FILE: {http.tokens_file} cannot be read: {error}"]) from None
     port = Port("api", "HTTP_", http.host, http.port, http.max_connections, http.max_header_bytes)
     return Http(port, port.bind(), tokens)
+
+
+def _login(settings: Settings) -> Login:
+    """Read how to log in to Kubernetes. Raises FaultySettings."""
+    try:
+        return Login.of(settings.kube)
+    except FaultyLogin as error:
+        raise FaultySettings([str(error)]) from None
 
 
 async def _ingress(
@@ -175,10 +183,10 @@ async def _ingress(
 
 
 async def _consumer(
-    settings: Settings, metrics: Metrics, checks: Checks, producer: Producer, stopping: asyncio.Event
+    settings: Settings, metrics: Metrics, checks: Checks, producer: Producer, stopping: asyncio.Event, login: Login
 ) -> None:
     async with AsyncExitStack() as stack:
-        api = await KubeApi.connect(settings.kube, metrics)
+        api = KubeApi(login, settings.kube, metrics)
         stack.push_async_callback(api.close)
         outcomes = OutcomeLog(settings.kafka, settings.topics, metrics)
         stack.push_async_callback(outcomes.stop)
@@ -191,6 +199,7 @@ async def _consumer(
         source = SubmissionSource(settings.kafka, settings.topics, settings.consumer, metrics)
         consumer = Consumer(source, window, handler, settings.consumer, limit, metrics)
         checks["consumer"] = lambda: consumer.ready
+        checks["kubernetes"] = lambda: f"unreachable: {cluster.gate.reason}" if cluster.gate.in_outage else "reachable"
         watches = [asyncio.create_task(watch) for watch in (cluster.watch(), _check_rights(api, settings))]
         stack.push_async_callback(cancel, watches)
         running = asyncio.create_task(consumer.run())

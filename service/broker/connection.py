@@ -12,6 +12,7 @@ from service.broker.errors import BrokerUnavailable, describe
 from service.broker.patches import install
 from service.settings import KafkaSettings
 from service.telemetry.logs import log
+from service.tls import server_context
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
 
 def _tls(settings: KafkaSettings) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=settings.ssl_ca_file)
+        context = server_context(settings.ssl_ca_file)
     except OSError as error:
         msg = f"KAFKA_SSL_CA_FILE {settings.ssl_ca_file}: {describe(error)}"
         raise BrokerUnavailable(msg) from error

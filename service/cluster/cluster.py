@@ -41,7 +41,7 @@ class Cluster:
     @classmethod
     def build(cls, api: KubeApi, settings: KubeSettings, probe_interval: float, metrics: Metrics) -> Self:
         """Put the parts together; `probe_interval` is the pause between two probes in an outage, in seconds."""
-        gate = OutageGate(api.alive, probe_interval, metrics.kube_up.set)
+        gate = OutageGate(api.check, probe_interval, metrics.show_outage)
         limiter = Limiter(
             settings.max_in_flight, settings.slow_seconds, settings.max_per_second, metrics.kube_limit.set
         )

@@ -1,4 +1,4 @@
-"""Whether the API server is there at all: one answer for everybody who waits for it.
+"""Whether the API server is there at all, and why not: one answer for everybody who waits for it.
 
 In an outage no submission asks on its own: one caller probes, the others wait for what it finds.
 """
@@ -6,25 +6,34 @@ In an outage no submission asks on its own: one caller probes, the others wait f
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from service.kube import ApiUnreachable
 from service.telemetry.logs import log
 
 
 class OutageGate:
     """Holds everybody back in an outage.
 
-    `alive` asks the API server once, `interval` is the pause between two probes in seconds. It does not grow, so that
-    everybody is back at most one interval after the API is. `show` is told 1 while the API answers, 0 in an outage.
+    `check` asks the API server once and raises ApiUnreachable; `interval` is the pause between two probes in seconds.
+    It does not grow, so that everybody is back at most one interval after the API is. `show` is told the reason of an
+    outage and, when it is over and at first, None.
     """
 
-    def __init__(self, alive: Callable[[], Awaitable[bool]], interval: float, show: Callable[[float], None]) -> None:
-        self._alive = alive
+    def __init__(
+        self, check: Callable[[], Awaitable[None]], interval: float, show: Callable[[str | None], None]
+    ) -> None:
+        self._check = check
         self._interval = interval
         self._show = show
         self._lock = asyncio.Lock()
         self._probes = 0
         self._there_was = False
-        self.in_outage = False
-        show(1)
+        self.reason: str | None = None
+        show(None)
+
+    @property
+    def in_outage(self) -> bool:
+        """Whether everybody has to wait."""
+        return self.reason is not None
 
     async def until_over(self) -> bool:
         """Probe until the API answers; return True if it did not at first, so that there was an outage.
@@ -34,9 +43,12 @@ class OutageGate:
         seen = self._probes
         async with self._lock:
             if seen == self._probes:
-                self._there_was = await self._probe() or self.in_outage
+                there_was = self.in_outage
+                while not await self._answers():
+                    there_was = True
+                    await asyncio.sleep(self._interval)
+                self._there_was = there_was
                 self._probes += 1
-                self._set(in_outage=False)
             return self._there_was
 
     async def watch(self, interval: float) -> None:
@@ -45,17 +57,18 @@ class OutageGate:
             await self.until_over()
             await asyncio.sleep(interval)
 
-    async def _probe(self) -> bool:
-        if await self._alive():
+    async def _answers(self) -> bool:
+        """Ask once, and tell what has changed."""
+        try:
+            await self._check()
+        except ApiUnreachable as error:
+            if error.reason != self.reason:
+                self.reason = error.reason
+                self._show(error.reason)
+                log.error("kubernetes-unreachable", reason=error.reason, detail=error.detail)
             return False
-        self._set(in_outage=True)
-        await asyncio.sleep(self._interval)
-        while not await self._alive():  # noqa: ASYNC110 - nobody but the API server can tell
-            await asyncio.sleep(self._interval)
+        if self.in_outage:
+            self.reason = None
+            self._show(None)
+            log.info("kubernetes-back")
         return True
-
-    def _set(self, *, in_outage: bool) -> None:
-        if in_outage != self.in_outage:
-            self.in_outage = in_outage
-            self._show(not in_outage)
-            (log.error if in_outage else log.info)("kubernetes-unreachable" if in_outage else "kubernetes-back")

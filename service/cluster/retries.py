@@ -14,7 +14,7 @@ from service.cluster.isolation import SlowNamespaces
 from service.cluster.outage import OutageGate
 from service.errors import TemporaryFailure
 from service.kube.decisions import Verdict
-from service.kube.errors import ApiError, ApiUnreachable
+from service.kube.errors import ApiError, ApiUnreachable, Reason
 from service.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ class Retrier:
             self._limiter.give_back()
             entered = None
         if entered is None and slow.full(namespace):
-            raise ApiUnreachable("suspect")
+            raise ApiUnreachable(Reason.SUSPECT)
         number = slow.begin(namespace, loop.time())
         refused, retry_after = False, None
         try:

@@ -1,14 +1,15 @@
 """The only door to the Kubernetes API.
 
-`auth` gets the address and the credentials from the official client's configuration, `client` makes the requests,
-`errors` reads what came back, `decisions` says what an answer means for a submission, `fencing` confirms the lease
-right before a write, `access_review` tells which rights are missing.
+`kubeconfig` reads address and login, by way of the official client; `auth` keeps them fresh, with `exec_plugin` where a
+program gives the credentials. `transport` makes one exchange, `client` the requests of the service, `fencing` confirms
+the lease right before a write. `health` tells whether there is an API server that knows the service, `errors` reads
+what came back, `decisions` says what it means for a submission, `access_review` tells which rights are missing.
 """
 
 from service.kube.access_review import missing_rights
-from service.kube.auth import LoginFailed
+from service.kube.auth import Login
 from service.kube.client import Created, KubeApi
-from service.kube.errors import ApiError, ApiUnreachable
+from service.kube.errors import ApiError, ApiUnreachable, FaultyLogin
 from service.kube.fencing import Confirm
 
-__all__ = ["ApiError", "ApiUnreachable", "Confirm", "Created", "KubeApi", "LoginFailed", "missing_rights"]
+__all__ = ["ApiError", "ApiUnreachable", "Confirm", "Created", "FaultyLogin", "KubeApi", "Login", "missing_rights"]

@@ -1,117 +1,183 @@
-"""How to get into the cluster: the official client's configuration, kept fresh.
+"""What a request needs to reach the API server and to be let in, kept fresh.
 
-`kubernetes.aio.config` reads kubeconfigs, runs exec plugins and finds the service account of a pod; that is all the
-service uses of the official client, whose typed requests cost several times the CPU of plain ones.
+Files are read again every half minute and after a 401: a kubelet rotates a pod's token, a kubeconfig is rewritten. A
+credential plugin runs when its credential is about to expire and after a 401. Until then, and for as long as a new one
+cannot be had, the old one is used; nothing is ever sent without the credentials that are configured.
 """
 
 import asyncio
-import os
+import ssl
+import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from ssl import SSLContext
 from typing import Final, Self
 
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
-from kubernetes.aio.config import load_incluster_config, load_kube_config
-from kubernetes.aio.config.kube_config import ENV_KUBECONFIG_PATH_SEPARATOR, KUBE_CONFIG_DEFAULT_LOCATION
+from multidict import CIMultiDict
 
+from service.kube.errors import FaultyLogin, LoginFailed
+from service.kube.exec_plugin import Credential
+from service.kube.kubeconfig import LoginConfig, read_login
 from service.settings import KubeSettings
 from service.telemetry.logs import log
+from service.tls import server_context
 
-RENEW_SECONDS: Final = 30.0
-"""How long credentials are used before they are read anew: a kubelet rotates a token well before it expires."""
+REREAD_SECONDS: Final = 30.0
+"""How long files are trusted before they are read anew: a kubelet rotates a token well before it expires."""
 
 DISTRUST_SECONDS: Final = 1.0
-"""How long credentials are used at least, even when the API server refuses them."""
+"""How soon files are read anew when the API server refuses the credentials."""
 
-Renewal = Callable[[], Awaitable[None]]
+RERUN_SECONDS: Final = 5.0
+"""Pause between two runs of a plugin that fails, or whose credential is refused."""
+
+EARLY: Final = timedelta(minutes=1)
+"""How long before a credential expires the next one is asked for."""
 
 
-class LoginFailed(OSError):
-    """The configuration cannot be read: a file, a context or a program is missing or broken."""
+@dataclass(frozen=True, slots=True)
+class Access:
+    """All that a request needs besides its content; `headers` prove who asks."""
+
+    server: str
+    headers: CIMultiDict[str]
+    tls: ssl.SSLContext
+    tls_server_name: str | None = None
+    proxy: str | None = None
 
 
 class Login:
-    """The address of the API server, what it takes to trust it, and what makes it trust this service."""
+    """The way into one cluster. `read` reads its configuration, `plugin_timeout` is in seconds.
 
-    def __init__(self, configuration: Configuration, renew: Renewal) -> None:
-        self._configuration = configuration
-        self._renew = renew
-        self._lock = asyncio.Lock()
-        self._headers: dict[str, str] = {}
-        self._read_at = self._stale_at = 0.0
-        self.server: str = configuration.host.rstrip("/")
-        self.tls: SSLContext = RESTClientObject(configuration).ssl_context
-        self.tls_server_name: str | None = configuration.tls_server_name
-        self.proxy: str | None = configuration.proxy
-        self._apply()
+    Raises FaultyLogin where the configuration is of no use from the start.
+    """
+
+    def __init__(self, read: Callable[[], LoginConfig], plugin_timeout: float) -> None:
+        self._read = read
+        self._plugin_timeout = plugin_timeout
+        self._config = read()
+        self._credential: Credential | None = None
+        self._access: Access | None = None
+        self._refused = False
+        self._failure: str | None = None
+        self._faulty: str | None = None
+        self._fetching: asyncio.Task[None] | None = None
+        self._fetch_after = 0.0
+        self._read_at = time.monotonic()
+        if self._config.source is None:
+            self._access = _access(self._config, Credential())
 
     @classmethod
-    async def read(cls, settings: KubeSettings) -> Self:
-        """Read the configuration the settings name; raises LoginFailed."""
-        configuration = Configuration()
-        try:
-            renew = await _load(settings, configuration)
-            return cls(configuration, renew)
-        except Exception as error:  # the client has no error of its own for most faults of a kubeconfig
-            raise LoginFailed(f"the login to Kubernetes cannot be read: {error}") from error
+    def of(cls, settings: KubeSettings) -> Self:
+        """Read the configuration that the settings name; no program is run. Raises FaultyLogin."""
+        return cls(lambda: read_login(settings), settings.login_timeout_seconds)
 
-    async def headers(self) -> dict[str, str]:
-        """Return the headers that prove who asks, renewed where it is time."""
-        if time.monotonic() >= self._stale_at:
-            async with self._lock:
-                if time.monotonic() >= self._stale_at:
-                    await self._read_anew()
-        return self._headers
+    async def access(self, patience: float) -> Access:
+        """Return what gets a request through, waiting for at most `patience` seconds. Raises LoginFailed."""
+        if time.monotonic() - self._read_at >= (DISTRUST_SECONDS if self._refused else REREAD_SECONDS):
+            self._reread()
+        running = self._fetch()
+        if running is not None and (self._access is None or self._refused or self._expires_within(timedelta())):
+            await asyncio.wait((running,), timeout=patience)
+        # one that has expired as soon as it was given tells of a wrong clock, and the API server has another one
+        has_newest = self._failure is None and (running is None or running.done())
+        if self._access is None or (self._expires_within(timedelta()) and not has_newest):
+            raise LoginFailed(self._failure or "the credential plugin has not answered yet")
+        return self._access
 
-    def distrust(self) -> None:
-        """Note that the API server has refused the credentials: read them anew soon."""
-        self._stale_at = min(self._stale_at, self._read_at + DISTRUST_SECONDS)
+    def distrust(self, access: Access) -> None:
+        """Note that the API server has refused `access` (401)."""
+        if access is self._access:
+            self._refused = True
 
-    async def _read_anew(self) -> None:
-        try:
-            await self._renew()
-        except Exception as error:  # noqa: BLE001 - plugins may fail in any way, and the old credentials may still do
-            log.warning("login-not-renewed", reason=str(error))
-        self._apply()
+    async def close(self) -> None:
+        """End a plugin that is running."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
 
-    def _apply(self) -> None:
-        """Use what the configuration says now, for new requests and new connections."""
-        configuration = self._configuration
-        try:
-            if configuration.ssl_ca_cert:
-                self.tls.load_verify_locations(configuration.ssl_ca_cert)
-            if configuration.cert_file:
-                self.tls.load_cert_chain(configuration.cert_file, configuration.key_file)
-        except OSError as error:  # half-written files; an SSLError is one too
-            log.warning("login-not-renewed", reason=str(error))
-        token = configuration.api_key.get("BearerToken")
-        self._headers = {"Authorization": token.strip()} if token else {}
+    def _expires_within(self, time_left: timedelta) -> bool:
+        expires = self._credential.expires if self._credential else None
+        return expires is not None and expires - datetime.now(UTC) <= time_left
+
+    def _reread(self) -> None:
+        """Take over what has changed on disk; what is of no use is told and passed over."""
         self._read_at = time.monotonic()
-        self._stale_at = self._read_at + RENEW_SECONDS
+        try:
+            config = self._read()
+            credential = self._credential if config.source == self._config.source else None
+            has_access = config.source is None or credential is not None
+            access = _access(config, credential or Credential()) if has_access else None
+        except FaultyLogin as error:
+            if str(error) != self._faulty:
+                self._faulty = str(error)
+                log.warning("login-not-renewed", reason=str(error))
+            return
+        self._faulty = None
+        if config.source is None:
+            self._refused = False
+        if config == self._config:
+            return
+        if config.source != self._config.source and self._fetching is not None:
+            self._fetching.cancel()
+            self._fetching, self._fetch_after = None, 0.0
+        self._config, self._credential, self._access = config, credential, access
+        log.info("login-changed", server=config.server)
+
+    def _fetch(self) -> asyncio.Task[None] | None:
+        """Have the plugin run where a new credential is needed; return the run that is under way, if there is one."""
+        if self._config.source is None:
+            return None
+        if self._fetching is None or self._fetching.done():
+            due = self._access is None or self._refused or self._expires_within(EARLY)
+            if not due or time.monotonic() < self._fetch_after:
+                return None
+            self._fetching = asyncio.create_task(self._run_plugin())
+        return self._fetching
+
+    async def _run_plugin(self) -> None:
+        config = self._config
+        assert config.source is not None  # noqa: S101 - `_fetch` has looked
+        try:
+            credential = await config.source.run(self._plugin_timeout)
+            access = _access(config, credential)
+        except (LoginFailed, FaultyLogin) as error:
+            if str(error) != self._failure:
+                self._failure = str(error)
+                log.warning("login-not-renewed", reason=str(error))
+        else:
+            self._access, self._credential = access, credential
+            self._refused, self._failure = False, None
+        self._fetch_after = time.monotonic() + RERUN_SECONDS
 
 
-async def _load(settings: KubeSettings, configuration: Configuration) -> Renewal:
-    """Fill the configuration and return what fills it again."""
-    if settings.config_file is None and settings.context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+def _access(config: LoginConfig, credential: Credential) -> Access:
+    """Put together what a request needs. Raises FaultyLogin where a certificate cannot be used."""
+    authorization = f"Bearer {credential.token}" if credential.token else config.authorization
+    headers = CIMultiDict(config.impersonation)
+    if authorization:
+        headers["Authorization"] = authorization
+    try:
+        tls = server_context(config.authority)
+        if not config.verify:
+            tls.check_hostname = False
+            tls.verify_mode = ssl.CERT_NONE
+        if credential.certificate and credential.key:
+            _load_pair(tls, credential.certificate, credential.key)
+        elif config.certificate:
+            tls.load_cert_chain(config.certificate, config.key, password="")
+    except (OSError, ValueError) as error:  # half-written files; an SSLError is an OSError
+        raise FaultyLogin(f"a certificate of the login to Kubernetes cannot be used: {error}") from error
+    return Access(config.server, headers, tls, config.tls_server_name, config.proxy)
 
-        async def renew() -> None:
-            load_incluster_config(configuration)  # type: ignore[no-untyped-call] # the client has no types
 
-        await renew()
-        return renew
-    loader = await load_kube_config(  # type: ignore[no-untyped-call] # the client has no types
-        _kubeconfig(settings), settings.context, configuration, persist_config=False
-    )
-    return partial(loader.load_and_set, configuration)
-
-
-def _kubeconfig(settings: KubeSettings) -> str:
-    """Return the kubeconfig's path, or several joined as in the variable KUBECONFIG."""
-    files = str(settings.config_file or KUBE_CONFIG_DEFAULT_LOCATION)
-    if not any(Path(file).expanduser().is_file() for file in files.split(ENV_KUBECONFIG_PATH_SEPARATOR)):
-        raise FileNotFoundError(f"there is no kubeconfig at {files}")
-    return files
+def _load_pair(tls: ssl.SSLContext, certificate: str, key: str) -> None:
+    """Load a certificate and its key, which OpenSSL takes from files alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        pair = Path(folder, "certificate.pem"), Path(folder, "key.pem")
+        for file, text in zip(pair, (certificate, key), strict=True):
+            file.touch(mode=0o600)
+            file.write_text(text)
+        tls.load_cert_chain(*pair, password="")

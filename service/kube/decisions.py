@@ -23,7 +23,8 @@ class ApiAnswer:
     """An answer of the API server: the HTTP status and what its `Status` body says (empty where it sent none).
 
     `retry_after` in seconds; `details` as in the body, with the `causes` of an invalid object; `warnings` are the texts
-    of its `Warning` headers.
+    of its `Warning` headers. `is_status` tells whether the body is a `Status` object at all, or else a text or a page
+    that may be of anybody between the service and the API server.
     """
 
     status: int
@@ -32,6 +33,7 @@ class ApiAnswer:
     retry_after: float | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    is_status: bool = True
 
 
 class Verdict(StrEnum):
@@ -58,6 +60,8 @@ class Verdict(StrEnum):
 class Rule:
     """One row of the table: a match on the answer, the verdict, and the constructor of a refusal.
 
+    Final verdicts are of answers with a `Status` object alone: what a proxy says decides nothing.
+
     `name` is unique, fit for the label of a metric and an anchor of the documentation. `statuses` are the HTTP statuses
     it covers, `reason` and `pattern` (a regular expression searched in the message) narrow it. `meaning` completes
     "Kubernetes refused the Job x: ...".
@@ -75,6 +79,7 @@ class Rule:
         """Tell whether the answer is of this row."""
         return (
             answer.status in self.statuses
+            and (answer.is_status or not self.verdict.is_final)
             and (self.reason is None or self.reason == answer.reason)
             and (self.pattern is None or re.search(self.pattern, answer.message) is not None)
         )
@@ -133,7 +138,7 @@ RULES: Final = (
     Rule("defect", _CLIENT, None, None,
          _P, rejections.internal_error, "the service asked in a way the API does not know, a defect of its own"),
     Rule("no-api", range(1000), None, None,
-         _O, None, "a redirect or another answer that an API server does not give"),
+         _O, None, "not an answer of the API server: a redirect, or the page of something in between"),
 )
 # fmt: on
 """The table of errors, for creates and for deletes under a precondition; the first row that matches counts."""
@@ -151,13 +156,13 @@ def judge(answer: ApiAnswer) -> Verdict:
 
 def is_absent(answer: ApiAnswer) -> bool:
     """Tell whether the API server says that there is no object of the name asked for."""
-    return answer.status == 404 and answer.reason == "NotFound"
+    return answer.is_status and answer.status == 404 and answer.reason == "NotFound"
 
 
 def is_gone(answer: ApiAnswer) -> bool:
     """Tell whether a patch or a deletion was refused because there is no object of this name and uid any more."""
     causes = answer.details.get("causes") or ()
-    return (
+    return answer.is_status and (
         answer.reason == "NotFound"
         or rule_for(answer).name == "precondition"
         or any(cause.get("field") == "metadata.uid" for cause in causes)  # a patch with the uid of a former object
@@ -168,7 +173,7 @@ def is_denied_by_roles(answer: ApiAnswer) -> bool:
     """Tell whether the service's own rights are at fault, and no quota or policy (the sentence is apiserver's
     `responsewriters.Forbidden`).
     """
-    return answer.status == 403 and _DENIED_BY_ROLES.search(answer.message) is not None
+    return answer.is_status and answer.status == 403 and _DENIED_BY_ROLES.search(answer.message) is not None
 
 
 def rejection_for(answer: ApiAnswer, what: str) -> Rejection:

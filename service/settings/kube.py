@@ -55,6 +55,9 @@ class KubeSettings(BaseSettings):
         "acknowledged: the longest time after which a submission may be delivered again.",
     )
     request_timeout_seconds: Seconds = Field(10, description="How long one request to the API server may take.")
+    login_timeout_seconds: Seconds = Field(
+        30, description="How long a kubeconfig's credential plugin may run before it is ended and run again."
+    )
     slow_seconds: Seconds = Field(
         1, description="Answers that take longer are slow: while most are, fewer requests are made at once."
     )

@@ -108,6 +108,12 @@ class Metrics:
             f"{name}_kubernetes_up", "1 while the Kubernetes API answers, 0 in an outage.", registry=registry
         )
         self.kube_up.set(math.nan)  # an ingress does not know
+        self.kube_outage = Gauge(
+            f"{name}_kubernetes_outage",
+            "1 for the reason of an outage of the Kubernetes API while it lasts; no series at other times.",
+            ["reason"],
+            registry=registry,
+        )
         self.kube_limit = Gauge(
             f"{name}_kubernetes_in_flight_limit",
             "Steps that may be in progress at the Kubernetes API at once; falls while it is slow or refuses (429).",
@@ -135,6 +141,13 @@ class Metrics:
             f"{name}_build_info", "Always 1; the labels tell what runs.", ["version", "python"], registry=registry
         )
         build.labels(version=__version__, python=platform.python_version()).set(1)
+
+    def show_outage(self, reason: str | None) -> None:
+        """Show the reason of an outage of Kubernetes, or that there is none."""
+        self.kube_up.set(reason is None)
+        self.kube_outage.clear()
+        if reason is not None:
+            self.kube_outage.labels(reason=reason).set(1)
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus' text format 0.0.4."""

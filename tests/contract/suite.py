@@ -117,7 +117,7 @@ class ApiContract:
     # --- the client -------------------------------------------------------------------------------------------------
 
     async def test_the_server_is_alive(self, api: KubeApi) -> None:
-        assert await api.alive()
+        await api.check()
 
     async def test_what_is_created_can_be_read(self, api: KubeApi) -> None:
         name = unique("job")

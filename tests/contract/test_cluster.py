@@ -3,13 +3,16 @@
 import asyncio
 import json
 import uuid
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from service.kube import ApiError, KubeApi
+from service.kube import ApiError, ApiUnreachable, KubeApi, Login
 from service.kube.decisions import rule_for
+from service.kube.errors import Reason
+from service.kube.kubeconfig import read_login
 from service.settings import KubeSettings
 from service.submitter import Submitter
 from service.telemetry.metrics import Metrics
@@ -34,6 +37,16 @@ class TestCluster(ApiContract):
     @pytest.fixture
     def server(self, cluster_server: "ClusterServer") -> "ClusterServer":
         return cluster_server
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    def written(self, kubeconfig: Any) -> Path:
+        """Write a kubeconfig and return its file."""
+        file = self.folder / "kubeconfig"
+        file.write_text(json.dumps(kubeconfig))
+        return file
 
     def other_namespace(self, server: "ClusterServer", **labels: str) -> str:
         name = f"runai-{unique('contract')}"
@@ -64,16 +77,40 @@ class TestCluster(ApiContract):
             "spec.template.spec.restartPolicy",
         )
 
-    async def test_unknown_credentials(self, server: "ClusterServer", tmp_path: Path) -> None:
+    async def test_unknown_credentials(self, server: "ClusterServer") -> None:
         kubeconfig = json.loads(server.kubeconfig.read_text())
         kubeconfig["users"][0]["user"] = {"token": "nobody"}
-        (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
-        stranger = await KubeApi.connect(KubeSettings(config_file=tmp_path / "kubeconfig"), Metrics())
+        stranger = await KubeApi.connect(KubeSettings(config_file=self.written(kubeconfig)), Metrics())
         try:
             assert await refused(stranger.create("jobs", NAMESPACE, job("a"))) == "unauthorized"
-            assert not await stranger.alive()
+            with pytest.raises(ApiUnreachable) as raised:
+                await stranger.check()
+            assert raised.value.reason is Reason.UNAUTHORIZED
         finally:
             await stranger.close()
+
+    @pytest.mark.parametrize("impersonated", [None, "jane"])
+    async def test_an_identity_without_any_right_is_told_apart(
+        self, server: "ClusterServer", impersonated: str | None
+    ) -> None:
+        """Nobody logged in, or an administrator who acts as somebody without rights (kubeconfig's `as`)."""
+        kubeconfig = json.loads(server.kubeconfig.read_text())
+        kubeconfig["users"][0]["user"]["as"] = impersonated
+        config = read_login(KubeSettings(config_file=self.written(kubeconfig)))
+        if impersonated is None:
+            config = replace(config, authorization=None, certificate=None, key=None)
+        api = KubeApi(Login(lambda: config, 10), KubeSettings(), Metrics())
+        try:
+            for request in (api.create("jobs", NAMESPACE, job("a")), api.read("jobs", NAMESPACE, "a"), api.check()):
+                with pytest.raises(ApiUnreachable) as raised:
+                    await request
+                who = impersonated or "system:anonymous"
+                assert (raised.value.reason, raised.value.detail) == (
+                    Reason.UNKNOWN_IDENTITY,
+                    f"the login is that of {who}, with no right of the service",
+                )
+        finally:
+            await api.close()
 
     async def test_pods_that_could_never_start_are_warned_of(self, api: KubeApi, server: "ClusterServer") -> None:
         namespace = self.other_namespace(server, **{"pod-security.kubernetes.io/enforce": "baseline"})
@@ -126,7 +163,7 @@ class TestCluster(ApiContract):
         finally:
             await api.delete("services", NAMESPACE, other.name, other.uid)
 
-    async def test_rights_are_asked_for_by_verb_and_resource(self, server: "ClusterServer", tmp_path: Path) -> None:
+    async def test_rights_are_asked_for_by_verb_and_resource(self, server: "ClusterServer") -> None:
         account = unique("account")
         namespace = self.other_namespace(server)
         server.api.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": account}})
@@ -141,13 +178,14 @@ class TestCluster(ApiContract):
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
         kubeconfig = json.loads(server.kubeconfig.read_text())
         kubeconfig["users"][0]["user"] = {"token": server.api.request("POST", path, request)["status"]["token"]}
-        (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
-        api = await KubeApi.connect(KubeSettings(config_file=tmp_path / "kubeconfig"), Metrics())
+        project = namespace.removeprefix("runai-")
+        settings = KubeSettings(config_file=self.written(kubeconfig), projects=frozenset({project}))
+        api = await KubeApi.connect(settings, Metrics())
         try:
             assert await api.can_i("create", "jobs", namespace)
             assert not await api.can_i("create", "jobs")
             assert not await api.can_i("create", "services", namespace)
-            assert await api.alive()
+            await api.check()
             sent = submission({"project": f"nobody-{uuid.uuid4().hex[:8]}", "name": "a"})
             outcome = await submitter_on(api).submit(sent, confirm=held, sleep=no_sleep)
             assert outcome.status == 403

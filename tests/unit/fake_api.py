@@ -8,6 +8,7 @@ from typing import Any
 
 from service.kube import ApiError, ApiUnreachable, Confirm, Created
 from service.kube.decisions import ApiAnswer
+from service.kube.errors import Reason
 
 Key = tuple[str, str, str]
 
@@ -65,10 +66,11 @@ class FakeApi:
         self.warnings: tuple[str, ...] = ()
         self._uids = itertools.count(1)
 
-    async def alive(self) -> bool:
+    async def check(self) -> None:
         self.calls.append("probe")
         await asyncio.sleep(0)
-        return self._next() in ("ok", "429")
+        if self._next() not in ("ok", "429"):
+            raise ApiUnreachable(Reason.REFUSED, "nobody listens")
 
     async def create(
         self, resource: str, namespace: str, body: dict[str, Any], confirm: Confirm | None = None
@@ -162,14 +164,14 @@ class FakeApi:
             await confirm()
         fault = self._next()
         if fault == "refused":
-            raise ApiUnreachable("connect")
+            raise ApiUnreachable(Reason.REFUSED)
         if fault == "crash-before":
             raise Crash
         if fault in ANSWERS:
             raise ApiError(ANSWERS[fault])
         result = apply()
         if fault == "lost-answer":
-            raise ApiUnreachable("disconnect")
+            raise ApiUnreachable(Reason.DISCONNECT)
         if fault == "crash-after":
             raise Crash
         if fault == "500-applied":

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,9 +19,10 @@ CREATED = {"kind": "Job", "metadata": {"name": "a", "uid": "u-1"}}
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-def kubeconfig(folder: Path, server: str, user: dict[str, Any]) -> Path:
+def kubeconfig(folder: Path, server: str, user: dict[str, Any], **cluster: Any) -> Path:
     """A kubeconfig file whose current context leads to `server`; its context `two` leads elsewhere."""
     config = json.loads(api.kubeconfig(server, user))
+    config["clusters"][0]["cluster"] |= cluster
     config["clusters"].append({"name": "two", "cluster": {"server": "http://two.example:6443/"}})
     config["contexts"].append({"name": "two", "context": {"cluster": "two", "user": "local"}})
     file = folder / "kubeconfig"
@@ -29,8 +31,11 @@ def kubeconfig(folder: Path, server: str, user: dict[str, Any]) -> Path:
 
 
 @asynccontextmanager
-async def client(folder: Path, server: str, timeout: float = 5.0) -> AsyncIterator[KubeApi]:
-    settings = KubeSettings(config_file=kubeconfig(folder, server, {"token": "t"}), request_timeout_seconds=timeout)
+async def client(
+    folder: Path, server: str, timeout: float = 5.0, cluster: dict[str, Any] | None = None
+) -> AsyncIterator[KubeApi]:
+    file = kubeconfig(folder, server, {"token": "t"}, **(cluster or {}))
+    settings = KubeSettings(config_file=file, request_timeout_seconds=timeout)
     api = await KubeApi.connect(settings, Metrics())
     try:
         yield api
@@ -39,12 +44,12 @@ async def client(folder: Path, server: str, timeout: float = 5.0) -> AsyncIterat
 
 
 @asynccontextmanager
-async def answering(handler: Handler) -> AsyncIterator[str]:
+async def answering(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     runner = web.ServerRunner(web.Server(handler))
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 

@@ -13,6 +13,7 @@ from devstack.service import ServiceProcess
 from service.__main__ import PAGES, ROLES, main
 from service.manifests.profiles import PROFILES
 from service.settings import FaultySettings, groups, read_settings
+from tests.unit.kube_servers import kubeconfig
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -142,7 +143,7 @@ def run(role: str, settings: dict[str, str]) -> tuple[int, str]:
     ],
 )
 def test_a_faulty_setting_ends_the_process_with_one_line_and_2(settings, fault):
-    code, said = run("all", NO_KAFKA | settings)
+    code, said = run("ingress", NO_KAFKA | settings)
     assert (code, said.count("\n")) == (2, 1)
     assert said.startswith(f"job-submission: {fault}")
 
@@ -158,10 +159,20 @@ def test_a_taken_port_ends_the_process_with_one_line_that_names_it(prefix):
     with socket.create_server(("127.0.0.1", 0)) as other:
         number = str(other.getsockname()[1])
         settings = NO_KAFKA | {f"{prefix}_HOST": "127.0.0.1", f"{prefix}_PORT": number, "LOG_FORMAT": "json"}
-        code, said = run("all", settings)
+        code, said = run("ingress", settings)
     assert (code, said.count("\n")) == (1, 1)
     assert json.loads(said)["reason"].endswith(
         f"Address already in use: 127.0.0.1:{number} ({prefix}_HOST, {prefix}_PORT)"
+    )
+
+
+@pytest.mark.parametrize("role", ["consumer", "all"])
+def test_a_faulty_login_to_kubernetes_ends_the_process_with_2(role, tmp_path):
+    (tmp_path / "kubeconfig").write_text("")
+    code, said = run(role, NO_KAFKA | {"KUBE_CONFIG_FILE": str(tmp_path / "kubeconfig")})
+    assert (code, said) == (
+        2,
+        f"job-submission: KUBE_CONFIG_FILE: {tmp_path}/kubeconfig is empty, or no kubeconfig\n",
     )
 
 
@@ -169,8 +180,9 @@ def test_a_taken_port_ends_the_process_with_one_line_that_names_it(prefix):
 @pytest.mark.parametrize(
     ("role", "policy"), [("ingress", "SCHED_OTHER"), ("consumer", "SCHED_BATCH"), ("all", "SCHED_OTHER")]
 )
-def test_a_consumer_alone_waits_for_the_cpu(role, policy):
-    service = ServiceProcess(role, {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+def test_a_consumer_alone_waits_for_the_cpu(role, policy, tmp_path):
+    login = str(kubeconfig(tmp_path, "http://127.0.0.1:1", {"token": "t"}))
+    service = ServiceProcess(role, {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "KUBE_CONFIG_FILE": login})
     try:
         service.wait_for("probes-listening")
         assert os.sched_getscheduler(service.pid) == getattr(os, policy)

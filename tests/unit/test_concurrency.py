@@ -104,7 +104,7 @@ async def test_a_storm_of_429_gets_fewer_requests_than_a_normal_load():
     """32 submissions in progress: without a limit each of the storm's rounds would be 32 requests."""
     metrics = Metrics()
     limit = Limiter(32, 1.0, 0.0, metrics.kube_limit.set)
-    gate = OutageGate(lambda: asyncio.sleep(0, result=True), 1.0, metrics.kube_up.set)
+    gate = OutageGate(lambda: asyncio.sleep(0), 1.0, metrics.show_outage)
     retrier = Retrier(gate, limit, SlowNamespaces(8, 5), 0.2, 20, metrics)
     busy = answered = 0
     at_once: Counter[int] = Counter()

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from service.cluster.ownership import Holder, same_submission
 from service.cluster.retries import retry_delay
 from service.errors import Fault
-from service.kube.decisions import RULES, ApiAnswer, Verdict, judge, rejection_for, rule_for
+from service.kube.decisions import (
+    RULES,
+    ApiAnswer,
+    Verdict,
+    is_absent,
+    is_denied_by_roles,
+    is_gone,
+    judge,
+    rejection_for,
+    rule_for,
+)
 from service.submission.identity import SubmissionId
 from service.submission.rejections import Rejection
 
@@ -181,9 +191,28 @@ def test_a_refusal_has_a_status_and_nothing_else_has_one():
     assert [rule.name for rule in RULES if (rule.refusal is not None) != (rule.verdict in refusing)] == []
 
 
-@given(st.integers(0, 999), st.text(), st.text())
-def test_every_answer_has_a_verdict(status: int, reason: str, message: str):
-    assert judge(ApiAnswer(status, reason, message)) in Verdict
+@pytest.mark.parametrize("status", [200, 302, 400, 403, 404, 405, 409, 413, 421, 422, 431, 451, 500, 502])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<html>Forbidden</html>",
+        'admission webhook "p.example.org" denied the request: no',
+        "forbidden: exceeded quota",
+        'namespaces "runai-x" not found',
+        "request is too large",
+        "UID in precondition",
+    ],
+)
+def test_what_a_proxy_says_decides_nothing(status: int, text: str):
+    for reason in ("", "AlreadyExists", "NotFound"):
+        answer = ApiAnswer(status, reason, text, is_status=False)
+        assert not judge(answer).is_final
+        assert (is_absent(answer), is_gone(answer), is_denied_by_roles(answer)) == (False, False, False)
+
+
+@given(st.integers(0, 999), st.text(), st.text(), st.booleans())
+def test_every_answer_has_a_verdict(status: int, reason: str, message: str, is_status: bool):
+    assert judge(ApiAnswer(status, reason, message, is_status=is_status)) in Verdict
 
 
 @given(st.sampled_from([401, 408, 429, *range(500, 600), *range(300, 400)]))

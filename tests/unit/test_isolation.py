@@ -7,6 +7,7 @@ from service.cluster.isolation import SlowNamespaces
 from service.cluster.outage import OutageGate
 from service.cluster.retries import Retrier
 from service.kube import ApiUnreachable
+from service.kube.errors import Reason
 from service.telemetry.metrics import Metrics
 
 MOST = 2
@@ -61,20 +62,21 @@ async def test_after_an_outage_nobody_is_suspect():
     metrics = Metrics()
     lost, back = asyncio.Event(), asyncio.Event()
 
-    async def alive() -> bool:
+    async def check() -> None:
         lost.set()
-        return back.is_set()
+        if not back.is_set():
+            raise ApiUnreachable(Reason.TIMEOUT)
 
     async def step() -> str:
         if back.is_set():
             return "created"
         await asyncio.sleep(0.02)
-        raise ApiUnreachable("timeout")
+        raise ApiUnreachable(Reason.TIMEOUT)
 
     async def sleep(_: float) -> None:
         raise AssertionError("somebody hesitates")
 
-    gate = OutageGate(alive, 0.001, metrics.kube_up.set)
+    gate = OutageGate(check, 0.001, metrics.show_outage)
     retrier = Retrier(gate, Limiter(8, 1.0, 0.0, metrics.kube_limit.set), SlowNamespaces(1, 0.01), 0.2, 20, metrics)
     deciding = [asyncio.create_task(retrier.until_final(step, "a", sleep)) for _ in range(20)]
     await lost.wait()

@@ -7,6 +7,7 @@ import pytest
 
 from service.kube import ApiUnreachable
 from service.kube.decisions import ApiAnswer
+from service.kube.errors import Reason
 from service.submission.identity import SubmissionId
 from service.submission.outcomes import Outcome
 from tests.unit.fake_api import ANSWERS, FakeApi
@@ -18,7 +19,7 @@ async def test_an_outage_is_waited_for_and_then_nobody_hesitates() -> None:
     caller, sent = Caller(api), submission(PLAIN)
     assert (await caller.submit(sent)).status == 200
     assert api.calls == ["create jobs/train", "probe", "probe", "probe", "probe", "create jobs/train"]
-    assert (caller.slept, caller.retries()) == ([], {"connect": 1.0})
+    assert (caller.slept, caller.retries()) == ([], {"refused": 1.0})
 
 
 async def test_in_an_outage_one_probes_for_all() -> None:
@@ -63,7 +64,7 @@ async def test_a_project_that_gets_no_answers_leaves_the_others_their_places(mon
             at_once.append(hanging)
             await asyncio.sleep(0.05)
             hanging -= 1
-            raise ApiUnreachable("timeout")
+            raise ApiUnreachable(Reason.TIMEOUT)
         return await create(resource, namespace, *rest)
 
     monkeypatch.setattr(api, "create", hang)
