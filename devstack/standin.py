@@ -11,6 +11,7 @@ import datetime
 import itertools
 import re
 import threading
+import urllib.parse
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -53,11 +54,12 @@ class Target:
 
     @classmethod
     def of(cls, path: str) -> Self | None:
-        """The target of a URL's path; None where it is none of the resources kept here."""
+        """The target of a URL's path, still quoted; None where it is none of the resources kept here."""
         match = _PATH.fullmatch(path)
         if not match:
             return None
-        target = cls(match["group"] or "", match["version"], match["plural"], match["namespace"], match["name"])
+        parts = {key: value and urllib.parse.unquote(value) for key, value in match.groupdict().items()}
+        target = cls(parts["group"] or "", parts["version"], parts["plural"], parts["namespace"], parts["name"])
         return target if (target.group, target.version, target.plural) in _KINDS else None
 
     @property
@@ -111,7 +113,7 @@ class StandIn(KubernetesEmulator):
         """Answer one request."""
         if raw_request.path in {"/readyz", "/livez", "/healthz"}:
             return web.Response(text="ok")
-        target = Target.of(raw_request.path)
+        target = Target.of(raw_request.rel_url.raw_path)
         if target is None or "watch" in raw_request.query:
             answer: web.StreamResponse = await super().__call__(raw_request)
             return answer

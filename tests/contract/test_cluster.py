@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from service.kube import ApiError, ApiUnreachable, KubeApi, Login
-from service.kube.decisions import rule_for
+from service.kube import ApiUnreachable, KubeApi, Login
 from service.kube.errors import Reason
 from service.kube.kubeconfig import read_login
 from service.settings import KubeSettings
@@ -52,30 +51,6 @@ class TestCluster(ApiContract):
         name = f"runai-{unique('contract')}"
         server.api.ensure("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
         return name
-
-    async def test_a_namespace_is_no_path(self, api: KubeApi) -> None:
-        name = unique("job")
-        await api.create("jobs", NAMESPACE, job(name))
-        assert await api.read("jobs", f"x/../{NAMESPACE}", name) is None
-
-    async def test_an_unknown_field_is_an_error(self, api: KubeApi) -> None:
-        body = job(unique("job"))
-        body["spec"]["backofLimit"] = 3
-        with pytest.raises(ApiError, match=r'unknown field "spec\.backofLimit"') as raised:
-            await api.create("jobs", NAMESPACE, body)
-        assert rule_for(raised.value.answer).name == "bad-request"
-
-    async def test_the_causes_of_an_invalid_object(self, api: KubeApi) -> None:
-        body = job(unique("job"))
-        body["spec"]["template"]["spec"]["restartPolicy"] = "Always"
-        with pytest.raises(ApiError) as raised:
-            await api.create("jobs", NAMESPACE, body)
-        answer = raised.value.answer
-        assert (answer.status, answer.reason, answer.details["causes"][0]["field"]) == (
-            422,
-            "Invalid",
-            "spec.template.spec.restartPolicy",
-        )
 
     async def test_unknown_credentials(self, server: "ClusterServer") -> None:
         kubeconfig = json.loads(server.kubeconfig.read_text())

@@ -112,14 +112,17 @@ class FakeApi:
         def apply() -> None:
             changes = patch["metadata"]
             metadata = self._found(resource, namespace, name)
-            if metadata["uid"] != changes["uid"]:
+            if changes.get("uid", metadata["uid"]) != metadata["uid"]:
                 raise immutable_uid(name)
-            metadata.setdefault("annotations", {}).update(changes["annotations"])
-            removed = changes["$deleteFromPrimitiveList/finalizers"]
+            metadata.setdefault("annotations", {}).update(changes.get("annotations", {}))
+            removed = changes.get("$deleteFromPrimitiveList/finalizers", [])
             metadata["finalizers"] = [each for each in metadata.get("finalizers", []) if each not in removed]
             self._collect()
 
         await self._request(f"patch {resource}/{name}", apply, confirm)
+
+    async def can_i(self, verb: str, resource: str, namespace: str | None = None) -> bool:
+        return await self._request(f"review {verb} {resource}", lambda: True)
 
     def put(self, resource: str, namespace: str, body: dict[str, Any]) -> str:
         """Store an object and return its uid."""
