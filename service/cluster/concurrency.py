@@ -4,6 +4,9 @@ Slow start, additive increase, multiplicative decrease, as TCP does (RFC 5681): 
 steps may be in progress each round, and once that was too much one more each round; a 429 halves their number and holds
 all of them back for as long as the server asks; when most answers of a round are slow, the next round is smaller. A
 single slow object, such as one behind a broken webhook, is outvoted. `retries` asks for a place before each step.
+
+Places go to the namespaces in turn, and within one in the order they are asked for: a thousand steps of one project
+delay a step of another by one of them (fair queueing; RFC 970).
 """
 
 import asyncio
@@ -19,11 +22,11 @@ RETRY_AFTER_SECONDS: Final = 1.0
 
 
 class Limiter:
-    """Places for steps in progress, handed out in the order they are asked for.
+    """Places for steps in progress, shared fairly between namespaces.
 
     There are `most` places at best, one at worst. Answers that take longer than `slow_seconds` count as slow;
-    `per_second` spaces out the steps where it is not 0; `show` is told the number of places. Use: `await enter()`, one
-    step, `leave(...)`.
+    `per_second` spaces out the steps where it is not 0; `show` is told the number of places. Use: `await enter(...)`,
+    one step, `leave(...)`.
     """
 
     def __init__(self, most: int, slow_seconds: float, per_second: float, show: Callable[[float], None]) -> None:
@@ -32,7 +35,8 @@ class Limiter:
         self._spacing = 1 / per_second if per_second else 0.0
         self._show = show
         self._in_progress = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._turns: deque[str] = deque()  # the namespaces in `_waiting`
         self._not_before = self._decreased_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._answers = self._slow = 0
@@ -44,14 +48,17 @@ class Limiter:
         self._answers = self._slow = 0
         self._show(int(self.limit))
 
-    async def enter(self) -> float:
+    async def enter(self, namespace: str) -> float:
         """Take a place, waiting for one; return the time on the event loop's clock at which it was given."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if not self._waiting and self._in_progress < int(self.limit) and now >= self._not_before:
+        if not self._turns and self._in_progress < int(self.limit) and now >= self._not_before:
             return self._take(now)
         admitted: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(admitted)
+        if namespace not in self._waiting:
+            self._waiting[namespace] = deque()
+            self._turns.append(namespace)
+        self._waiting[namespace].append(admitted)
         self._admit()
         try:
             await admitted
@@ -92,17 +99,30 @@ class Limiter:
     def _admit(self) -> None:
         """Let in whoever may go now, and come back when the time holds somebody back."""
         loop = asyncio.get_running_loop()
-        while self._waiting and self._in_progress < int(self.limit):
-            if self._waiting[0].done():  # cancelled
-                self._waiting.popleft()
-                continue
+        while self._turns and self._in_progress < int(self.limit):
             now = loop.time()
             if now < self._not_before:
                 if self._timer is None:
                     self._timer = loop.call_at(self._not_before, self._timer_fired)
                 return
-            self._take(now)
-            self._waiting.popleft().set_result(None)
+            admitted = self._next()
+            if admitted is not None:
+                self._take(now)
+                admitted.set_result(None)
+
+    def _next(self) -> asyncio.Future[None] | None:
+        """Remove and return the first who waits of the namespace whose turn it is; None where all were cancelled."""
+        namespace = self._turns.popleft()
+        queue = self._waiting[namespace]
+        admitted = None
+        while queue and admitted is None:
+            first = queue.popleft()
+            admitted = None if first.done() else first
+        if queue:
+            self._turns.append(namespace)
+        else:
+            del self._waiting[namespace]
+        return admitted
 
     def _take(self, now: float) -> float:
         self._not_before = max(now, self._not_before) + self._spacing

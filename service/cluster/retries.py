@@ -100,7 +100,7 @@ class Retrier:
         follows tells whether it is the API server after all.
         """
         slow, loop = self._slow_namespaces, asyncio.get_running_loop()
-        entered = None if slow.suspects(namespace, loop.time()) else await self._limiter.enter()
+        entered = None if slow.suspects(namespace, loop.time()) else await self._limiter.enter(namespace)
         if entered is not None and slow.suspects(namespace, entered):
             self._limiter.give_back()
             entered = None

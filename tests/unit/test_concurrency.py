@@ -3,6 +3,9 @@
 import asyncio
 from collections import Counter
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from service.cluster.concurrency import Limiter
 from service.cluster.isolation import SlowNamespaces
 from service.cluster.outage import OutageGate
@@ -22,7 +25,7 @@ async def rounds(limit: Limiter, count: int, **how) -> list[int]:
     """Let full rounds of steps come and go; return the limit after each."""
     seen = []
     for _ in range(count):
-        entered = [await limit.enter() for _ in range(int(limit.limit))]
+        entered = [await limit.enter("a") for _ in range(int(limit.limit))]
         for at in entered:
             limit.leave(at, **how)
         seen.append(int(limit.limit))
@@ -35,7 +38,7 @@ async def test_doubles_each_round_up_to_the_most():
 
 async def test_grows_by_one_a_round_from_where_it_was_too_much():
     limit = limiter(most=64)
-    limit.leave(await limit.enter(), refused=True, retry_after=0.001)
+    limit.leave(await limit.enter("a"), refused=True, retry_after=0.001)
     assert int(limit.limit) == 8
     assert await rounds(limit, 4) == [9, 10, 11, 12]
 
@@ -48,7 +51,7 @@ async def test_slow_rounds_shrink_it_to_one():
 async def test_a_minority_of_slow_answers_is_outvoted():
     limit = limiter(most=16, slow_seconds=1.0)
     now = asyncio.get_running_loop().time()
-    entered = [await limit.enter() for _ in range(4)]
+    entered = [await limit.enter("a") for _ in range(4)]
     for at in (now - 10, now - 10, *entered[2:]):
         limit.leave(at)
     assert limit.limit == 8
@@ -56,19 +59,19 @@ async def test_a_minority_of_slow_answers_is_outvoted():
 
 async def test_a_429_halves_it_once_for_all_that_were_on_their_way():
     limit = limiter(most=64)
-    entered = [await limit.enter() for _ in range(16)]
+    entered = [await limit.enter("a") for _ in range(16)]
     for at in entered:
         limit.leave(at, refused=True, retry_after=0.001)
     assert limit.limit == 8
-    limit.leave(await limit.enter(), refused=True, retry_after=0.001)
+    limit.leave(await limit.enter("a"), refused=True, retry_after=0.001)
     assert limit.limit == 4
 
 
 async def test_nobody_goes_before_the_server_said():
     limit, loop = limiter(), asyncio.get_running_loop()
-    refused_at = await limit.enter()
+    refused_at = await limit.enter("a")
     limit.leave(refused_at, refused=True, retry_after=0.05)
-    assert await limit.enter() - refused_at >= 0.05
+    assert await limit.enter("a") - refused_at >= 0.05
     assert loop.time() - refused_at >= 0.05
 
 
@@ -76,18 +79,18 @@ async def test_steps_are_spaced_out():
     limit = limiter(per_second=50)
     entered = []
     for _ in range(4):
-        entered.append(await limit.enter())
+        entered.append(await limit.enter("a"))
         limit.leave(entered[-1])
     assert entered[-1] - entered[0] >= 3 / 50
 
 
 async def test_places_go_in_order_and_a_cancelled_wait_keeps_none():
     limit = limiter(most=1)
-    first = await limit.enter()
+    first = await limit.enter("a")
     order: list[str] = []
 
     async def wait(name: str) -> None:
-        at = await limit.enter()
+        at = await limit.enter("a")
         order.append(name)
         limit.leave(at)
 
@@ -98,6 +101,63 @@ async def test_places_go_in_order_and_a_cancelled_wait_keeps_none():
     waiting["b"].cancel()  # ... and cancelled before it runs
     await asyncio.gather(*waiting.values(), return_exceptions=True)
     assert order == ["c"]
+
+
+async def test_a_crowd_of_one_namespace_delays_no_other_by_more_than_one_step():
+    """128 jobs of 40 claims in one project, and one job of another."""
+    limit, done = limiter(most=4), list[str]()
+
+    async def job(namespace: str, steps: int) -> None:
+        for _ in range(steps):
+            at = await limit.enter(namespace)
+            await asyncio.sleep(0)
+            done.append(namespace)
+            limit.leave(at)
+
+    crowd = [asyncio.create_task(job("crowd", 40)) for _ in range(128)]
+    while len(done) < 100:
+        await asyncio.sleep(0)
+    before = len(done)
+    await job("other", 3)
+    assert done[before:].count("crowd") <= 3 * 2 * 4, "in three steps no more than two rounds each of all four places"
+    await asyncio.gather(*crowd)
+    assert done.count("crowd") == 128 * 40
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=1, max_size=40),
+    st.integers(1, 5),
+)
+@settings(max_examples=200, deadline=None)
+def test_everybody_gets_in_who_waits_and_namespaces_take_turns(asking: list[tuple[str, bool]], most: int):
+    async def play() -> None:
+        limit = limiter(most=most)
+        first = [await limit.enter("x") for _ in range(int(limit.limit))]
+        admitted: list[str] = []
+
+        async def one(namespace: str) -> None:
+            at = await limit.enter(namespace)
+            admitted.append(namespace)
+            await asyncio.sleep(0)
+            limit.leave(at)
+
+        waiting = [(namespace, goes, asyncio.create_task(one(namespace))) for namespace, goes in asking]
+        await asyncio.sleep(0)
+        for _, goes, task in waiting:
+            if goes:
+                task.cancel()
+        for at in first:
+            limit.leave(at)
+        await asyncio.gather(*(task for _, _, task in waiting), return_exceptions=True)
+        left = Counter(namespace for namespace, goes, _ in waiting if not goes)
+        assert Counter(admitted) == left
+        seen: Counter[str] = Counter()
+        for namespace in admitted:
+            others = [each for each in left if each != namespace and seen[each] < left[each]]
+            assert all(seen[namespace] <= seen[each] for each in others), "nobody is a turn ahead of who still waits"
+            seen[namespace] += 1
+
+    asyncio.run(play())
 
 
 async def test_a_storm_of_429_gets_fewer_requests_than_a_normal_load():
