@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from service.cluster.concurrency import Limiter
+from service.cluster.failure_log import FailureLog
 from service.cluster.isolation import SlowNamespaces
 from service.cluster.outage import OutageGate
 from service.errors import TemporaryFailure
@@ -19,6 +20,8 @@ from service.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 
+MAX_DETAIL = 300
+"""Characters of the API server's words in a line of the log."""
 MAX_DOUBLINGS = 32
 """Doublings of the back-off, beyond which every cap is reached."""
 Sleep = Callable[[float], Awaitable[None]]
@@ -47,6 +50,7 @@ class Retrier:
         self._base = base
         self._cap = cap
         self._retries = metrics.retries
+        self._failures = FailureLog()
         self._uniform = uniform
 
     async def until_final(
@@ -66,20 +70,21 @@ class Retrier:
             try:
                 return await self._limited(step, namespace)
             except TemporaryFailure as error:
-                failure, is_outage = error, False
+                failure, is_outage, detail = error, False, ""
             except ApiUnreachable as error:
-                failure, is_outage = TemporaryFailure(error.reason), True
+                failure, is_outage, detail = TemporaryFailure(error.reason), True, error.detail
             except ApiError as error:
                 rule = error.rule
                 if rule.verdict.is_final:
                     raise
                 failure = TemporaryFailure(rule.name, error.answer.retry_after)
-                is_outage = rule.verdict is Verdict.OUTAGE
+                is_outage, detail = rule.verdict is Verdict.OUTAGE, error.answer.message[:MAX_DETAIL]
             self._retries.labels(reason=failure.reason).inc()
             if is_outage and await self._outage_over():
                 attempt, failing_since = 0, None
                 continue
             now = asyncio.get_running_loop().time()
+            self._failures.note(failure.reason, detail, namespace, now)
             failing_since = now if failing_since is None else failing_since
             if deadline and now - failing_since >= deadline:
                 raise failure

@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from service.cluster.failure_log import FailureLog
 from service.kube import ApiUnreachable
 from service.kube.decisions import ApiAnswer
 from service.kube.errors import Reason
@@ -99,6 +101,41 @@ async def test_retry_after_is_respected(monkeypatch: pytest.MonkeyPatch) -> None
     await caller.submit(submission(PLAIN))
     assert [0.2 <= slept < 0.3 for slept in caller.slept] == [True, True]
     assert caller.retries() == {"too-many-requests": 2.0}
+
+
+async def test_what_fails_for_a_while_leaves_a_line_in_the_servers_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = ApiAnswer(500, "InternalError", "etcdserver: mvcc: database space exceeded")
+    hook = ApiAnswer(500, "InternalError", 'failed calling webhook "p.example.org": no endpoints available')
+    monkeypatch.setitem(ANSWERS, "500", full)
+    monkeypatch.setitem(ANSWERS, "503", hook)
+    caller = Caller(FakeApi(["500", "500", "503", "500", "503"]))
+    with capture_logs() as logs:
+        assert (await caller.submit(submission(PLAIN))).status == 200
+    assert [line for line in logs if line["log_level"] == "warning"] == [
+        {
+            "event": "kubernetes-failing",
+            "reason": reason,
+            "detail": answer.message,
+            "namespace": "runai-team-a",
+            "tries": 1,
+            "log_level": "warning",
+        }
+        for reason, answer in (("server-error", full), ("webhook-failed", hook))
+    ]
+
+
+def test_a_failure_that_lasts_is_told_once_a_minute_with_the_number_of_tries() -> None:
+    failures = FailureLog()
+    with capture_logs() as logs:
+        for second in range(0, 130, 2):
+            failures.note("server-error", "full", "a", second)
+        failures.note("webhook-failed", "down", "b", 130)
+    assert [(line["reason"], line["tries"]) for line in logs] == [
+        ("server-error", 1),
+        ("server-error", 30),
+        ("server-error", 30),
+        ("webhook-failed", 1),
+    ]
 
 
 async def test_past_the_deadline_the_job_is_taken_back() -> None:
