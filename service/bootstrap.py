@@ -199,7 +199,7 @@ async def _consumer(
         source = SubmissionSource(settings.kafka, settings.topics, settings.consumer, metrics)
         consumer = Consumer(source, window, handler, settings.consumer, limit, metrics)
         checks["consumer"] = lambda: consumer.ready
-        checks["kubernetes"] = lambda: f"unreachable: {cluster.gate.reason}" if cluster.gate.in_outage else "reachable"
+        checks["kubernetes"] = lambda: cluster.state
         watches = [asyncio.create_task(watch) for watch in (cluster.watch(), _check_rights(api, settings))]
         stack.push_async_callback(cancel, watches)
         running = asyncio.create_task(consumer.run())

@@ -79,6 +79,7 @@ class Submitter:
 
     async def _carry_out(self, creation: JobCreation, sleep: Sleep) -> tuple[str, ...]:
         """Create the Job, then its dependents; return the API server's warnings. Raises SubmissionRejected."""
+        await self._cluster.pause.until_off()
         try:
             job = await self._cluster.until_final(creation.create_job, creation.namespace, sleep, self._deadline)
             if job.is_leaving:

@@ -4,6 +4,7 @@ Whether the API server is there, how much it may be asked at once and which of i
 cluster, so all submissions share them.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self, TypeVar
@@ -11,6 +12,7 @@ from typing import Self, TypeVar
 from service.cluster.concurrency import Limiter
 from service.cluster.isolation import SlowNamespaces
 from service.cluster.outage import OutageGate
+from service.cluster.pause import PauseSwitch
 from service.cluster.retries import Retrier, Sleep
 from service.kube import KubeApi
 from service.manifests.job import ManifestOptions
@@ -34,6 +36,7 @@ class Cluster:
     api: KubeApi
     gate: OutageGate
     retrier: Retrier
+    pause: PauseSwitch
     profile: Profile
     options: ManifestOptions
     namespace_template: str
@@ -54,6 +57,7 @@ class Cluster:
             retrier=Retrier(
                 gate, limiter, slow_namespaces, settings.retry_base_seconds, settings.retry_cap_seconds, metrics
             ),
+            pause=PauseSwitch(settings.pause_file, metrics.kube_paused.set),
             profile=settings.scheduler_profile,
             options=ManifestOptions(
                 hold_below_ttl=settings.hold_below_ttl_seconds,
@@ -74,5 +78,12 @@ class Cluster:
         return await self.retrier.until_final(step, namespace, sleep, deadline)
 
     async def watch(self) -> None:
-        """Notice an outage even while nobody submits anything, until cancelled."""
-        await self.gate.watch(WATCH_SECONDS)
+        """Notice an outage, and the pause switch, even while nobody submits anything; until cancelled."""
+        await asyncio.gather(self.gate.watch(WATCH_SECONDS), self.pause.watch())
+
+    @property
+    def state(self) -> str:
+        """Return in words whether Jobs can be made, for people."""
+        if self.gate.in_outage:
+            return f"unreachable: {self.gate.reason}"
+        return "paused" if self.pause.is_on else "reachable"

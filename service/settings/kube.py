@@ -58,6 +58,11 @@ class KubeSettings(BaseSettings):
     login_timeout_seconds: Seconds = Field(
         30, description="How long a kubeconfig's credential plugin may run before it is ended and run again."
     )
+    pause_file: Path | None = Field(
+        None,
+        description="While there is a file of this name, submissions are accepted and wait, and no Job is made: a "
+        "switch for operators that needs no restart.",
+    )
     slow_seconds: Seconds = Field(
         1, description="Answers that take longer are slow: while most are, fewer requests are made at once."
     )

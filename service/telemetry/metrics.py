@@ -114,6 +114,11 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.kube_paused = Gauge(
+            f"{name}_kubernetes_paused",
+            "1 while the file `KUBE_PAUSE_FILE` is there and no Job is made.",
+            registry=registry,
+        )
         self.kube_limit = Gauge(
             f"{name}_kubernetes_in_flight_limit",
             "Steps that may be in progress at the Kubernetes API at once; falls while it is slow or refuses (429).",

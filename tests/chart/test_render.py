@@ -61,17 +61,30 @@ def test_secrets_are_referred_to_never_copied(render):
     assert container["env"] == [
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "CONSUMER_INSTANCE_ID", "value": "jobs.$(POD_NAME)"},
+        {"name": "KUBE_PAUSE_FILE", "value": "/etc/pause/paused"},
         {"name": "KAFKA_SASL_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "kafka-login", "key": "password"}}},
         {"name": "KAFKA_SASL_USERNAME", "valueFrom": {"secretKeyRef": {"name": "kafka-login", "key": "username"}}},
     ]
     assert container["volumeMounts"] == [
+        {"name": "pause", "mountPath": "/etc/pause", "readOnly": True},
         {"name": "kafka-ca", "mountPath": "/etc/kafka-ca", "readOnly": True},
         {"name": "kafka-client", "mountPath": "/etc/kafka-client", "readOnly": True},
     ]
-    assert [volume["secret"]["secretName"] for volume in pod(render("everything"), CONSUMER)["volumes"]] == [
-        "kafka-ca",
-        "kafka-client",
-    ]
+    pause, *secrets = pod(render("everything"), CONSUMER)["volumes"]
+    assert pause == {"name": "pause", "configMap": {"name": "x-job-submission-pause", "optional": True}}
+    assert [volume["secret"]["secretName"] for volume in secrets] == ["kafka-ca", "kafka-client"]
+
+
+def test_the_pause_switch_is_there_where_jobs_are_made_and_nowhere_else(render):
+    for values, components in (("everything", {"consumer"}), ("one-role", {"all"})):
+        having = {
+            name
+            for (kind, name), each in render(values).items()
+            if kind in ("Deployment", "StatefulSet", "Job")
+            for volume in each["spec"]["template"]["spec"].get("volumes", ())
+            if volume["name"] == "pause"
+        }
+        assert having == {f"x-job-submission-{component}" for component in components}
 
 
 @pytest.mark.parametrize(("values", "sets"), [("everything", ()), ("one-role", ("tokensSecret=tokens",))])

@@ -64,8 +64,8 @@ class Caller:
     def __init__(self, api: FakeApi, deadline: float = 0, **kube: Any) -> None:
         self.api = api
         self.metrics = Metrics()
-        cluster = Cluster.build(api, KubeSettings(**kube), 0.0001, self.metrics)  # type: ignore[arg-type] # a fake
-        self.submitter = Submitter(cluster, Limits(), deadline)
+        self.cluster = Cluster.build(api, KubeSettings(**kube), 0.0001, self.metrics)  # type: ignore[arg-type] # a fake
+        self.submitter = Submitter(self.cluster, Limits(), deadline)
         self.confirmed = 0
         self.slept: list[float] = []
         self.on_confirm: Callable[[], None] = lambda: None
@@ -83,6 +83,9 @@ class Caller:
 
     async def release(self, sent: Submission, outcome: Outcome) -> None:
         await self.submitter.release(sent, outcome, confirm=self.confirm, sleep=self.sleep)
+
+    def paused(self) -> float:
+        return self.metrics.kube_paused.collect()[0].samples[0].value
 
     def retries(self) -> dict[str, float]:
         return {

@@ -108,6 +108,7 @@ dnsConfig: {{ toYaml . | nindent 2 }}
 # static membership: a pod that comes back under its name keeps its partitions. With the namespace, as releases of one
 # name may share a Kafka
 - {name: CONSUMER_INSTANCE_ID, value: {{ printf "%s.$(POD_NAME)" .root.Release.Namespace | quote }}}
+- {name: KUBE_PAUSE_FILE, value: /etc/pause/paused}
 {{- end }}
 {{- if and (ne .component "consumer") .root.Values.tokensSecret }}
 - {name: HTTP_TOKENS_FILE, value: /etc/tokens/tokens.json}
@@ -207,15 +208,30 @@ spec:
       {{- with $root.Values.securityContext }}
       securityContext: {{- toYaml . | nindent 8 }}
       {{- end }}
-      {{- with include "job-submission.volumeMounts" . | trim }}
+      {{- with printf "%s%s" (include "job-submission.pause" (merge (dict "part" "mounts") .)) (include "job-submission.volumeMounts" .) | trim }}
       volumeMounts:
         {{- . | nindent 8 }}
       {{- end }}
     {{- with $values.extraContainers }}{{ toYaml . | nindent 4 }}{{ end }}
-  {{- with include "job-submission.volumes" . | trim }}
+  {{- with printf "%s%s" (include "job-submission.pause" (merge (dict "part" "volumes") .)) (include "job-submission.volumes" .) | trim }}
   volumes:
     {{- . | nindent 4 }}
   {{- end }}
+{{- end }}
+
+{{/*
+The pause switch of a component that makes Jobs: while an operator has made the ConfigMap, there is its key as a file. A dict
+as of `podTemplate` and the `part`, `volumes` or `mounts`.
+*/}}
+{{- define "job-submission.pause" -}}
+{{- if ne .component "ingress" -}}
+{{- if eq .part "volumes" }}
+- name: pause
+  configMap: {name: {{ include "job-submission.fullname" .root }}-pause, optional: true}
+{{- else }}
+- {name: pause, mountPath: /etc/pause, readOnly: true}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* The pod's part of a hook's Job, which runs where and as whom the pods that answer HTTP do. */}}
