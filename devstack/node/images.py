@@ -30,8 +30,9 @@ _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
     "etc/group": "root:x:0:\nnogroup:x:65534:\n",
 }
+# compiled modules stay: without them every start on a read-only root would compile all anew
 _NEEDLESS = re.compile(
-    r"/(__pycache__|tests?|idlelib|lib2to3|ensurepip|tkinter|site-packages|config-\d[^/]*)(/|$)|\.(pyc|a)$"
+    r"/(tests?|idlelib|lib2to3|ensurepip|tkinter|site-packages|config-\d[^/]*)(/|$)|\.opt-\d\.pyc$|\.a$"
 )
 
 
@@ -66,7 +67,7 @@ def pack(
 
     Args:
         programs: names on the PATH or paths; each goes to `/bin`, its libraries to where they are here.
-        trees: folders and files of this machine by where they go; byte code and tests stay out.
+        trees: folders and files of this machine by where they go; tests stay out.
         files: texts by their path in the image, executable where they begin with `#!`.
         links: symbolic links by their path, with where they lead.
         linked: further programs and modules, part of `trees`, whose libraries go in too.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from devstack.node.images import PROGRAMS, Image, pack
+from devstack.node.images import Image, pack
 from devstack.node.local_node import LocalNode
 
 # in the place of gcr.io/run-ai-demo/quickstart, which trains a small network
@@ -37,24 +37,14 @@ def shell() -> Image:
     return pack(Cmd=["/bin/sh"])
 
 
-def python(*packages: Path, trees: Mapping[Path, str] | None = None, **config: Any) -> Image:
-    """The Python that runs this, with its standard library, on a shell.
-
-    Args:
-        packages: folders that go to the path of imports, at their place.
-        trees: as of `pack`.
-        config: as of `pack`.
-    """
+def python(trees: Mapping[Path, str] | None = None, **config: Any) -> Image:
+    """The Python that runs this, with its standard library, on a shell; arguments as of `pack`."""
     library, executable = Path(sysconfig.get_path("stdlib")), Path(sys.executable).resolve()
-    modules = [library / "lib-dynload", *packages]
+    wanted = {executable: str(executable), library: str(library), **(trees or {})}
+    modules = [each for tree in (library / "lib-dynload", *(trees or {})) for each in [tree, *tree.rglob("*")]]
     return pack(
-        programs=PROGRAMS,
-        linked=[executable, *(module for folder in modules for module in sorted(folder.rglob("*.so*")))],
-        trees={executable: str(executable), library: str(library), **{each: str(each) for each in packages}}
-        | dict(trees or {}),
-        links={"bin/python3": str(executable)},
-        **{
-            "Env": ["PATH=/bin:/usr/bin", f"PYTHONPATH={':'.join(map(str, packages))}", "PYTHONDONTWRITEBYTECODE=1"],
-            **config,
-        },
+        linked=[executable, *(module for module in modules if ".so" in module.suffixes)],
+        trees=wanted,
+        links={"bin/python": str(executable), "bin/python3": str(executable)},
+        **config,
     )

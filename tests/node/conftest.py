@@ -13,6 +13,7 @@ from devstack.node.cluster import RealCluster
 from devstack.node.images import pack
 from devstack.node.kubelet import kubelet
 from devstack.node.machine import missing
+from devstack.ports import free_port
 from devstack.process import ServerError
 from devstack.service import ServiceProcess
 from tests.node.jobs import Jobs
@@ -63,11 +64,17 @@ def machine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def pods_kafka_port() -> int:
+    """Where a Kafka of this machine may listen for pods."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
 def real_cluster(
-    node_build: None, machine_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    node_build: None, machine_folder: Path, pods_kafka_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RealCluster]:
     """The cluster that all these tests share, its registry filled."""
-    cluster = RealCluster(tmp_path_factory.mktemp("node"))
+    cluster = RealCluster(tmp_path_factory.mktemp("node"), machine_ports=[pods_kafka_port])
     node = cluster.node
     sample_images.publish(node)
     node.publish(pack(files={"which": "the image that was asked for\n"}), "team/marked")
