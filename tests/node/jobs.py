@@ -4,7 +4,8 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from kubernetes.client import ApiException
 NAMESPACE = "runai-team-a"
 _SECONDS = 90.0
 _T = TypeVar("_T")
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 @dataclass
@@ -60,6 +62,20 @@ class Jobs:
         """Submit a job that runs a shell script; its name."""
         return self.submit(command=["sh", "-c", text], **job)
 
+    def submit_all(self, jobs: Mapping[_Key, Mapping[str, Any]]) -> dict[_Key, str]:
+        """Submit jobs side by side, so that their pods need not wait for one another: their names by the same keys.
+
+        A `script` among a job's parameters is its command.
+        """
+
+        def submit(job: Mapping[str, Any]) -> str:
+            given = dict(job)
+            script = given.pop("script", None)
+            return self.submit(**given) if script is None else self.script(script, **given)
+
+        with ThreadPoolExecutor(8) as pool:
+            return dict(zip(jobs, pool.map(submit, jobs.values()), strict=True))
+
     def job(self, name: str, namespace: str = NAMESPACE) -> Any:
         """The Job on the API server; None once it is gone."""
         try:
@@ -103,6 +119,16 @@ class Jobs:
         """What the one pod of a Job that has completed has printed."""
         assert self.finished(name, namespace) == "Complete", [pod.log for pod in self.pods(name, namespace)]
         return self.pod(name, namespace).log
+
+    def scheduling(self, name: str, namespace: str = NAMESPACE) -> str:
+        """Why there is no node for the Job's pod as it stands now: an event keeps the words of its first try."""
+        pod = self.core.read_namespaced_pod(self.pod(name, namespace).name, namespace)
+        conditions = [each for each in pod.status.conditions or () if each.type == "PodScheduled"]
+        return str(conditions[0].message or "") if conditions else ""
+
+    def delete(self, name: str, namespace: str = NAMESPACE) -> None:
+        """Delete the Job with all that belongs to it."""
+        self.batch.delete_namespaced_job(name, namespace, propagation_policy="Background")
 
     def told(self, name: str, namespace: str = NAMESPACE) -> list[str]:
         """The events of the Job and its pods: what `kubectl describe` shows a user."""

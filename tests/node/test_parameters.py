@@ -4,7 +4,6 @@ The jobs are submitted together and run side by side; each test then looks at on
 container (ends, retries, ports, terminals) has files of its own.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,14 +149,10 @@ def told(value, known):
 
 @pytest.fixture(scope="module")
 def names(jobs, known):
-    """Every case's job, submitted at once: its name by the case's place."""
-
-    def submit(case):
-        job = told(case.job, known)
-        return jobs.script(case.script, **job) if case.script else jobs.submit(**job)
-
-    with ThreadPoolExecutor(8) as pool:
-        return dict(enumerate(pool.map(submit, CASES)))
+    """The names of the cases' jobs, by the cases' places."""
+    return jobs.submit_all(
+        {number: told(case.job, known) | {"script": case.script} for number, case in enumerate(CASES)}
+    )
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{case.parameter}-{'-'.join(case.job)}" for case in CASES])

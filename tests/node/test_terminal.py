@@ -29,6 +29,7 @@ class Attached:
 
     def close(self):
         self._socket.close()
+        self._socket.sock.shutdown()  # the client leaves it open where the other side was the first to close
 
 
 @pytest.fixture
