@@ -55,6 +55,9 @@ PROMISES: Final = (
     _less("P9 window", "CPU per submission, 1,000,000 ÷ 1,000 remembered", 1.1, 1.1),
     _less("P9 memory", "resident memory of the consumer per remembered submission", 80, 60, "bytes"),
     _less("P9 load", "start to ready with 1,000,000 remembered submissions, less that with 1,000", 30, 15, "s"),
+    _less("P10 ingress", "longest turn of the ingress's event loop over all bombs, CPU", 20, 20, "ms"),
+    _less("P10 consumer", "longest turn of the consumer's event loop over all bombs, CPU", 20, 20, "ms"),
+    _less("P10 others", "p99 of healthy POSTs beside four bombs a second ÷ without", 2, 2),
     _less("RESUME", "outage over to first Job, service ÷ bare client that tries ten times a second", 1.5, 1.5),
     _less("START", "process start to ready, the slower role", 2, 2, "s"),
 )

@@ -29,9 +29,9 @@ TICKS: Final = os.sysconf("SC_CLK_TCK")
 class Service(ServiceProcess):
     """One process of the service, ready; `start_seconds` is what that took."""
 
-    def __init__(self, role: str, settings: Mapping[str, str], log: Path) -> None:
+    def __init__(self, role: str, settings: Mapping[str, str], log: Path, module: str) -> None:
         started = time.perf_counter()
-        super().__init__(role, settings, log)
+        super().__init__(role, settings, log, module=module)
         self.until_ready()
         self.start_seconds = time.perf_counter() - started
 
@@ -76,10 +76,12 @@ class Stack:
         } | settings
 
     @contextlib.asynccontextmanager
-    async def service(self, role: str, environment: Mapping[str, str]) -> AsyncIterator[Service]:
+    async def service(
+        self, role: str, environment: Mapping[str, str], module: str = "service"
+    ) -> AsyncIterator[Service]:
         """Run one role until the block ends."""
         log = self.folder / f"{role}-{next(self.numbers)}.log"
-        service = await asyncio.to_thread(Service, role, environment, log)
+        service = await asyncio.to_thread(Service, role, environment, log, module)
         try:
             yield service
         finally:

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from service.settings import groups
+from service.settings.whole import variable
 
 CHART: Final = Path(__file__).with_name("helm")
 HELD_BY_VALUES: Final = {
@@ -68,12 +69,10 @@ def settings_schema() -> dict[str, Any]:
     """The JSON Schema of the value `settings`: each environment variable with its type and limits."""
     properties: dict[str, Any] = {}
     for group in groups().values():
-        prefix = group.model_config.get("env_prefix", "")
-        schemas = group.model_json_schema()["properties"]
+        schemas = group.model_json_schema(by_alias=False)["properties"]
         for name, field in group.model_fields.items():
-            variable = f"{prefix}{name.upper()}"
-            if variable not in HELD_BY_VALUES and not _is_secret(field):
-                properties[variable] = _variable(schemas[name])
+            if variable(group, name) not in HELD_BY_VALUES and not _is_secret(field):
+                properties[variable(group, name)] = _variable(schemas[name])
     return {"type": "object", "additionalProperties": False, "properties": dict(sorted(properties.items()))}
 
 

@@ -29,10 +29,17 @@ class ServiceProcess(Process):
             free ones.
         log: the file of its JSON log; by default a temporary one, removed with the end of the process.
         on_terminal: its log goes to this process's standard error, for people to read; `lines` stays empty.
+        module: what is run; one that is not `service` runs the service with something beside it.
     """
 
     def __init__(
-        self, role: str, settings: Mapping[str, str], log: Path | None = None, *, on_terminal: bool = False
+        self,
+        role: str,
+        settings: Mapping[str, str],
+        log: Path | None = None,
+        *,
+        on_terminal: bool = False,
+        module: str = "service",
     ) -> None:
         self.role = role
         ports = {name: settings.get(name) or str(free_port()) for name in ("HTTP_PORT", "METRICS_PORT")}
@@ -49,7 +56,7 @@ class ServiceProcess(Process):
         self._lines: list[dict[str, Any]] = []
         self._unread = log.stat().st_size if log and log.exists() else 0
         self._reading = threading.Lock()
-        super().__init__(f"the {role}" if role != "all" else "the service", _command(role), log, environment)
+        super().__init__(f"the {role}" if role != "all" else "the service", _command(role, module), log, environment)
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -107,8 +114,8 @@ class ServiceProcess(Process):
         return super().last_words() if self.log is None else f"the last of its log: {self.lines[-10:]}"
 
 
-def _command(role: str) -> list[str]:
-    return [sys.executable, "-m", "service", role]
+def _command(role: str, module: str) -> list[str]:
+    return [sys.executable, "-m", module, role]
 
 
 def _entry(line: bytes) -> dict[str, Any]:

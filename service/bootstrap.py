@@ -194,7 +194,7 @@ async def _consumer(
         stack.callback(window.close)
         cluster = Cluster.build(api, settings.kube, settings.consumer.probe_interval_seconds, metrics)
         submitter = Submitter(cluster, settings.limits, settings.consumer.submission_deadline_seconds)
-        limit = settings.http.max_body_bytes
+        limit = settings.submission.max_body_bytes
         handler = RecordHandler(producer, window, submitter, settings.topics, settings.consumer, limit, metrics)
         source = SubmissionSource(settings.kafka, settings.topics, settings.consumer, metrics)
         consumer = Consumer(source, window, handler, settings.consumer, limit, metrics)

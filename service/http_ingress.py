@@ -9,6 +9,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from service.api import middlewares, probes, submissions, submit
+from service.api.bodies import Bodies
 from service.api.refusals import Refusals
 from service.api.responses import json_response
 from service.api.routes import Route
@@ -42,6 +43,7 @@ class HttpIngress:
         tokens: Callable[[], TokenList] | None,
     ) -> None:
         self._settings = settings.http
+        self._bodies = Bodies(settings.http, settings.submission.max_body_bytes)
         self._waiters = waiters
         self._metrics = metrics
         self._tokens = tokens
@@ -64,7 +66,7 @@ class HttpIngress:
                 middlewares.measured(routes, self._metrics),
                 middlewares.errors_as_json(self.refusals, USAGE),
                 middlewares.authenticated(routes, self._tokens),
-                middlewares.limited(self._settings, Shares(self._settings.max_in_flight, "user")),
+                middlewares.limited(self._settings, self._bodies, Shares(self._settings.max_in_flight, "user")),
             ],
         )
         for route in self.routes:

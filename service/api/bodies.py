@@ -30,8 +30,9 @@ class Bodies:
     user with the most of them the oldest: refusing the newest instead would let slow clients shut everybody out.
     """
 
-    def __init__(self, settings: HttpSettings) -> None:
+    def __init__(self, settings: HttpSettings, max_bytes: int) -> None:
         self._settings = settings
+        self._max_bytes = max_bytes
         self._partial: dict[_Partial, None] = {}  # the oldest first
 
     async def read(self, request: web.BaseRequest, user: str) -> bytes:
@@ -41,7 +42,7 @@ class Bodies:
         for one that had to make room for another, 400 for one that broke off.
         """
         _check_type(request)
-        limit, seconds = self._settings.max_body_bytes, self._settings.read_timeout_seconds
+        limit, seconds = self._max_bytes, self._settings.read_timeout_seconds
         if (request.content_length or 0) > limit:
             raise _too_large(limit)
         if request.content.is_eof():

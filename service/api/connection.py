@@ -27,6 +27,12 @@ DISCARD_SECONDS: Final = 5
 
 READ_BUFFER_BYTES: Final = 64 * 1024
 
+PIECE_BYTES: Final = 32 * 1024
+"""How much is parsed at once: the message of an error holds a copy of what was parsed, and takes its time to write."""
+
+MAX_LINE_BYTES: Final = 8190
+"""Longest path and query (RFC 9112, section 3, asks for 8,000): routing takes aiohttp the square of its slashes."""
+
 SERVER: Final = "job-submission"
 """The header `Server`: no versions, which would tell an attacker where to begin."""
 
@@ -55,7 +61,7 @@ class Connection(web.RequestHandler):
             loop=asyncio.get_running_loop(),
             keepalive_timeout=KEEP_ALIVE_SECONDS,
             access_log=None,  # type: ignore[arg-type] # aiohttp's own way to say none
-            max_line_size=max_header_bytes,
+            max_line_size=min(MAX_LINE_BYTES, max_header_bytes),
             max_field_size=max_header_bytes,
             lingering_time=0,  # see `_discard`
             read_bufsize=READ_BUFFER_BYTES,
@@ -143,13 +149,15 @@ class Connection(web.RequestHandler):
         return response
 
     def _malformed(self, error: HttpProcessingError) -> Rejection:
+        if isinstance(error, LineTooLong) and error.args[1] == MAX_LINE_BYTES:
+            return rejections.path_too_long(MAX_LINE_BYTES)
         if isinstance(error, LineTooLong) or error.message.startswith("Too many headers"):
             return rejections.headers_too_large(self._max_header_bytes)
         return rejections.malformed_request(escape(error.message.partition("\n")[0][:200]))
 
 
 class HeaderLimit:
-    """aiohttp's parser of requests, which gives up on a header section above the limit.
+    """aiohttp's parser of requests, fed in pieces, which gives up on a header section above the limit.
 
     aiohttp bounds each of up to 128 fields alone, so that a connection could hold 128 times the limit.
     """
@@ -161,7 +169,21 @@ class HeaderLimit:
         self._body: StreamReader = EMPTY_PAYLOAD  # of the last request whose header section is complete
 
     def feed_data(self, data: bytes) -> tuple[Sequence[Message], bool, bytes]:
-        """Parse what has arrived. Raises HttpProcessingError."""
+        """Parse what has arrived: the requests, and what follows one that asks for another protocol.
+
+        Raises HttpProcessingError.
+        """
+        if len(data) <= PIECE_BYTES:
+            return self._feed(data)
+        messages: list[Message] = []
+        for start in range(0, len(data), PIECE_BYTES):
+            more, upgraded, tail = self._feed(data[start : start + PIECE_BYTES])
+            messages += more
+            if upgraded:
+                return messages, True, tail + data[start + PIECE_BYTES :]
+        return messages, False, b""
+
+    def _feed(self, data: bytes) -> tuple[Sequence[Message], bool, bytes]:
         parsed: tuple[Sequence[Message], bool, bytes] = self._parser.feed_data(data)
         if parsed[0]:
             self._body, self._head = parsed[0][-1][1], 0

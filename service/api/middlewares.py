@@ -99,12 +99,11 @@ def authenticated(routes: Routes, tokens: Callable[[], TokenList] | None) -> Mid
     return middleware
 
 
-def limited(settings: HttpSettings, places: Shares) -> Middleware:
+def limited(settings: HttpSettings, bodies: Bodies, places: Shares) -> Middleware:
     """Bound what a request may bring, and share the places of requests in progress among their users.
 
     A place is taken when the body has arrived whole, so that slow clients hold none.
     """
-    bodies = Bodies(settings)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from service.kube.decisions import RULES, Rule
 from service.settings import groups
+from service.settings.whole import variable
 from service.spec import fields
 from service.submission.rejections import REJECTIONS
 from service.telemetry.metrics import Metrics
@@ -55,10 +56,8 @@ def settings() -> str:
     for topic, group in groups().items():
         lines += [f"## {topic}", "", re.sub(r"\s+", " ", group.__doc__ or ""), ""]
         lines += ["| variable | default | values | meaning |", "|---|---|---|---|"]
-        prefix = group.model_config.get("env_prefix", "")
-        for field_name, field in group.model_fields.items():
-            name = f"{prefix}{field_name.upper()}"
-            lines.append(f"| `{name}` | {_default(field)} | {_values(field)} | {field.description} |")
+        for name, field in group.model_fields.items():
+            lines.append(f"| `{variable(group, name)}` | {_default(field)} | {_values(field)} | {field.description} |")
         lines.append("")
     return "\n".join(lines)
 

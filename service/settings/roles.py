@@ -15,8 +15,13 @@ _UNSET: Final = Limits()
 class SubmissionSettings(BaseSettings):
     """What one submission may ask for at most, whoever sends it; the cluster's quotas and policies count besides."""
 
-    model_config = SettingsConfigDict(env_prefix="SUBMISSION_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="SUBMISSION_", frozen=True, populate_by_name=True)
 
+    max_body_bytes: Positive = Field(
+        64 * 1024,
+        validation_alias="HTTP_MAX_BODY_BYTES",  # its public name, from when it was the ingress's alone
+        description="Largest request body, over HTTP and on the topic alike; above it: 413.",
+    )
     max_entries: Positive = Field(
         _UNSET.entries, description="Most entries of one array or object, such as `environment` or `arguments`."
     )
@@ -36,9 +41,6 @@ class HttpSettings(BaseSettings):
         "::", min_length=1, description="Address to listen on; `::` takes IPv4 and IPv6, `0.0.0.0` IPv4 alone."
     )
     port: Port = Field(8080, description="Port to listen on; 0 takes a free one.")
-    max_body_bytes: Positive = Field(
-        64 * 1024, description="Largest request body, over HTTP and on the topic alike; above it: 413."
-    )
     wait_seconds: Seconds = Field(30, description="How long a POST waits for its outcome before it is answered 202.")
     max_wait_seconds: Seconds = Field(120, description="Largest `Prefer: wait=N` that is honoured.")
     max_header_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = Field(

@@ -55,6 +55,12 @@ def groups() -> dict[str, type[BaseSettings]]:
     return {field.name: field.type for field in fields(Settings) if isinstance(field.type, type)}
 
 
+def variable(group: type[BaseSettings], field: str) -> str:
+    """Return the environment variable of a setting."""
+    alias = group.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else f"{group.model_config.get('env_prefix', '')}{field}".upper()
+
+
 def read_settings() -> Settings:
     """Read all settings from the environment; raises FaultySettings with every fault at once."""
     read: dict[str, Any] = {}
@@ -63,11 +69,16 @@ def read_settings() -> Settings:
         try:
             read[name] = group()
         except ValidationError as error:
-            prefix = group.model_config.get("env_prefix", "")
             faults += [
-                f"{prefix}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+                f"{_named(group, *fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
                 for fault in error.errors()
             ]
     if faults:
         raise FaultySettings(faults)
     return Settings(**read)
+
+
+def _named(group: type[BaseSettings], field: int | str, *within: int | str) -> str:
+    """Return the variable of a fault; pydantic names a field with an alias by that."""
+    name = variable(group, str(field)) if field in group.model_fields else str(field)
+    return "_".join([name, *map(str, within)])

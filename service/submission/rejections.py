@@ -139,6 +139,12 @@ def expectation_failed() -> Sentence:
     return "the header Expect can only say 100-continue"
 
 
+@_rejects(414, "PathTooLong")
+def path_too_long(limit: int) -> Sentence:
+    """The path and query of the URL are too long."""
+    return f"the path and query of the URL are longer than {limit} bytes"
+
+
 @_rejects(404, "UnknownPath")
 def unknown_path(usage: str) -> Sentence:
     """There is nothing at this URL."""

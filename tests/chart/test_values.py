@@ -7,6 +7,7 @@ import pytest
 from deploy import generate
 from service.commands import pages
 from service.settings import groups
+from service.settings.whole import variable
 from tests.chart.helm import CHART, VALUES, HelmError
 from tests.chart.rendered import value_paths
 
@@ -36,11 +37,7 @@ def test_every_value_has_a_comment_and_a_schema():
 
 
 def test_every_setting_is_a_setting_of_the_chart_or_held_by_a_value():
-    names = {
-        f"{group.model_config['env_prefix']}{name}".upper()
-        for group in groups().values()
-        for name in group.model_fields
-    }
+    names = {variable(group, name) for group in groups().values() for name in group.model_fields}
     assert set(generate.settings_schema()["properties"]) == names - generate.HELD_BY_VALUES
     assert names >= generate.HELD_BY_VALUES
 

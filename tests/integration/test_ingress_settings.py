@@ -135,8 +135,8 @@ async def test_kafka_gone_and_back(kafka_build, tmp_path):
 
 
 async def test_idle_connections_shut_nobody_out_where_few_files_may_be_open(environment, monkeypatch):
-    few = "ulimit -n 400 && exec {} -m service {}"  # leaves room for 94 connections
-    monkeypatch.setattr(devstack.service, "_command", lambda role: ["sh", "-c", few.format(sys.executable, role)])
+    few = f"ulimit -n 400 && exec {sys.executable} -m service ingress"  # leaves room for 94 connections
+    monkeypatch.setattr(devstack.service, "_command", lambda role, module: ["sh", "-c", few])
     ingress = ServiceProcess("ingress", environment | {"HTTP_DRAIN_SECONDS": "1"}).until_ready()
     host, port = urlsplit(ingress.url).hostname, urlsplit(ingress.url).port
     try:

@@ -135,6 +135,8 @@ def run(role: str, settings: dict[str, str]) -> tuple[int, str]:
         ({"HTTP_HOST": "nowhere.invalid"}, "HTTP_HOST: nowhere.invalid is no address of this machine"),
         ({"METRICS_HOST": "192.0.2.1"}, "METRICS_HOST: 192.0.2.1 is no address of this machine"),
         ({"HTTP_PORT": "9090", "METRICS_PORT": "9090"}, "HTTP_PORT: must be another port than METRICS_PORT, 9090"),
+        ({"HTTP_MAX_BODY_BYTES": "0"}, "HTTP_MAX_BODY_BYTES: "),
+        ({"SUBMISSION_MAX_PORTS": "0"}, "SUBMISSION_MAX_PORTS: "),
         ({"HTTP_WAIT_SECONDS": "inf"}, "HTTP_WAIT_SECONDS: "),
         ({"HTTP_WAIT_SECONDS": "nan"}, "HTTP_WAIT_SECONDS: "),
         ({"HTTP_TOKENS_FILE": ""}, "HTTP_TOKENS_FILE: . cannot be read: Is a directory"),

@@ -24,6 +24,7 @@ REASONS = {
     "MethodNotAllowed": 405,
     "NameTaken": 409,
     "NotAccepted": 503,
+    "PathTooLong": 414,
     "PolicyDenied": 403,
     "QuotaExceeded": 429,
     "TooLarge": 413,

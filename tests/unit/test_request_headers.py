@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.request_headers import read_idempotency_key, read_prefer
+from service.api.request_headers import as_text, media_type, only, read_idempotency_key, read_prefer
 from service.errors import InvalidSubmission
 
 
@@ -62,3 +62,42 @@ def test_faulty_idempotency_key(header):
     with pytest.raises(InvalidSubmission) as caught:
         read_idempotency_key(header)
     assert [fault.path for fault in caught.value.faults] == ["Idempotency-Key"]
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [(b"john", "john"), ("José".encode(), "José"), ("José".encode("latin-1"), "José"), (b"\xff", "ÿ")],
+)
+def test_a_header_is_utf_8_or_else_latin_1(octets, text):
+    assert as_text(octets.decode("utf-8", "surrogateescape")) == text
+
+
+@given(st.binary())
+def test_any_bytes_are_text(octets):
+    as_text(octets.decode("utf-8", "surrogateescape")).encode()
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("application/json", "application/json"),
+        ("Application/JSON; charset=utf-8", "application/json"),
+        (" application/json\t;", "application/json"),
+        ("application/json" + ";" * 7900, "application/json"),
+        ("application/jsonx", "application/jsonx"),
+        ("", ""),
+    ],
+)
+def test_media_type(header, expected):
+    assert media_type(header) == expected
+
+
+def test_a_header_given_twice_must_say_the_same():
+    assert only("RA-USER", []) is None
+    assert only("RA-USER", ["john", "john"]) == "john"
+    with pytest.raises(InvalidSubmission, match="RA-USER: must be given once"):
+        only("RA-USER", ["john", "mary"])
+
+
+def test_a_preference_far_back_in_a_long_header_is_ignored():
+    assert read_prefer("a, " * 1000 + "wait=5", default=30.0, longest=120.0) == 30.0

@@ -79,7 +79,8 @@ async def test_what_follows_a_refusal_is_read_to_a_bound(path, monkeypatch):
         (HEAD + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 400, "MalformedRequest"),
         (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", 400, "MalformedRequest"),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "MalformedRequest"),
-        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431, "HeadersTooLarge"),
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "PathTooLong"),
+        (b"GET " + b"/" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "PathTooLong"),
         (GET[:-2] + b"Cookie: " + b"x" * 20_000 + b"\r\n\r\n", 431, "HeadersTooLarge"),
         (GET[:-2] + b"Cookie: x\r\n" * 2_000 + b"\r\n", 431, "HeadersTooLarge"),
         (GET[:-2] + (b"Cookie: " + b"x" * 1000 + b"\r\n") * 100, 431, "HeadersTooLarge"),  # and no end
@@ -143,6 +144,25 @@ async def test_a_client_that_waits_to_be_told_to_go_on_is_told_when_its_body_is_
         assert (await answer(reader)).status == 100
         writer.write(BODY)
         assert (await answer(reader)).status == 202
+
+
+async def test_the_loop_goes_on_between_requests_that_came_together():
+    """From Python 3.12 on aiohttp would answer all of them in one turn."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with running() as ingress, ingress.connection() as (reader, writer):
+        counting = asyncio.create_task(others())
+        writer.write(GET * 500)
+        for _ in range(500):
+            assert (await answer(reader)).status == 200
+        counting.cancel()
+    assert turns > 500
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /api/job HTTP/1.1\r\nHost: a\r\nX-Slow: "])
