@@ -7,7 +7,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-PAGES := settings errors metrics answers parameters
+PAGES := settings errors metrics answers parameters waiting
 # what depends on the version of Python: its warnings, and the OpenSSL and the strictness about certificates it brings
 ON_IMAGE_PYTHON := tests/unit tests/contract tests/integration/broker/test_secured.py \
 	tests/integration/test_secured_service.py tests/integration/test_refused_by_kafka.py

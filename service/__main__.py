@@ -1,4 +1,4 @@
-"""The command line: `job-submission ingress | consumer | all | topics | dead-letters`, and pages for the documentation.
+"""The command line: `job-submission ingress | consumer | watcher | all | topics | dead-letters`, and generated pages.
 
 Every setting is an environment variable (`job-submission settings` lists them), so the commands take next to no
 options.
@@ -22,7 +22,8 @@ from service.telemetry import logs
 ROLES = {
     "ingress": "accept POSTs, produce them to Kafka, answer with the outcome",
     "consumer": "read submissions from Kafka, create their Jobs, write the outcomes",
-    "all": "both in one process, for one machine",
+    "watcher": "watch the Jobs in the cluster, write their events to Kafka",
+    "all": "all three in one process, for one machine",
 }
 ACTIONS = {
     "list": "print a line for each dead letter",
@@ -34,6 +35,7 @@ PAGES = {
     "metrics": ("every metric", pages.metrics),
     "errors": ("the table of Kubernetes' answers", pages.errors),
     "parameters": ("every parameter and scheduler profile", parameters_page.page),
+    "waiting": ("every reason for which a job waits", pages.waiting),
     "answers": ("every refusal, with its reason", pages.answers),
 }
 """Pages of the documentation that are written from the code."""
@@ -106,13 +108,13 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     if options.command == "dead-letters":
         return uvloop.run(dead_letters(settings, options.action, [] if options.names == ["all"] else options.names))
     if options.command == "topics":
-        return 0 if uvloop.run(check_topics(settings)) else 1
+        return 0 if uvloop.run(check_topics(settings, job_events=True)) else 1
     _spare_the_collector()
-    ingress, consumer = options.command in ("ingress", "all"), options.command in ("consumer", "all")
-    if not ingress:  # which has people waiting
+    roles = frozenset(ROLES) - {"all"} if options.command == "all" else frozenset({options.command})
+    if "ingress" not in roles:  # which has people waiting
         _wait_for_the_cpu()
     try:
-        uvloop.run(serve(settings, ingress=ingress, consumer=consumer))
+        uvloop.run(serve(settings, roles))
     except OSError as error:
         logs.log.error("failed", reason=str(error))
         return 1

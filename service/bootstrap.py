@@ -15,11 +15,11 @@ from service.api import probes
 from service.api.server import Port, listening
 from service.auth.tokens import UnreadableTokens
 from service.auth.tokens_file import TokensFile
-from service.broker import OutcomeLog, Producer, SubmissionSource, Topics
+from service.broker import JobEventLog, OutcomeLog, Producer, SubmissionSource, Topics
 from service.cluster.cluster import Cluster
 from service.consumer import Consumer
 from service.http_ingress import HttpIngress
-from service.kube import ApiError, ApiUnreachable, FaultyLogin, KubeApi, Login, missing_rights
+from service.kube import ApiError, ApiUnreachable, FaultyLogin, KubeApi, KubeReader, Login, Watch, missing_rights
 from service.lifecycle import cancel, ends_before
 from service.settings import FaultySettings, Settings
 from service.submission.identity import namespace_of
@@ -29,6 +29,7 @@ from service.telemetry.metrics import Metrics
 from service.views.duplicates import DuplicateWindow
 from service.views.pending import PendingSubmissions
 from service.views.waiters import Waiters
+from service.watcher import WATCHED, Watcher
 from service.worker.record_handler import RecordHandler
 
 PROBE_CONNECTIONS = 64
@@ -46,15 +47,15 @@ class Http:
     tokens: TokensFile | None
 
 
-async def serve(settings: Settings, *, ingress: bool, consumer: bool) -> None:
-    """Run the roles until SIGTERM or SIGINT, then finish what is in progress and return.
+async def serve(settings: Settings, roles: frozenset[str]) -> None:
+    """Run `roles` (`ingress`, `consumer`, `watcher`) until SIGTERM or SIGINT, finish what is in progress and return.
 
     Raises what ended a part that should not have ended, FaultySettings where a file that they name is faulty, OSError
     where a port is taken.
     """
     metrics = Metrics()
-    login = _login(settings) if consumer else None
-    http = _http(settings, metrics) if ingress else None
+    login = _login(settings) if roles & {"consumer", "watcher"} else None
+    http = _http(settings, metrics) if "ingress" in roles else None
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -73,9 +74,9 @@ async def serve(settings: Settings, *, ingress: bool, consumer: bool) -> None:
         checks["started"] = lambda: False
         producer = Producer(settings.kafka, metrics)
         try:
-            if await _unless(stopping, _start(settings, producer)):
+            if await _unless(stopping, _start(settings, producer, roles)):
                 del checks["started"]
-                await _run(settings, metrics, checks, producer, stopping, http, login)
+                await _run(settings, metrics, checks, producer, stopping, http, login, roles)
         finally:
             await producer.stop()
     log.info("stopped")
@@ -90,17 +91,17 @@ async def _unless(stopping: asyncio.Event, work: Coroutine[None, None, None]) ->
         task.cancel()
 
 
-async def check_topics(settings: Settings) -> bool:
+async def check_topics(settings: Settings, *, job_events: bool) -> bool:
     """Make the topics that are missing, log what is wrong, and tell whether all is well enough to keep the promises."""
-    complaints = await Topics(settings.kafka, settings.topics).ensure()
+    complaints = await Topics(settings.kafka, settings.topics, job_events=job_events).ensure()
     for complaint in complaints:
         tell = log.error if complaint.severity == "fault" else log.info
         tell("topic-complaint", severity=complaint.severity, complaint=complaint.text)
     return all(complaint.severity != "fault" for complaint in complaints)
 
 
-async def _start(settings: Settings, producer: Producer) -> None:
-    await check_topics(settings)
+async def _start(settings: Settings, producer: Producer, roles: frozenset[str]) -> None:
+    await check_topics(settings, job_events="watcher" in roles)
     await producer.start()
 
 
@@ -112,13 +113,16 @@ async def _run(
     stopping: asyncio.Event,
     http: Http | None,
     login: Login | None,
+    roles: frozenset[str],
 ) -> None:
-    """Run both roles side by side; the consumer stops after the ingress, whose last requests it may have to answer."""
+    """Run the roles side by side; the others stop after the ingress, whose last requests they may have to answer."""
     drained = asyncio.Event()
     try:
-        async with asyncio.TaskGroup() as roles:
-            if login is not None:
-                roles.create_task(_consumer(settings, metrics, checks, producer, drained, login))
+        async with asyncio.TaskGroup() as running:
+            if login is not None and "consumer" in roles:
+                running.create_task(_consumer(settings, metrics, checks, producer, drained, login))
+            if login is not None and "watcher" in roles:
+                running.create_task(_watcher(settings, metrics, checks, producer, drained))
             if http is not None:
                 await _ingress(settings, metrics, checks, producer, stopping, http)
             else:
@@ -207,6 +211,29 @@ async def _consumer(
         await ends_before(stopping, running)
         consumer.stop()
         await running
+
+
+async def _watcher(
+    settings: Settings, metrics: Metrics, checks: Checks, producer: Producer, stopping: asyncio.Event
+) -> None:
+    async with AsyncExitStack() as stack:
+        # a login of its own: the consumer's ends with its client
+        reader = KubeReader(_login(settings), settings.kube.request_timeout_seconds, metrics)
+        stack.push_async_callback(reader.close)
+        namespaces = sorted(settings.watcher.namespaces) or [""]
+        watches = {
+            resource: {
+                namespace: Watch(reader, resource, namespace, selector, metrics.watch_up.labels(resource=resource).set)
+                for namespace in namespaces
+            }
+            for resource, selector in WATCHED.items()
+        }
+        events = JobEventLog(settings.kafka, settings.topics.job_events, settings.watcher)
+        watcher = Watcher(watches, events, producer, settings.watcher, metrics)
+        checks["watcher"] = lambda: watcher.ready
+        running = asyncio.create_task(watcher.run())
+        stack.push_async_callback(cancel, [running])
+        await ends_before(stopping, running)
 
 
 async def _check_rights(api: KubeApi, settings: Settings) -> None:

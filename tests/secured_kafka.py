@@ -114,11 +114,12 @@ class SecuredKafka:
 
 
 def documented_rights(topics: TopicSettings, group: str) -> list[tuple[int, str, int]]:
-    """What docs/install.md says the service needs, but for Create on the cluster."""
-    names = (topics.submissions, topics.outcomes, topics.dead_letters)
+    """What docs/install.md says all roles need, but for Create on the cluster."""
+    names = (topics.submissions, topics.outcomes, topics.dead_letters, topics.job_events)
     operations = (DESCRIBE, DESCRIBE_CONFIGS, READ, WRITE)
     rights = [(TOPIC, name, operation) for name in names for operation in operations]
-    return [*rights, (GROUP, group, DESCRIBE), (GROUP, group, READ)]
+    groups = (group, f"{group}-watcher")
+    return [*rights, *((GROUP, name, operation) for name in groups for operation in (DESCRIBE, READ))]
 
 
 def _properties(store: Path, authority: Path) -> dict[str, str]:

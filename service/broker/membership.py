@@ -16,7 +16,7 @@ from aiokafka.structs import TopicPartition
 from service.broker.assignor import SubmissionAssignor
 from service.broker.connection import client_arguments
 from service.broker.patches import close, observe_group_responses, rejoin
-from service.settings import ConsumerSettings, KafkaSettings
+from service.settings import ConsumerSettings, KafkaSettings, WatcherSettings
 from service.telemetry.logs import log
 
 Callback = Callable[[list[int]], Awaitable[None]]
@@ -40,7 +40,7 @@ class Membership:
         self._joined = float("-inf")
 
     @classmethod
-    async def of(cls, kafka: KafkaSettings, settings: ConsumerSettings, partitions: int) -> Self:
+    async def of(cls, kafka: KafkaSettings, settings: ConsumerSettings | WatcherSettings, partitions: int) -> Self:
         """Connect a client for a topic of so many partitions; `join` makes it a member. Raises KafkaError."""
 
         def pause() -> None:

@@ -52,11 +52,14 @@ class Topic:
 
 
 class Topics:
-    """The topics of this service."""
+    """The topics of this service: those of submissions and, where `job_events` says so, that of the jobs' events."""
 
-    def __init__(self, kafka: KafkaSettings, topics: TopicSettings) -> None:
+    def __init__(self, kafka: KafkaSettings, topics: TopicSettings, *, job_events: bool = False) -> None:
         self._kafka = kafka
         self._settings = topics
+        self._names: tuple[str, ...] = (topics.submissions, topics.outcomes, topics.dead_letters)
+        if job_events:
+            self._names += (topics.job_events,)
 
     async def ensure(self) -> list[Complaint]:
         """Create what is missing, if that is allowed, and return every complaint about what is there.
@@ -72,7 +75,7 @@ class Topics:
             async with asyncio.timeout(4 * self._kafka.request_timeout_seconds):
                 await admin.start()
                 found = await self._describe(admin)
-                missing = [name for name in self._names() if name not in found]
+                missing = [name for name in self._names if name not in found]
                 complaints = await self._create(admin, missing, found) if missing and self._settings.create else []
                 for _ in range(VISIBLE_TRIES):
                     if found.keys() >= set(missing) or complaints or not self._settings.create:
@@ -87,16 +90,13 @@ class Topics:
                 if self._settings.create
                 else "is missing, or this user may not describe it, and creating topics is switched off"
             )
-            complaints = [Complaint("fault", f"topic {name} {why}") for name in self._names() if name not in found]
+            complaints = [Complaint("fault", f"topic {name} {why}") for name in self._names if name not in found]
         return complaints + complaints_about(self._settings, found)
-
-    def _names(self) -> tuple[str, str, str]:
-        return self._settings.submissions, self._settings.outcomes, self._settings.dead_letters
 
     async def _describe(self, admin: AIOKafkaAdminClient) -> dict[str, Topic]:
         found = {}
         for topic in await admin.describe_topics():  # of all: asking for a missing one by name can create it
-            if topic["topic"] in self._names():
+            if topic["topic"] in self._names:
                 found[topic["topic"]] = topic["partitions"]
         configs = await self._configs(admin, list(found))
         return {
@@ -166,6 +166,12 @@ def wanted_configs(settings: TopicSettings) -> dict[str, dict[str, str]]:
             "retention.ms": str(DEAD_LETTER_RETENTION_MS),
             "max.message.bytes": str(DEAD_LETTER_BYTES),
         },
+        settings.job_events: time
+        | {
+            "cleanup.policy": "compact",
+            "min.compaction.lag.ms": str(settings.job_events_readable_seconds * 1000),
+            "delete.retention.ms": str(settings.job_events_readable_seconds * 1000),
+        },
     }
 
 
@@ -205,6 +211,8 @@ def _configuration(settings: TopicSettings, topic: Topic) -> list[Complaint]:
     retention = int(config.get("retention.ms", "-1"))
     if topic.name == settings.outcomes and "compact" not in policies:
         wrong("fault", "is not compacted", "cleanup.policy=[compact,delete]")
+    if topic.name == settings.job_events and policies != {"compact"}:
+        wrong("fault", "is not compacted, or deletes what jobs have come to", "cleanup.policy=compact")
     if topic.name == settings.submissions and "compact" in policies:
         wrong("fault", "is compacted, which removes submissions that share a key", "cleanup.policy=delete")
     if topic.name != settings.dead_letters and "delete" in policies and 0 <= retention < window_ms:

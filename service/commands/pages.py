@@ -15,6 +15,7 @@ from service.settings import groups
 from service.settings.whole import variable
 from service.spec import fields
 from service.submission.rejections import REJECTIONS
+from service.submission.waiting_causes import CAUSES
 from service.telemetry.metrics import Metrics
 
 _SETTINGS_HEAD = """# Settings
@@ -143,3 +144,23 @@ def answers() -> str:
     """Return the page of the refusals."""
     rows = sorted(REJECTIONS.values(), key=lambda constructor: constructor.status)
     return "\n".join([_ANSWERS_HEAD, *(f"| {row.status} | `{row.reason}` | {row.meaning} |" for row in rows), ""])
+
+
+_WAITING_HEAD = """# Why a job waits
+
+A job that does not run yet has one reason, the gravest of those that are found: what the user got wrong comes before a
+policy, a policy before a quota, a quota before a full cluster, and that before a fault of the service. It stands in
+`waiting` of the job's [events](job-events.md), with a sentence and what was read. This page is generated:
+`job-submission waiting > docs/waiting.md`.
+
+| stage | reason | class | it means | what to do |
+|---|---|---|---|---|"""
+
+
+def waiting() -> str:
+    """Return the page of the causes for which a job waits."""
+    rows = (
+        f"| {cause.stage} | `{cause.reason}` | {cause.severity} | {cause.meaning} | {cause.next} |"
+        for cause in CAUSES.values()
+    )
+    return "\n".join([_WAITING_HEAD, *rows, ""])

@@ -55,13 +55,19 @@ class KafkaSettings(BaseSettings):
 
 
 class TopicSettings(BaseSettings):
-    """The three topics. All times of the duplicate window hang on `duplicate_window_seconds`."""
+    """The four topics. All times of the duplicate window hang on `duplicate_window_seconds`."""
 
     model_config = SettingsConfigDict(env_prefix="TOPICS_", frozen=True)
 
     submissions: str = Field("job-submissions", description="Topic of the submissions.")
     outcomes: str = Field("job-outcomes", description="Topic of the outcomes, compacted; same partition count.")
     dead_letters: str = Field("job-submissions-dead-letters", description="Topic of records that cannot be handled.")
+    job_events: str = Field(
+        "job-events", description="Topic of what becomes of the jobs, compacted; same partition count."
+    )
+    job_events_readable_seconds: Positive = Field(
+        7 * 24 * 3600, description="How long every event stays readable; after that the last one of each job does."
+    )
     create: bool = Field(
         default=True, description="Create missing topics on start. Existing ones are checked, never altered."
     )

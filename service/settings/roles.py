@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.settings.types import Port, Positive, Seconds
+from service.settings.types import Names, Port, Positive, Seconds
 from service.spec.limits import Limits
 
 _UNSET: Final = Limits()
@@ -113,3 +113,29 @@ class ConsumerSettings(BaseSettings):
         50, description="Stop when more than this share of the last 100 records would become dead letters."
     )
     drain_seconds: Seconds = Field(20, description="How long a shutdown waits for submissions in progress.")
+
+
+class WatcherSettings(BaseSettings):
+    """The watcher, which turns what happens to the Jobs in the cluster into events."""
+
+    model_config = SettingsConfigDict(env_prefix="WATCHER_", frozen=True)
+
+    group: str = Field("job-submission-watcher", description="Consumer group of the watchers of one cluster.")
+    instance_id: str | None = Field(
+        None, description="`group.instance.id` (static membership): a restart within the session keeps the partitions."
+    )
+    session_timeout_seconds: Seconds = Field(
+        10, description="After this long without a heartbeat the group gives the partitions to others."
+    )
+    cluster_name: str = Field("default", description="Name of the cluster in the events' `ce_source`.")
+    namespaces: Names = Field(
+        frozenset(),
+        description="Namespaces that are watched, separated by commas; unset: all, which takes a ClusterRole.",
+    )
+    concurrency: Positive = Field(32, description="Jobs whose events are being written at once.")
+    min_interval_seconds: Annotated[float, Field(ge=0)] = Field(
+        0.3, description="Least time between two events of one job: what changes in between is one event."
+    )
+    history_seconds: Positive = Field(
+        30 * 24 * 3600, description="How long the last state of a deleted job stays on the topic."
+    )

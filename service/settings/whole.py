@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 from service.settings.kafka import KafkaSettings, TopicSettings
 from service.settings.kube import KubeSettings
 from service.settings.process import LogSettings, ProbeSettings
-from service.settings.roles import ConsumerSettings, HttpSettings, SubmissionSettings
+from service.settings.roles import ConsumerSettings, HttpSettings, SubmissionSettings, WatcherSettings
 from service.spec.limits import Limits
 
 
@@ -23,6 +23,7 @@ class Settings:
     submission: SubmissionSettings
     http: HttpSettings
     consumer: ConsumerSettings
+    watcher: WatcherSettings
     probes: ProbeSettings
     log: LogSettings
 

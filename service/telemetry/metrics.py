@@ -136,6 +136,16 @@ class Metrics:
             registry=registry,
         )
         self.clock_skew.set(math.nan)
+        self.watched_jobs = Gauge(
+            f"{name}_watched_jobs", "Jobs of this service that the watcher sees in the cluster.", registry=registry
+        )
+        self.watch_up = Gauge(
+            f"{name}_watch_up",
+            "1 while changes of a resource come in from the API server, 0 while they do not.",
+            ["resource"],
+            registry=registry,
+        )
+        self.job_events = Counter(f"{name}_job_events", "Events of jobs written to the topic.", registry=registry)
         self.rebuilds = Counter(
             f"{name}_kafka_client_rebuilds",
             "Kafka clients replaced after a fatal error or a silent fetch.",

@@ -73,7 +73,10 @@ def environment(kafka_server: "KafkaServer", cluster_server: "ClusterServer") ->
         "TOPICS_SUBMISSIONS": f"submissions-{run}",
         "TOPICS_OUTCOMES": f"outcomes-{run}",
         "TOPICS_DEAD_LETTERS": f"dead-letters-{run}",
+        "TOPICS_JOB_EVENTS": f"job-events-{run}",
         "CONSUMER_GROUP": f"group-{run}",
+        "WATCHER_GROUP": f"watcher-{run}",
+        "WATCHER_NAMESPACES": ",".join(f"runai-{project}" for project in PROJECTS),  # the cluster is shared
     }
 
 

@@ -25,8 +25,8 @@ LOGIN = ("LOGIN", "SCRAM-SHA-512")
 @pytest.fixture
 async def names(secured_kafka: SecuredKafka) -> TopicSettings:
     run = uuid.uuid4().hex[:8]
-    names = TopicSettings(submissions=f"s-{run}", outcomes=f"o-{run}", dead_letters=f"d-{run}")
-    await Topics(secured_kafka.settings(*LOGIN), names).ensure()
+    names = TopicSettings(submissions=f"s-{run}", outcomes=f"o-{run}", dead_letters=f"d-{run}", job_events=f"e-{run}")
+    await Topics(secured_kafka.settings(*LOGIN), names, job_events=True).ensure()
     return names
 
 
@@ -36,8 +36,10 @@ def start(
 ) -> Iterator[Callable[[str, str], ServiceProcess]]:
     """Start both roles, logged in as a user who may do what has been granted."""
     processes = []
-    topics = {f"TOPICS_{name.upper()}": getattr(names, name) for name in ("submissions", "outcomes", "dead_letters")}
+    kinds = ("submissions", "outcomes", "dead_letters", "job_events")
+    topics = {f"TOPICS_{kind.upper()}": getattr(names, kind) for kind in kinds}
     rest = {"CONSUMER_GROUP": names.submissions, "TOPICS_CREATE": "false"}
+    rest |= {"WATCHER_GROUP": f"{names.submissions}-watcher", "WATCHER_NAMESPACES": "runai-team-a"}
     rest["KUBE_CONFIG_FILE"] = str(cluster_server.kubeconfig)
 
     def started(user: str, password: str) -> ServiceProcess:

@@ -1,0 +1,126 @@
+"""What the watcher knows of a cluster's jobs: the facts of each Job, its pods, its events and its admission.
+
+Fed by the watches, asked by the writer of events. Objects may come in any order: a pod before its Job, an event before
+its pod. What is gone without its deletion having been seen is noticed at the end of the next list.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from service.cluster.job_facts import EventFacts, JobFacts, PodFacts, event_facts, job_facts, owner_of, pod_facts
+from service.cluster.job_state import observe
+from service.submission.job_events import JobState
+
+MAX_EVENTS: Final = 10_000
+"""Explaining events kept in all, the latest of each object and reason; those of others' objects are among them."""
+
+EXPLAINING: Final = frozenset({"FailedCreate", "FailedMount", "FailedAttachVolume"})
+"""The reasons of the events that explain why a job does not run."""
+
+Object = Mapping[str, Any]
+
+
+class JobMirror:
+    """The jobs of one cluster; `changed` is called with the uid of a Job whenever its state may be another.
+
+    `applied`, `deleted` and `remaining` take the plural name of a resource: `jobs`, `pods` or `events`.
+    """
+
+    def __init__(self, cluster: str, changed: Callable[[str], None]) -> None:
+        self._cluster = cluster
+        self._changed = changed
+        self._jobs: dict[str, JobFacts] = {}
+        self._pods: dict[str, dict[str, PodFacts]] = {}
+        self._job_of_pod: dict[str, str] = {}
+        self._events: OrderedDict[tuple[str, str], EventFacts] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Return the number of Jobs."""
+        return len(self._jobs)
+
+    @property
+    def jobs(self) -> Mapping[str, JobFacts]:
+        """The facts of all Jobs by uid."""
+        return self._jobs
+
+    def state(self, uid: str, now: int) -> JobState | None:
+        """Return the state of a Job at `now` (milliseconds), None where there is no such Job."""
+        job = self._jobs.get(uid)
+        if job is None:
+            return None
+        pods = tuple(self._pods.get(uid, {}).values())
+        about = (uid, *(pod.uid for pod in pods))
+        events = [event for key in about for reason in EXPLAINING if (event := self._events.get((key, reason)))]
+        return observe(job, pods, events, None, cluster=self._cluster, now=now)
+
+    def applied(self, resource: str, item: Object) -> None:
+        """Take note of an object as it is now."""
+        match resource:
+            case "jobs":
+                self._put_job(item)
+            case "pods":
+                self._put_pod(item)
+            case "events":
+                self._put_event(item)
+
+    def deleted(self, resource: str, uid: str) -> None:
+        """Forget an object."""
+        if resource == "jobs" and self._jobs.pop(uid, None) is not None:
+            self._forget_events(uid)
+            self._changed(uid)
+        elif resource == "pods" and uid in self._job_of_pod:
+            owner = self._job_of_pod.pop(uid)
+            pods = self._pods[owner]
+            del pods[uid]
+            if not pods:
+                del self._pods[owner]
+            self._forget_events(uid)
+            self._changed(owner)
+
+    def remaining(self, resource: str, namespace: str, uids: Iterable[str]) -> None:
+        """Forget the objects in `namespace` (empty: in all) that a complete list did not have."""
+        listed = set(uids)
+        if resource == "jobs":
+            known = [uid for uid, job in self._jobs.items() if namespace in ("", job.namespace)]
+        elif resource == "pods":
+            known = [
+                uid for pods in self._pods.values() for uid, pod in pods.items() if namespace in ("", pod.namespace)
+            ]
+        else:
+            return  # events end by themselves; what they explain is told by the objects
+        for uid in known:
+            if uid not in listed:
+                self.deleted(resource, uid)
+
+    def _put_job(self, item: Object) -> None:
+        facts = job_facts(item)
+        if facts is not None and self._jobs.get(facts.uid) != facts:
+            self._jobs[facts.uid] = facts
+            self._changed(facts.uid)
+
+    def _put_pod(self, item: Object) -> None:
+        owner = owner_of(item)
+        if owner is None:
+            return
+        facts = pod_facts(item)
+        pods = self._pods.setdefault(owner, {})
+        if pods.get(facts.uid) != facts:
+            pods[facts.uid] = facts
+            self._job_of_pod[facts.uid] = owner
+            self._changed(owner)
+
+    def _put_event(self, item: Object) -> None:
+        facts = event_facts(item)
+        if facts is None or facts.reason not in EXPLAINING:
+            return
+        key = (facts.about, facts.reason)
+        self._events[key] = facts
+        self._events.move_to_end(key)
+        if len(self._events) > MAX_EVENTS:
+            self._events.popitem(last=False)
+        self._changed(self._job_of_pod.get(facts.about, facts.about))
+
+    def _forget_events(self, about: str) -> None:
+        for reason in EXPLAINING:
+            self._events.pop((about, reason), None)

@@ -1,0 +1,184 @@
+"""Watches the Jobs of one cluster and writes what becomes of them to the topic `job-events`.
+
+The way of a change: a watch sees an object -> `job_mirror` keeps its facts and names the Job -> `job_event_writer`
+compares the Job's state with the last one written and writes the events between them. Replicas share the partitions of
+the topic as members of a group: who owns a partition writes its events.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping
+
+from service.broker import BrokerUnavailable, JobEventLog, Producer, RecordTooLarge
+from service.cluster.job_mirror import JobMirror
+from service.errors import LeaseLost
+from service.kube import Watch
+from service.lifecycle import cancel
+from service.manifests.labels import MANAGED_BY_LABEL, MANAGER
+from service.settings import WatcherSettings
+from service.telemetry.logs import log
+from service.telemetry.metrics import Metrics
+from service.worker.job_event_writer import JobEventWriter
+
+RETRY_SECONDS = 1.0
+"""Pause after Kafka did not take an event, or a partition could not be read."""
+EXPIRE_SECONDS = 3600.0
+"""How often the histories that are over are looked for."""
+_OURS = {"labelSelector": f"{MANAGED_BY_LABEL}={MANAGER}"}
+WATCHED = {"jobs": _OURS, "pods": _OURS, "events": {"fieldSelector": "type=Warning"}}
+"""What is watched, and the selector of each."""
+
+
+class Watcher:
+    """One replica. `run` works until it is cancelled; `ready` tells whether it has seen the cluster and takes part.
+
+    `watches` has, by resource, a watch for each namespace, or one for all under the empty name.
+    """
+
+    def __init__(
+        self,
+        watches: Mapping[str, Mapping[str, Watch]],
+        events: JobEventLog,
+        producer: Producer,
+        settings: WatcherSettings,
+        metrics: Metrics,
+    ) -> None:
+        self._watches = watches
+        self._events = events
+        self._settings = settings
+        self._mirror = JobMirror(settings.cluster_name, self._changed)
+        self._writer = JobEventWriter(self._mirror, events, producer, lambda: int(time.time() * 1000))
+        self._pending: dict[str, None] = {}
+        self._again: set[str] = set()
+        self._wake = asyncio.Event()
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._unsynced = {(resource, namespace) for resource in watches for namespace in watches[resource]}
+        self._loading: dict[int, asyncio.Task[None]] = {}
+        self._written = metrics.job_events
+        metrics.watched_jobs.set_function(lambda: len(self._mirror))
+
+    @property
+    def ready(self) -> bool:
+        """True once every first list has been read and what was written before is known in all its partitions."""
+        return not self._unsynced and not self._loading and self._events.confirmed()
+
+    async def run(self) -> None:
+        """Watch and write until cancelled."""
+        await self._events.start(self._assigned, self._revoked)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for resource, in_namespaces in self._watches.items():
+                    for namespace, watch in in_namespaces.items():
+                        tasks.create_task(self._follow(resource, namespace, watch))
+                tasks.create_task(self._write_what_changed())
+                tasks.create_task(self._expire())
+        finally:
+            await cancel([*self._busy.values(), *self._loading.values()])
+            await self._events.stop()
+
+    # --- what the cluster says --------------------------------------------------------------------------------------
+
+    async def _follow(self, resource: str, namespace: str, watch: Watch) -> None:
+        listed: list[str] | None = None
+        async for kind, item in watch.changes():
+            match kind:
+                case "listing":
+                    listed = []
+                case "synced":
+                    self._mirror.remaining(resource, namespace, listed or ())
+                    self._unsynced.discard((resource, namespace))
+                    listed = None
+                    if not self._unsynced:
+                        self._look_at(self._writer.missing())
+                case "deleted":
+                    self._mirror.deleted(resource, item["metadata"]["uid"])
+                case "applied":
+                    self._mirror.applied(resource, item)
+                    if listed is not None:
+                        listed.append(item["metadata"]["uid"])
+
+    def _changed(self, uid: str) -> None:
+        self._look_at([uid])
+
+    def _look_at(self, uids: Collection[str]) -> None:
+        for uid in uids:
+            if uid in self._busy:
+                self._again.add(uid)
+            else:
+                self._pending[uid] = None
+        self._wake.set()
+
+    # --- partitions come and go -------------------------------------------------------------------------------------
+
+    async def _assigned(self, partitions: list[int]) -> None:
+        log.info("job-events-assigned", partitions=sorted(partitions))
+        for partition in partitions:
+            self._loading[partition] = asyncio.create_task(self._load(partition))
+
+    async def _load(self, partition: int) -> None:
+        while True:
+            try:
+                await self._writer.load(partition)
+                break
+            except BrokerUnavailable as error:
+                log.warning("job-events-unreadable", partition=partition, reason=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+        del self._loading[partition]
+        self._look_at(self._writer.uids_in(partition))
+        if not self._unsynced:
+            self._look_at(self._writer.missing())
+
+    async def _revoked(self, partitions: list[int]) -> None:
+        log.info("job-events-revoked", partitions=sorted(partitions))
+        leaving = [task for partition in partitions if (task := self._loading.pop(partition, None))]
+        await cancel(leaving)
+        for partition in partitions:
+            self._writer.forget(partition)
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    async def _write_what_changed(self) -> None:
+        """Start a write for each job that has changed; until every first list is read nobody can tell what is gone."""
+        while True:
+            while self._unsynced or not self._pending:
+                self._wake.clear()
+                await self._wake.wait()
+            await self._slots.acquire()
+            uid = next(iter(self._pending))
+            del self._pending[uid]
+            self._busy[uid] = asyncio.create_task(self._write(uid))
+
+    async def _write(self, uid: str) -> None:
+        """Write what a job has come to, and look at it again where it changed meanwhile: one write at a time."""
+        pause = self._settings.min_interval_seconds
+        try:
+            written = await self._writer.write(uid)
+            self._written.inc(written)
+            pause = pause if written else 0
+        except LeaseLost:
+            pass  # the replica that has the partition now looks at all of its jobs
+        except (BrokerUnavailable, RecordTooLarge) as error:
+            log.warning("job-event-not-written", uid=uid, reason=str(error))
+            self._again.add(uid)
+            pause = RETRY_SECONDS
+        except Exception:  # noqa: BLE001 - one job's odd state must not end the events of all
+            log.exception("job-event-failed", uid=uid)
+        finally:
+            self._slots.release()
+        await asyncio.sleep(pause)
+        del self._busy[uid]
+        if uid in self._again:
+            self._again.discard(uid)
+            self._look_at([uid])
+
+    async def _expire(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRE_SECONDS)
+            try:
+                ended = await self._writer.expire(int((time.time() - self._settings.history_seconds) * 1000))
+                log.info("job-histories-ended", number=ended)
+            except LeaseLost:
+                pass
+            except BrokerUnavailable as error:
+                log.warning("job-event-not-written", reason=str(error))

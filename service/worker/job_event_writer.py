@@ -1,0 +1,150 @@
+"""Writes the events of the jobs in the partitions that are ours: knows what was written last, adds what came since.
+
+Used by `watcher`, which decides when a job is looked at. The log is the memory: a partition is read before its first
+event is written, so that sequences go on where another replica, or this one before a crash, has left off.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from service.broker import JobEventLog, Producer
+from service.cluster.job_mirror import JobMirror
+from service.cluster.job_state import advance, deleted
+from service.errors import LeaseLost, UnreadableRecord
+from service.submission.job_events import JobEvent, JobState, job_event_record, read_job_event
+from service.submission.records import NewRecord
+from service.telemetry.logs import log
+
+
+class Written(NamedTuple):
+    """The last state that was written for a submission's job, as its JSON, and the sequence of its event."""
+
+    uid: str
+    sequence: int
+    value: bytes
+    deleted_at: int | None
+
+    def state(self) -> JobState:
+        """Return the state."""
+        return JobState.model_validate_json(self.value)
+
+
+class JobEventWriter:
+    """The histories of the partitions that are ours. `now` gives the time in milliseconds."""
+
+    def __init__(self, mirror: JobMirror, events: JobEventLog, producer: Producer, now: Callable[[], int]) -> None:
+        self._mirror = mirror
+        self._events = events
+        self._producer = producer
+        self._now = now
+        self._written: dict[int, dict[str, Written]] = {}
+        self._key_of: dict[str, tuple[int, str]] = {}
+
+    async def load(self, partition: int) -> None:
+        """Read what was written to a partition; raises BrokerUnavailable."""
+        written: dict[str, Written] = {}
+        async for records in self._events.scan(partition):
+            for record in records:
+                try:
+                    event = read_job_event(record)
+                except UnreadableRecord as error:
+                    log.warning("job-event-unreadable", partition=partition, offset=record.offset, reason=str(error))
+                    continue
+                if event is not None:
+                    self._remember(written, event)
+                elif record.key is not None:
+                    written.pop(record.key.decode("ascii", "replace"), None)
+        self._written[partition] = written
+        for key, last in written.items():
+            self._key_of[last.uid] = (partition, key)
+
+    @staticmethod
+    def _remember(written: dict[str, Written], event: JobEvent) -> Written:
+        state = event.state
+        before = written.get(state.submission)
+        if before is not None and before.uid == state.id and before.sequence >= event.sequence:
+            return before
+        last = written[state.submission] = Written(state.id, event.sequence, state.value(), state.deleted_at)
+        return last
+
+    def forget(self, partition: int) -> None:
+        """Drop what is known of a partition that others have taken over."""
+        for last in self._written.pop(partition, {}).values():
+            self._key_of.pop(last.uid, None)
+
+    def is_ours(self, partition: int) -> bool:
+        """Tell whether a partition is loaded."""
+        return partition in self._written
+
+    def missing(self) -> list[str]:
+        """Return the uids of Jobs that were there when last written and that the cluster does not have (any more)."""
+        return [
+            last.uid
+            for written in self._written.values()
+            for last in written.values()
+            if last.deleted_at is None and last.uid not in self._mirror.jobs
+        ]
+
+    def uids_in(self, partition: int) -> list[str]:
+        """Return the uids of the cluster's Jobs whose events belong into a partition."""
+        return [uid for uid, job in self._mirror.jobs.items() if self._events.partition_of(job.submission) == partition]
+
+    async def write(self, uid: str) -> int:
+        """Write the events that a Job has come to since the last one; return their number.
+
+        Nothing where its partition is not ours. Raises LeaseLost where it may be another's by now, BrokerUnavailable.
+        """
+        job = self._mirror.jobs.get(uid)
+        if job is not None:
+            partition, key = self._events.partition_of(job.submission), job.submission
+            if partition is None:
+                return 0
+        elif uid in self._key_of:
+            partition, key = self._key_of[uid]
+        else:
+            return 0
+        written = self._written.get(partition)
+        if written is None:
+            return 0
+        last = written.get(key)
+        if last is not None and last.uid != uid:
+            if job is None:
+                return 0  # of a Job before the present one
+            last = None
+        now = self._now()
+        before = None if last is None else last.state()
+        observed = self._mirror.state(uid, now)
+        if observed is None:
+            if before is None:
+                return 0
+            observed = deleted(before, now)
+        traceparent = None if job is None else job.traceparent
+        events = advance(before, 0 if last is None else last.sequence, observed, now=now, traceparent=traceparent)
+        for event in events:
+            await self._send(event, partition)
+            self._remember(written, event)
+            self._key_of[uid] = (partition, key)
+        return len(events)
+
+    async def _send(self, event: JobEvent, partition: int) -> None:
+        if not await self._events.confirm(partition):
+            raise LeaseLost
+        await self._producer.send(job_event_record(event, self._events.topic, partition))
+
+    async def expire(self, before: int) -> int:
+        """End the histories of Jobs that were deleted before a time in milliseconds; return their number.
+
+        Raises LeaseLost, BrokerUnavailable.
+        """
+        ended = 0
+        for partition, written in list(self._written.items()):
+            for key, last in list(written.items()):
+                if last.deleted_at is None or last.deleted_at >= before:
+                    continue
+                if not await self._events.confirm(partition):
+                    raise LeaseLost
+                await self._producer.send(NewRecord(self._events.topic, partition, key.encode(), None, ()))
+                del written[key]
+                self._key_of.pop(last.uid, None)
+                ended += 1
+        return ended
