@@ -49,10 +49,10 @@ async def _watch(longest: LongestTurn) -> None:
         longest.seconds = max(longest.seconds, time.thread_time() - before)
 
 
-async def _serve(settings: Settings, *, ingress: bool, consumer: bool) -> None:
+async def _serve(settings: Settings, roles: frozenset[str]) -> None:
     watching = asyncio.create_task(_watch(LongestTurn(Path(os.environ[FILE]))))
     try:
-        await serve(settings, ingress=ingress, consumer=consumer)
+        await serve(settings, roles)
     finally:
         watching.cancel()
 
