@@ -82,9 +82,8 @@ class Release:
         self._helm("upgrade", "--install", "jobs", str(CHART), *where, *sets, "--wait", "--timeout=150s")
 
     def test(self):
-        """Run `helm test`; what its pod prints."""
+        """Run `helm test`, which raises what its pod complains of."""
         self._helm("test", "jobs", "--namespace", NAMESPACE, "--timeout=60s")
-        return self.jobs.log(f"{NAME}-test", NAMESPACE)
 
     def pods(self, role):
         """The pods of a role that are not on their way out."""
@@ -120,6 +119,7 @@ def release(real_cluster, pods_kafka_port, kafka_build, tmp_path_factory):
         "kafka.bootstrapServers": f"{NODE}:{pods_kafka_port}",
         "projects.names": "{team-a,load}",
         "service.type": "NodePort",
+        "expose.allowUnauthenticated": "true",
         # of a node with two cores
         "ingress.resources.requests.cpu": "50m",
         "consumer.resources.requests.cpu": "50m",
@@ -141,7 +141,7 @@ def test_a_job_that_it_made_runs(release):
 
 
 def test_helm_test_passes(release):
-    assert release.test() == f'200 {{"name":"{NAME}-test-1"}}\n'
+    release.test()
     assert release.jobs.log(f"{NAME}-test-1").startswith("job-submission ")
 
 
