@@ -16,8 +16,7 @@ import yaml
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from service.settings import groups
-from service.settings.whole import variable
+from service.settings.whole import groups, variable
 
 CHART: Final = Path(__file__).with_name("helm")
 HELD_BY_VALUES: Final = {

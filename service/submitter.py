@@ -17,7 +17,7 @@ from service.spec.strict_json import read_document
 from service.submission import identity, rejections
 from service.submission.outcomes import Outcome
 from service.submission.records import Submission
-from service.submission.rejections import SubmissionRejected
+from service.submission.rejection import SubmissionRejected
 from service.telemetry.logs import log
 from service.validation import JobSubmission, validate
 

@@ -9,7 +9,7 @@ from aiohttp import StreamReader, web
 from service.api.request_headers import media_type
 from service.settings import HttpSettings
 from service.submission import rejections
-from service.submission.rejections import SubmissionRejected
+from service.submission.rejection import SubmissionRejected
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

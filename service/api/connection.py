@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from service.submission import rejections
-from service.submission.rejections import Rejection
+from service.submission.rejection import Rejection
 from service.telemetry.logs import escape, log
 
 KEEP_ALIVE_SECONDS: Final = 75

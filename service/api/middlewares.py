@@ -20,7 +20,7 @@ from service.auth.tokens import TokenList, authenticate
 from service.errors import InvalidSubmission
 from service.settings import HttpSettings
 from service.submission import rejections
-from service.submission.rejections import Rejection, SubmissionRejected
+from service.submission.rejection import Rejection, SubmissionRejected
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from service.api.responses import error_response, json_response
 from service.api.routes import Route
-from service.submission.rejections import Rejection
+from service.submission.rejection import Rejection
 from service.telemetry.metrics import CONTENT_TYPE, Metrics
 
 Checks = Mapping[str, Callable[[], bool | str]]

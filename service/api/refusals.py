@@ -4,7 +4,7 @@ from aiohttp import web
 
 from service.api.responses import error_response
 from service.api.routes import PRINCIPAL
-from service.submission.rejections import Rejection
+from service.submission.rejection import Rejection
 from service.telemetry.metrics import Metrics
 from service.telemetry.refusals import RefusalLog
 

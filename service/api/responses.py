@@ -7,7 +7,8 @@ from aiohttp import web
 
 from service.submission import rejections
 from service.submission.outcomes import Outcome
-from service.submission.rejections import RETRIABLE, Rejection
+from service.submission.rejection import Rejection
+from service.submission.rejections import RETRIABLE
 from service.telemetry.logs import escape
 
 RETRY_SECONDS: Final = "5"

@@ -12,7 +12,7 @@ from service.broker import BrokerUnavailable
 from service.submission import rejections
 from service.submission.identity import is_submission_key
 from service.submission.outcomes import Outcome
-from service.submission.rejections import Rejection, SubmissionRejected
+from service.submission.rejection import Rejection, SubmissionRejected
 from service.telemetry.logs import escape
 from service.views.duplicates import DuplicateWindow
 from service.views.pending import PendingSubmissions

@@ -22,7 +22,7 @@ from service.submission.identity import http_submission_id, job_name
 from service.submission.outcomes import Outcome
 from service.submission.record_headers import is_traceparent
 from service.submission.records import Submission, submission_record
-from service.submission.rejections import SubmissionRejected
+from service.submission.rejection import SubmissionRejected
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 from service.validation import JobSubmission, validate

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from service.submission import rejections
-from service.submission.rejections import SubmissionRejected
+from service.submission.rejection import SubmissionRejected
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from service.submission import rejections
-from service.submission.rejections import SubmissionRejected
+from service.submission.rejection import SubmissionRejected
 
 
 class Shares:

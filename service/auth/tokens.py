@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from service.auth.principal import Principal
 from service.submission import rejections
-from service.submission.rejections import SubmissionRejected
+from service.submission.rejection import SubmissionRejected
 
 MAX_USER_LENGTH: Final = 253
 

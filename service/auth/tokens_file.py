@@ -12,7 +12,7 @@ from typing import Final
 
 from service.auth.tokens import TokenList, UnreadableTokens
 from service.submission import rejections
-from service.submission.rejections import SubmissionRejected
+from service.submission.rejection import SubmissionRejected
 from service.telemetry.logs import log
 
 LOOK_SECONDS: Final = 1.0

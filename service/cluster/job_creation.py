@@ -23,7 +23,7 @@ from service.submission import rejections
 from service.submission.identity import job_name
 from service.submission.outcomes import Outcome
 from service.submission.records import Submission
-from service.submission.rejections import Rejection, SubmissionRejected
+from service.submission.rejection import Rejection, SubmissionRejected
 from service.validation import JobSubmission
 
 MAX_NAMES: Final = 8

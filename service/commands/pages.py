@@ -11,10 +11,9 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from service.kube.decisions import RULES, Rule
-from service.settings import groups
-from service.settings.whole import variable
+from service.settings.whole import groups, variable
 from service.spec import fields
-from service.submission.rejections import REJECTIONS
+from service.submission.rejection import REJECTIONS
 from service.submission.waiting_causes import CAUSES
 from service.telemetry.metrics import Metrics
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from service.errors import Fault
 from service.submission import rejections
-from service.submission.rejections import Constructor, Details, Rejection
+from service.submission.rejection import Constructor, Details, Rejection
 
 _MAX_MESSAGE: Final = 2000  # characters of a server's sentence that are passed on
 _DENIED_BY_ROLES: Final = re.compile(r'User "[^"]*" cannot ')

@@ -9,7 +9,7 @@ from service.settings.kafka import KafkaSettings, TopicSettings
 from service.settings.kube import KubeSettings
 from service.settings.process import LogSettings, ProbeSettings
 from service.settings.roles import ConsumerSettings, HttpSettings, SubmissionSettings, WatcherSettings
-from service.settings.whole import FaultySettings, Settings, groups, read_settings
+from service.settings.whole import FaultySettings, Settings, read_settings
 
 __all__ = [
     "ConsumerSettings",
@@ -23,6 +23,5 @@ __all__ = [
     "SubmissionSettings",
     "TopicSettings",
     "WatcherSettings",
-    "groups",
     "read_settings",
 ]

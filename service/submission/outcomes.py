@@ -15,7 +15,7 @@ from service.errors import UnreadableRecord
 from service.submission.identity import SubmissionId
 from service.submission.record_headers import MAX_HEADER_BYTES, encoded
 from service.submission.records import NewRecord, Record, Submission, rfc3339
-from service.submission.rejections import Rejection
+from service.submission.rejection import Rejection
 
 OUTCOME_TYPE: Final = "io.job-submission.outcome"
 """`ce_type` of outcomes."""

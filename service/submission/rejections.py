@@ -2,156 +2,85 @@
 
 To refuse something new, add a constructor: the answer's body, the response's headers and the table in
 `docs/answers.md` follow from it. `reason` is a stable word for programs, so that no client has to match English; the
-sentence is for people. Sources of the statuses: RFC 9110; RFC 6585 (429); the IETF draft "The Idempotency-Key HTTP
+sentence is for people. Sources of the statuses: RFC 9110; RFC 6585 (429, 431); the IETF draft "The Idempotency-Key HTTP
 Header Field" (422).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import update_wrapper
-from typing import Any, Final, Generic, ParamSpec
+from typing import Final
 
-from service.errors import Fault, InvalidSubmission
-
-P = ParamSpec("P")
-Details = tuple[Fault, ...] | str | None
-Sentence = str | tuple[str, Details]
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A refusal for good: HTTP status, reason, one sentence, and what is known beyond it."""
-
-    status: int
-    reason: str
-    message: str
-    details: Details = None
-
-    def body(self) -> dict[str, Any]:
-        """Return the body of the answer; `code` repeats the status, as later editions of the API name it."""
-        body: dict[str, Any] = {
-            "status": self.status,
-            "code": self.status,
-            "reason": self.reason,
-            "message": self.message,
-        }
-        if isinstance(self.details, tuple):
-            body["details"] = [{"path": fault.path, "message": fault.message} for fault in self.details]
-        elif self.details is not None:
-            body["details"] = self.details
-        return body
-
-
-class SubmissionRejected(Exception):
-    """The submission is refused for good; `rejection` says why."""
-
-    def __init__(self, rejection: Rejection) -> None:
-        super().__init__(rejection.message)
-        self.rejection = rejection
-
-
-class Constructor(Generic[P]):
-    """Makes the rejections of one kind; `meaning` is the first line of its docstring."""
-
-    def __init__(self, status: int, reason: str, sentence: Callable[P, Sentence]) -> None:
-        self.status = status
-        self.reason = reason
-        self.meaning = (sentence.__doc__ or "").strip().partition("\n")[0]
-        self._sentence = sentence
-        update_wrapper(self, sentence)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Rejection:
-        """Return the rejection in the words that these arguments give."""
-        said = self._sentence(*args, **kwargs)
-        message, details = (said, None) if isinstance(said, str) else said
-        return Rejection(self.status, self.reason, message, details)
-
-
-REJECTIONS: Final[dict[str, Constructor[...]]] = {}
-"""Every constructor by its reason."""
-
-
-def _rejects(status: int, reason: str) -> Callable[[Callable[P, Sentence]], Constructor[P]]:
-    def register(sentence: Callable[P, Sentence]) -> Constructor[P]:
-        constructor = Constructor(status, reason, sentence)
-        if reason in REJECTIONS:
-            raise ValueError(f"two rejections have the reason {reason}")
-        REJECTIONS[reason] = constructor
-        return constructor
-
-    return register
-
+from service.errors import InvalidSubmission
+from service.submission.rejection import REJECTIONS, Details, Rejection, Sentence, rejects
 
 # --- what the request says ------------------------------------------------------------------------------------------
 
 
-@_rejects(400, "InvalidParameter")
+@rejects(400, "InvalidParameter")
 def invalid_parameters(error: InvalidSubmission) -> Sentence:
     """The request is not JSON, has the wrong shape, or a parameter or header breaks its rule; all faults are listed."""
     return str(error), error.faults
 
 
-@_rejects(400, "InvalidObject")
+@rejects(400, "InvalidObject")
 def invalid_object(message: str, details: Details) -> Sentence:
     """Kubernetes found an object of the request malformed, or against a rule of its own."""
     return message, details
 
 
-@_rejects(400, "IncompleteBody")
+@rejects(400, "IncompleteBody")
 def incomplete_body() -> Sentence:
     """The client hung up before the whole body had arrived."""
     return "the client hung up before the whole body had arrived"
 
 
-@_rejects(408, "BodyTimeout")
+@rejects(408, "BodyTimeout")
 def body_timeout(seconds: float) -> Sentence:
     """The body did not arrive in time."""
     return f"the body did not arrive within {seconds:g} s"
 
 
-@_rejects(413, "TooLarge")
+@rejects(413, "TooLarge")
 def too_large(message: str, details: Details = None) -> Sentence:
     """The body or an object made of it is above a limit."""
     return message, details
 
 
-@_rejects(415, "UnsupportedMediaType")
+@rejects(415, "UnsupportedMediaType")
 def unsupported_media_type(message: str) -> Sentence:
     """The body is not JSON as it stands: another `Content-Type`, or a `Content-Encoding`."""
     return message
 
 
-@_rejects(400, "MalformedRequest")
+@rejects(400, "MalformedRequest")
 def malformed_request(complaint: str) -> Sentence:
     """What arrived is not valid HTTP/1.1."""
     return "the request is not valid HTTP/1.1", complaint
 
 
-@_rejects(431, "HeadersTooLarge")
+@rejects(431, "HeadersTooLarge")
 def headers_too_large(limit: int) -> Sentence:
     """The request line and the headers are too large, each or together."""
     return f"the request line and the headers are larger than {limit} bytes, HTTP_MAX_HEADER_BYTES, or too many"
 
 
-@_rejects(417, "ExpectationFailed")
+@rejects(417, "ExpectationFailed")
 def expectation_failed() -> Sentence:
     """The header `Expect` asks for something else than 100-continue."""
     return "the header Expect can only say 100-continue"
 
 
-@_rejects(414, "PathTooLong")
+@rejects(414, "PathTooLong")
 def path_too_long(limit: int) -> Sentence:
     """The path and query of the URL are too long."""
     return f"the path and query of the URL are longer than {limit} bytes"
 
 
-@_rejects(404, "UnknownPath")
+@rejects(404, "UnknownPath")
 def unknown_path(usage: str) -> Sentence:
     """There is nothing at this URL."""
     return "Not Found", usage
 
 
-@_rejects(405, "MethodNotAllowed")
+@rejects(405, "MethodNotAllowed")
 def method_not_allowed(usage: str) -> Sentence:
     """The URL takes other methods, those in the header `Allow`."""
     return "Method Not Allowed", usage
@@ -160,19 +89,19 @@ def method_not_allowed(usage: str) -> Sentence:
 # --- who asks -------------------------------------------------------------------------------------------------------
 
 
-@_rejects(401, "Unauthorized")
+@rejects(401, "Unauthorized")
 def unauthorized(message: str) -> Sentence:
     """Credentials are missing or not known."""
     return message
 
 
-@_rejects(403, "Forbidden")
+@rejects(403, "Forbidden")
 def forbidden(message: str, details: Details = None) -> Sentence:
     """The user, or this service, is not allowed to do this in the project."""
     return message, details
 
 
-@_rejects(403, "PolicyDenied")
+@rejects(403, "PolicyDenied")
 def policy_denied(message: str, details: Details) -> Sentence:
     """A policy or an admission webhook of the cluster denies an object."""
     return message, details
@@ -181,25 +110,25 @@ def policy_denied(message: str, details: Details) -> Sentence:
 # --- what is there already, or is not -------------------------------------------------------------------------------
 
 
-@_rejects(404, "UnknownProject")
+@rejects(404, "UnknownProject")
 def unknown_project(message: str, details: Details = None) -> Sentence:
     """The project has no namespace, or one that is being deleted."""
     return message, details
 
 
-@_rejects(404, "UnknownSubmission")
+@rejects(404, "UnknownSubmission")
 def unknown_submission(key: str) -> Sentence:
     """No submission of this id is remembered, or it is another user's."""
     return f'no submission with the id "{key}" is known; they are remembered for a limited time'
 
 
-@_rejects(409, "NameTaken")
+@rejects(409, "NameTaken")
 def name_taken(message: str, details: Details = None) -> Sentence:
     """Another job, or another object, has the name."""
     return message, details
 
 
-@_rejects(410, "TooOld")
+@rejects(410, "TooOld")
 def too_old() -> Sentence:
     """The record is older than the outcomes that are kept, so that nobody can tell whether it was carried out."""
     return (
@@ -208,7 +137,7 @@ def too_old() -> Sentence:
     )
 
 
-@_rejects(422, "IdReused")
+@rejects(422, "IdReused")
 def id_reused(job_name: str | None) -> Sentence:
     """The id (`Idempotency-Key`, or `ce_source` and `ce_id`) was used before for another request."""
     used_for = f"made the Job {job_name}" if job_name else "was refused"
@@ -221,31 +150,31 @@ def id_reused(job_name: str | None) -> Sentence:
 # --- not now --------------------------------------------------------------------------------------------------------
 
 
-@_rejects(429, "QuotaExceeded")
+@rejects(429, "QuotaExceeded")
 def quota_exceeded(message: str, details: Details) -> Sentence:
     """The quota of the project is used up."""
     return message, details
 
 
-@_rejects(429, "TooManyRequests")
+@rejects(429, "TooManyRequests")
 def too_many_requests(what: str = "submissions in progress") -> Sentence:
     """Too many submissions are in progress, in all or of one user or project, or too many bodies are on their way."""
     return f"too many {what}: try again later"
 
 
-@_rejects(503, "NotAccepted")
+@rejects(503, "NotAccepted")
 def not_accepted(message: str, details: Details = None) -> Sentence:
     """Kafka cannot be used at the moment; nothing was accepted."""
     return message, details
 
 
-@_rejects(503, "CredentialsUnreadable")
+@rejects(503, "CredentialsUnreadable")
 def credentials_unreadable() -> Sentence:
     """The list of tokens has been unreadable for too long, so that nobody can be known; the log has the cause."""
     return "the service cannot read its list of tokens, and knows nobody without it: nothing was accepted"
 
 
-@_rejects(503, "MaybeAccepted")
+@rejects(503, "MaybeAccepted")
 def maybe_accepted() -> Sentence:
     """Kafka did not acknowledge the submission in time; sending it again under the same key makes one job."""
     return (
@@ -254,7 +183,7 @@ def maybe_accepted() -> Sentence:
     )
 
 
-@_rejects(504, "DeadlineExceeded")
+@rejects(504, "DeadlineExceeded")
 def deadline_exceeded(seconds: float, reason: str) -> Sentence:
     """Kubernetes could not take the job within `CONSUMER_SUBMISSION_DEADLINE_SECONDS`."""
     return f"Kubernetes could not take the job within {seconds:g} s: {reason}", "submit it again under a new id"
@@ -263,13 +192,13 @@ def deadline_exceeded(seconds: float, reason: str) -> Sentence:
 # --- our own fault --------------------------------------------------------------------------------------------------
 
 
-@_rejects(500, "HandlingFailed")
+@rejects(500, "HandlingFailed")
 def handling_failed() -> Sentence:
     """The consumer failed to handle the record; it is kept as a dead letter."""
     return "the submission could not be handled; it is kept as a dead letter and can be replayed"
 
 
-@_rejects(500, "InternalError")
+@rejects(500, "InternalError")
 def internal_error(
     message: str = "the service failed to handle the request; its log has the cause", details: Details = None
 ) -> Sentence:

@@ -15,7 +15,7 @@ from service.submission.dead_letters import delivery_attempts
 from service.submission.identity import fingerprint, partition_source
 from service.submission.outcomes import Outcome
 from service.submission.records import Record, Submission
-from service.submission.rejections import Rejection
+from service.submission.rejection import Rejection
 from service.submitter import Submitter
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics

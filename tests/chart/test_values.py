@@ -6,8 +6,7 @@ import pytest
 
 from deploy import generate
 from service.commands import pages
-from service.settings import groups
-from service.settings.whole import variable
+from service.settings.whole import groups, variable
 from tests.chart.helm import CHART, VALUES, HelmError
 from tests.chart.rendered import value_paths
 

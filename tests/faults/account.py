@@ -8,7 +8,7 @@ from typing import Final
 
 from devstack.api import AdminApi
 from service.kube.access_review import CLUSTER_RIGHTS, RIGHTS
-from service.kube.client import GROUPS
+from service.kube.health import GROUPS
 
 NAME: Final = "job-submission"
 NAMESPACE: Final = "faults"

@@ -12,7 +12,8 @@ import pytest
 from devstack.service import ServiceProcess
 from service.__main__ import PAGES, ROLES, main
 from service.manifests.profiles import PROFILES
-from service.settings import FaultySettings, groups, read_settings
+from service.settings import FaultySettings, read_settings
+from service.settings.whole import groups
 from tests.unit.kube_servers import kubeconfig
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -21,7 +21,7 @@ from service.kube.decisions import (
     rule_for,
 )
 from service.submission.identity import SubmissionId
-from service.submission.rejections import Rejection
+from service.submission.rejection import Rejection
 
 ONE = SubmissionId("/s", "1")
 PRINT = "ab" * 32

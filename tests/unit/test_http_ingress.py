@@ -12,7 +12,7 @@ from service.api.routes import PRINCIPAL, Handler, Route
 from service.errors import Fault, InvalidSubmission
 from service.http_ingress import USAGE, HttpIngress
 from service.submission import rejections
-from service.submission.rejections import SubmissionRejected
+from service.submission.rejection import SubmissionRejected
 from service.telemetry.metrics import Metrics
 from tests.unit.running_ingress import with_http
 

@@ -4,7 +4,7 @@ import pytest
 
 from service.errors import Fault, InvalidSubmission
 from service.submission import rejections
-from service.submission.rejections import REJECTIONS, Rejection
+from service.submission.rejection import REJECTIONS, Rejection
 
 REASONS = {
     "BodyTimeout": 408,

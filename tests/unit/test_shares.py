@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.auth.shares import Shares
-from service.submission.rejections import SubmissionRejected
+from service.submission.rejection import SubmissionRejected
 
 
 def take_all(shares: Shares, holder: str, stack: ExitStack) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from service.auth.principal import Principal
 from service.auth.tokens import Token, TokenList, UnreadableTokens, authenticate
-from service.submission.rejections import SubmissionRejected
+from service.submission.rejection import SubmissionRejected
 
 TOKENS = TokenList(
     tokens=(

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from service.auth import tokens_file
 from service.auth.tokens import UnreadableTokens
 from service.auth.tokens_file import TokensFile
-from service.submission.rejections import SubmissionRejected
+from service.submission.rejection import SubmissionRejected
 
 SECRET = "a-token-in-plain-text"
 
