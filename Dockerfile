@@ -27,7 +27,8 @@ FROM ${PYTHON}
 # nothing that could install something
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/ensurepip /usr/local/lib/python3*/site-packages/pip*
 COPY --from=build /install /usr/local
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# a home for whatever user it runs as: the Kubernetes client asks for one, and a user that is in no passwd file has none
+ENV HOME=/ PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # a release of a dependency that needs what was left out fails here
 RUN ["python", "-m", "service", "--version"]
 USER 65532:65532

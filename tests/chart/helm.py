@@ -16,7 +16,7 @@ class Helm:
     """Calls the helm at `program`, with a cluster when a kubeconfig is given."""
 
     def __init__(self, program: Path, kubeconfig: Path | None = None) -> None:
-        self._program = program
+        self.program = program
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": "/nonexistent",
@@ -25,12 +25,12 @@ class Helm:
         }
 
     def on(self, kubeconfig: Path) -> "Helm":
-        return Helm(self._program, kubeconfig)
+        return Helm(self.program, kubeconfig)
 
     def __call__(self, *arguments: str) -> str:
         """What it prints; raises HelmError with what it complains of."""
         done = subprocess.run(
-            [str(self._program), *arguments], env=self._environment, capture_output=True, text=True, check=False
+            [str(self.program), *arguments], env=self._environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise HelmError(done.stderr + done.stdout)

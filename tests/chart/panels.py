@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from devstack.controlplane import control_plane
 from devstack.kafka import LocalKafka
 from tests.chart.helm import CHART, Helm
-from tests.chart.run import Run, running
+from tests.chart.run import Run, asked, running
 from tests.chart.submissions import submit_all
 
 OUTPUT = Path(__file__).parents[2] / "docs" / "dashboard.png"
@@ -51,7 +51,7 @@ def load(run: Run, seconds: float) -> None:
 def series_of(run: Run, panel: dict[str, Any], start: float, end: float) -> Series:
     found: Series = []
     for target in panel["targets"]:
-        expression = target["expr"].replace("$namespace", ".*").replace("$__rate_interval", "10s")
+        expression = asked(target["expr"])
         for each in run.prometheus.query_range(expression, start, end, 1):
             legend = target["legendFormat"]
             for label, value in each["metric"].items():

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from devstack.api import AdminApi
 from devstack.cluster import LocalCluster
 from devstack.prometheus import LocalPrometheus
@@ -100,6 +102,25 @@ def install(helm: Helm, api: AdminApi, bootstrap_servers: str, projects: tuple[s
     return apiserver.request(api, "GET", path)[0]["data"]  # type: ignore[no-any-return] # JSON
 
 
+def rules(helm: Helm, folder: Path) -> Path:
+    """A file of the release's rules, as a Prometheus reads them."""
+    sets = ("image.repository=i", "kafka.bootstrapServers=k:1", "monitoring.prometheusRule.enabled=true")
+    arguments = [part for one in sets for part in ("--set", one)]
+    template = "templates/monitoring/prometheusrule.yaml"
+    rule = yaml.safe_load(helm("template", RELEASE, str(CHART), "--namespace", NAMESPACE, "-s", template, *arguments))
+    file = folder / "rules.yaml"
+    file.write_text(json.dumps(rule["spec"]))  # JSON is YAML
+    return file
+
+
+def asked(expression: str) -> str:
+    """A query of the dashboard as Grafana sends it, its variables filled in."""
+    variables = {"$namespace": ".*", "$pod": ".*", "$__rate_interval": "10s"}
+    for name, value in variables.items():
+        expression = expression.replace(name, value)
+    return expression
+
+
 @contextlib.contextmanager
 def running(helm: Helm, bootstrap_servers: str, folder: Path) -> Iterator[Run]:
     """Install the chart on a control plane of its own and run what it describes."""
@@ -130,8 +151,7 @@ def running(helm: Helm, bootstrap_servers: str, folder: Path) -> Iterator[Run]:
             process.probes.removeprefix("http://"): {"namespace": NAMESPACE, "pod": f"{NAME}-{process.role}-0"}
             for process in (ingress, consumer)
         }
-        rules = (CHART / "files" / "alerts.yaml",)
-        prometheus = stack.enter_context(LocalPrometheus(folder / "prometheus", targets, rules))
+        prometheus = stack.enter_context(LocalPrometheus(folder / "prometheus", targets, (rules(helm, folder),)))
         while len(prometheus.query("up == 1")) < len(targets):
             time.sleep(0.2)
         yield Run(

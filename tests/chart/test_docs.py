@@ -1,11 +1,14 @@
 """The commands of the guides: they render, with an image that a cluster can pull, and name objects that are there."""
 
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from devstack.prometheus import promtool
 from tests.chart.helm import CHART
 
 ROOT = Path(__file__).parents[2]
@@ -13,6 +16,7 @@ PAGES = {
     str(page.relative_to(ROOT)): page.read_text()
     for page in (ROOT / "README.md", CHART / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 }
+VALUES = re.search(r"^# values\.yaml\n(.+?)^```$", PAGES["docs/install.md"], re.MULTILINE | re.DOTALL)[1]
 OF_A_CLUSTER_ALONE = {"--create-namespace", "--wait"}
 
 
@@ -27,8 +31,7 @@ def installs():
 @pytest.mark.parametrize("arguments", list(installs()))
 def test_every_install_of_the_guides_says_where_the_image_is(template, tmp_path, arguments):
     values = tmp_path / "values.yaml"
-    block = re.search(r"^# values\.yaml\n(.+?)^```$", PAGES["docs/install.md"], re.MULTILINE | re.DOTALL)
-    values.write_text(block[1])
+    values.write_text(VALUES)
     given = [str(values) if each == values.name else each for each in arguments if each not in OF_A_CLUSTER_ALONE]
     images = {
         container["image"]
@@ -47,3 +50,16 @@ def test_what_the_guides_call_an_object_is_its_name_in_the_release_they_install(
     named = {name for text in PAGES.values() for name in re.findall(workload, text)}
     assert named
     assert named <= there
+
+
+def test_the_file_of_rules_that_the_guide_makes_is_taken_by_prometheus(helm, prometheus_build, tmp_path):
+    command = re.search(
+        r"^helm template .+?job-submission-rules\.yaml$", PAGES["docs/operations.md"], re.DOTALL | re.MULTILINE
+    )[0]
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    (tmp_path / "values.yaml").write_text(VALUES)
+    environment = {"PATH": f"{helm.program.parent}:{os.environ['PATH']}", "HOME": "/nonexistent"}
+    subprocess.run(["sh", "-ec", command], cwd=tmp_path, env=environment, check=True)
+    checked = promtool("check", "rules", "--lint-fatal", str(tmp_path / "job-submission-rules.yaml"))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "12 rules found" in checked.stdout

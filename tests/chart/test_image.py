@@ -97,7 +97,7 @@ def start(engine, image):
     """Start a role in the image as its pod would; the container, and the seconds until it was ready."""
     containers = []
 
-    def started(role, environment, volumes):
+    def started(role, environment, volumes, user=None):
         port = environment["METRICS_PORT"]
         begun = time.monotonic()
         container = engine.containers.run(
@@ -105,6 +105,7 @@ def start(engine, image):
             [role],
             environment=environment,
             volumes=volumes,
+            user=user,
             network_mode="host",
             read_only=True,
             cap_drop=["ALL"],
@@ -139,7 +140,8 @@ def test_the_documents_curl_in_the_image(start, helm, kafka_server, cluster_serv
         pod = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port, "CONSUMER_INSTANCE_ID": "image-0"}
         ports = {"HTTP_PORT": str(free_port()), "METRICS_PORT": str(free_port())}
         consumer, consumer_seconds = start("consumer", settings | pod | {"METRICS_PORT": str(free_port())}, mounts)
-        ingress, ingress_seconds = start("ingress", settings | ports, {})
+        # as a user whom the image does not know, as on OpenShift
+        ingress, ingress_seconds = start("ingress", settings | ports, {}, user="1000680000:0")
         print(f"\nimage: consumer ready after {consumer_seconds:.1f} s, ingress after {ingress_seconds:.1f} s")
 
         body = CURL.search((ROOT / "README.md").read_text())[1].replace("team-a", project)

@@ -1,10 +1,7 @@
-"""What is rendered for operators: Strimzi's topics and user, KEDA's trigger and login, Prometheus' rule."""
-
-import yaml
+"""What is rendered for operators: Strimzi's topics and user, KEDA's trigger and login."""
 
 from service.broker.topics import wanted_configs
 from service.settings import TopicSettings
-from tests.chart.helm import CHART
 from tests.chart.rendered import CONSUMER, INGRESS, SETTINGS, pod
 
 
@@ -106,8 +103,3 @@ def test_keda_logs_in_as_the_service_does(render):
     trusted_by_the_image = render("minimal", "consumer.keda.enabled=true", "kafka.tls.enabled=true")
     assert "authenticationRef" not in trusted_by_the_image["ScaledObject", CONSUMER[1]]["spec"]["triggers"][0]
     assert not [kind for kind, _ in trusted_by_the_image if kind == "TriggerAuthentication"]
-
-
-def test_the_alerts_are_in_the_rule_as_they_were_tested(render):
-    rule = render("operators")["PrometheusRule", "x-job-submission"]
-    assert rule["spec"] == yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())

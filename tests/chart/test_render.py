@@ -3,10 +3,8 @@
 import ast
 
 import pytest
-import yaml
 
 from service.settings import read_settings
-from tests.chart.helm import CHART
 from tests.chart.rendered import CONSUMER, INGRESS, SETTINGS, pod
 
 
@@ -158,11 +156,6 @@ def test_a_change_of_the_settings_is_a_rollout(render):
 
     assert checksum() == checksum("consumer.replicas=5")
     assert checksum() != checksum("settings.LOG_LEVEL=debug")
-
-
-def test_the_dashboard_is_in_the_config_map_as_it_was_tested(render):
-    text = render("everything")["ConfigMap", "x-job-submission-dashboard"]["data"]["job-submission.json"]
-    assert yaml.safe_load(text) == yaml.safe_load((CHART / "files" / "dashboard.json").read_text())
 
 
 def test_helms_test_runs_the_script(render):

@@ -1,6 +1,7 @@
 """The values: commented, checked by the schema, and the pages that are generated from them up to date."""
 
 import json
+import re
 
 import pytest
 
@@ -26,7 +27,9 @@ def test_every_value_has_a_comment_and_a_schema():
     comments = dict(generate.commented_values(text))
     schema = json.loads((CHART / "values.schema.json").read_text())
     sections, values = value_paths()
-    assert [name for name in (*sections, *values) if not comments.get(name)] == []
+    # an alert's four values share its comment
+    told = {re.sub(r"(\.alerts\.\w+)\.\w+$", r"\1", name) for name in (*sections, *values)}
+    assert [name for name in sorted(told) if not comments.get(name)] == []
     for name in (*sections, *values):
         node = schema
         for step in name.split("."):

@@ -67,6 +67,11 @@ annotations: {{- toYaml . | nindent 2 }}
 {{ ternary "all" "ingress,consumer" (eq .Values.mode "all") }}
 {{- end }}
 
+{{/* A regular expression that the names of this release's pods match, and those of no other release. */}}
+{{- define "job-submission.podPattern" -}}
+{{ include "job-submission.fullname" . }}-({{ include "job-submission.components" . | replace "," "|" }})-[0-9a-z]+(-[0-9a-z]{5})?
+{{- end }}
+
 {{/* The ServiceAccount of a component's pods: a dict of `root`, `component` and its section of `values`. */}}
 {{- define "job-submission.account" -}}
 {{- with .values.serviceAccount -}}
