@@ -27,6 +27,13 @@ from tests.chart.helm import CHART, Helm
 RELEASE, NAMESPACE = "jobs", "job-submission"
 NAME = f"{RELEASE}-job-submission"
 PROJECTS = ("team-a", "team-b")
+SOON = (
+    "JobSubmissionDown",
+    "JobSubmissionIngressDown",
+    "JobSubmissionNoConsumer",
+    "JobSubmissionKubernetesUnreachable",
+)
+"""Alerts that fire after seconds here, for tests that cannot wait for minutes."""
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{NAME}-consumer"
 
 
@@ -104,7 +111,9 @@ def install(helm: Helm, api: AdminApi, bootstrap_servers: str, projects: tuple[s
 
 def rules(helm: Helm, folder: Path) -> Path:
     """A file of the release's rules, as a Prometheus reads them."""
-    sets = ("image.repository=i", "kafka.bootstrapServers=k:1", "monitoring.prometheusRule.enabled=true")
+    on = "monitoring.prometheusRule"
+    sets = ["image.repository=i", "kafka.bootstrapServers=k:1", f"{on}.enabled=true"]
+    sets += [f"{on}.alerts.{alert}.for=2s" for alert in SOON]
     arguments = [part for one in sets for part in ("--set", one)]
     template = "templates/monitoring/prometheusrule.yaml"
     rule = yaml.safe_load(helm("template", RELEASE, str(CHART), "--namespace", NAMESPACE, "-s", template, *arguments))

@@ -112,3 +112,28 @@ def test_every_alert_can_be_evaluated_and_none_is_up_now(run):
     while up := run.prometheus.query('ALERTS{alertname!="JobSubmissionSlowOutcomes"}'):
         assert time.monotonic() < deadline, [each["metric"]["alertname"] for each in up]
         time.sleep(0.2)
+
+
+def firing(run):
+    return {each["metric"]["alertname"] for each in run.prometheus.query('ALERTS{alertstate="firing"}')}
+
+
+def until_firing(run, *alerts):
+    """Wait until exactly these alerts fire, but for the one that says how fast the machine is."""
+    deadline = time.monotonic() + 60
+    while (found := firing(run) - {"JobSubmissionSlowOutcomes"}) != set(alerts):
+        assert time.monotonic() < deadline, (found, alerts)
+        time.sleep(0.2)
+
+
+def test_alerts_fire_beside_real_outages_and_end_with_them(run):
+    """The last test of this release: its processes end in it."""
+    until_firing(run)
+    run.cluster.stop_api_server()
+    until_firing(run, "JobSubmissionKubernetesUnreachable")
+    run.cluster.start_api_server()
+    until_firing(run)
+    run.ingress.stop()
+    until_firing(run, "JobSubmissionIngressDown")
+    run.consumer.stop()
+    until_firing(run, "JobSubmissionDown")
