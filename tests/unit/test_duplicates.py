@@ -1,53 +1,37 @@
 """The duplicate window on a log in memory: what is remembered, what is found, what is never mistaken."""
 
 import asyncio
+import itertools
 import math
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from service.lifecycle import cancel
 from service.submission.identity import SubmissionId, document_fingerprint
 from service.submission.outcomes import Outcome, outcome_record
-from service.submission.records import NewRecord, Record
+from service.submission.records import NewRecord
 from service.telemetry.metrics import Metrics
 from service.views.duplicates import DuplicateWindow
+from tests.unit.fake_kafka import FakeKafka, FakeOutcomeLog
 
 
-class Log:
-    """An outcomes topic in memory, whose record n was written n seconds after the epoch."""
+class Log(FakeOutcomeLog):
+    """A topic of two partitions, whose nth record was written n seconds after the epoch."""
 
     def __init__(self) -> None:
-        self.partitions: dict[int, list[Record | None]] = {0: [], 1: []}
-        self.first = {0: 0, 1: 0}
-        self.scanned: list[tuple[int, int]] = []
+        seconds = itertools.count()
+        super().__init__(FakeKafka(2, now_ms=lambda: next(seconds) * 1000))
 
     def append(self, partition: int, new: NewRecord) -> int:
-        records = self.partitions[partition]
-        offset = len(records)
-        records.append(Record(new.topic, partition, offset, offset * 1000, new.key, new.value, new.headers))
-        return offset
+        return self.kafka.append(new._replace(partition=partition)).offset
+
+    def compact(self, offset: int) -> None:
+        self.kafka.compact(self.topic, 0, offset)
 
     def retain_from(self, partition: int, first: int) -> None:
-        self.first[partition] = first
-        for offset in range(first):
-            self.partitions[partition][offset] = None
-
-    async def scan(self, partition: int, from_offset: int = 0) -> AsyncIterator[list[tuple[bytes | None, int]]]:
-        self.scanned.append((partition, from_offset))
-        records = self.partitions[partition]
-        for record in records[from_offset if from_offset <= len(records) else 0 :]:
-            if record is not None:
-                yield [(record.key, record.offset)]
-
-    async def beginning(self, partition: int) -> tuple[int, int | None]:
-        left = [record for record in self.partitions[partition] if record is not None]
-        return self.first[partition], left[0].timestamp if left else None
-
-    async def read(self, partition: int, offset: int) -> Record | None:
-        records = self.partitions[partition]
-        return records[offset] if offset < len(records) else None
+        self.kafka.retain_from(self.topic, partition, first)
 
 
 def outcome(own_id: str, *, correlation_id: str | None = None, is_aside: bool = False) -> Outcome:
@@ -114,14 +98,14 @@ async def test_an_outcome_that_compaction_moved_is_found_again(log, window):
     log.append(0, written(outcome("a")))
     await window.load(0)
     log.append(0, written(outcome("a", correlation_id="later")))
-    log.partitions[0][0] = None
+    log.compact(0)
     assert await window.find(outcome("a").key, 0) == outcome("a", correlation_id="later")
 
 
 async def test_an_outcome_that_is_gone_is_not_made_up(log, window):
     log.append(0, written(outcome("a")))
     await window.load(0)
-    log.partitions[0][0] = None
+    log.compact(0)
     assert await window.find(outcome("a").key, 0) is None
 
 
@@ -214,7 +198,7 @@ async def test_a_topic_made_anew_is_learned_anew(log, window):
     for name in ("a", "b", "c"):
         log.append(0, written(outcome(name)))
     await window.load(0)
-    log.partitions[0].clear()
+    log.kafka.make_anew(log.topic)
     log.append(0, written(outcome("c")))
     assert await window.find(outcome("a").key, 0) is None
     assert await window.find(outcome("c").key, 0) == outcome("c")

@@ -10,14 +10,13 @@ import contextlib
 import itertools
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.broker import BrokerUnavailable, Position
 from service.cluster.cluster import Cluster
 from service.settings import ConsumerSettings, KubeSettings, TopicSettings
 from service.spec.limits import Limits
@@ -32,6 +31,7 @@ from service.worker.publisher import CLOCK_KEY
 from service.worker.record_handler import RecordHandler
 from service.worker.work_queue import read_work
 from tests.unit.fake_api import FAULTS, Crash, FakeApi
+from tests.unit.fake_kafka import FakeKafka, FakeOutcomeLog, FakeProducer
 
 TOPICS = TopicSettings(submissions="in", outcomes="out", dead_letters="dead")
 CONSUMER = ConsumerSettings()
@@ -49,68 +49,25 @@ DAY = 24 * 3600 * 1000
 RETENTION = TOPICS.duplicate_window_seconds * 1000 + DAY
 
 
-class Kafka:
-    """The outcomes, a producer whose sends fail as scripted, and the clock of the broker, in milliseconds."""
+class Broker(FakeKafka):
+    """A broker whose clock jumps as scripted, in milliseconds, and whose retention is that of the outcomes."""
 
-    def __init__(self, faults: list[str]) -> None:
-        self.faults = faults
+    def __init__(self) -> None:
+        super().__init__(now_ms=self.tick)
         self.now = NOW
         self.jumps: list[int] = []
-        self.outcomes: list[Record] = []
-        self.others: list[NewRecord] = []
-        self.first = 0
-        self.clock = self
-        self._reading: float | None = None
 
     def tick(self) -> int:
-        """Return the time of the broker, whose clock jumps as scripted."""
         if self.jumps:
             self.now += self.jumps.pop(0)
         return self.now
 
-    def now_ms(self) -> float | None:
-        return self._reading
-
-    def new_process(self) -> None:
-        self._reading = None
-
     def expire(self) -> None:
         """Delete the outcomes that are older than the retention."""
-        while self.first < len(self.outcomes) and self.outcomes[self.first].timestamp < self.now - RETENTION:
-            self.first += 1
-
-    async def send(self, new: NewRecord) -> Position:
-        fault = self.faults.pop(0) if self.faults else "ok"
-        if fault == "refused":
-            raise BrokerUnavailable("refused")
-        if fault == "crash-before":
-            raise Crash
-        written = self.tick()
-        if new.topic == "out":
-            self.outcomes.append(Record("out", 0, len(self.outcomes), written, new.key, new.value, new.headers))
-        else:
-            self.others.append(new)
-        if fault == "lost-answer":
-            raise BrokerUnavailable("lost", maybe_written=True)
-        if fault == "crash-after":
-            raise Crash
-        self._reading = written
-        return Position(0, len(self.outcomes) - 1, written)
-
-    def partition_for(self, _topic: str, _key: bytes) -> int:
-        return 0
-
-    async def scan(self, _partition: int, from_offset: int = 0) -> AsyncIterator[list[tuple[bytes | None, int]]]:
-        found = [(record.key, record.offset) for record in self.outcomes[max(from_offset, self.first) :]]
-        if found:
-            yield found
-
-    async def beginning(self, _partition: int) -> tuple[int, int | None]:
-        left = self.outcomes[self.first :]
-        return self.first, left[0].timestamp if left else None
-
-    async def read(self, _partition: int, offset: int) -> Record | None:
-        return self.outcomes[offset] if offset >= self.first else None
+        outcomes = self.partitions["out", 0]
+        young = (at for at, each in enumerate(outcomes) if each is None or each.timestamp >= self.now - RETENTION)
+        first = self.first["out", 0]
+        self.retain_from("out", 0, next((at for at in young if at >= first), len(outcomes)))
 
 
 class Slot:
@@ -130,11 +87,15 @@ class World:
     """A topic, its readers one after the other, and what they did."""
 
     def __init__(self, bodies: list[int], kafka_faults: list[str], kube_faults: list[str]) -> None:
-        self.kafka = Kafka(kafka_faults)
+        self.kafka = Broker()
+        self.kafka_faults = kafka_faults
         self.kube = FakeApi(kube_faults)
         self.bodies = {number: BODIES[body] for number, body in enumerate(bodies)}
-        self.topic: list[Record] = []
         self.committed = 0
+
+    @property
+    def topic(self) -> list[Record]:
+        return self.kafka.records("in")
 
     def produce(self, numbers: Iterable[int]) -> None:
         """Append records of the submissions with these numbers."""
@@ -142,7 +103,7 @@ class World:
             offset = len(self.topic)
             headers = (("ce_id", str(number).encode()), ("ce_source", b"/t"), ("correlation-id", str(offset).encode()))
             body = self.bodies[number % len(self.bodies)]
-            self.topic.append(Record("in", 0, offset, self.kafka.tick(), None, body, headers))
+            self.kafka.append(NewRecord("in", 0, None, body, headers))
 
     def due(self, numbers: Iterable[int]) -> dict[int, str]:
         """Return the names of the Jobs that there must be of these submissions."""
@@ -151,8 +112,8 @@ class World:
 
     def answers(self) -> dict[int, list[Outcome]]:
         found = defaultdict(list)
-        for record in self.kafka.outcomes:
-            if record.key != CLOCK_KEY:
+        for record in self.kafka.written:
+            if record.topic == "out" and record.key != CLOCK_KEY:
                 outcome = read_outcome(record)
                 found[int(outcome.id.id)].append(outcome)
         return found
@@ -160,12 +121,12 @@ class World:
     async def read_to_the_end(self, collected: set[int]) -> None:
         """Read from what was committed, in new processes until one comes through."""
         while self.committed < len(self.topic):
-            self.kafka.new_process()
-            window = DuplicateWindow(self.kafka, Metrics())  # type: ignore[arg-type] # a fake
+            log: Any = FakeOutcomeLog(self.kafka, "out")
+            window = DuplicateWindow(log, Metrics())
             await window.load(0)
             api: Any = self.kube
             submitter = Submitter(Cluster.build(api, KubeSettings(), 0.0001, Metrics()), Limits())
-            producer: Any = self.kafka
+            producer: Any = FakeProducer(self.kafka, self.kafka_faults)
             handler = RecordHandler(producer, window, submitter, TOPICS, CONSUMER, LIMIT, Metrics())
             offsets = OffsetTracker()
             try:
@@ -242,7 +203,8 @@ def test_each_submission_has_one_job_and_one_answer_whatever_the_clocks_show(
         assert {(outcome.status, outcome.name) for outcome in outcomes} == {
             (200, names[number]) if number in names else (400, None)
         }
-    assert world.kafka.others == []
+    assert {topic for topic, _ in world.kafka.partitions} == {"in", "out"}
+    assert len(world.topic) == len(order)
     assert list(itertools.chain.from_iterable(o.warnings for os in answers.values() for o in os)) == []
 
 
