@@ -34,7 +34,8 @@ from tests.unit.fake_api import FAULTS, Crash, FakeApi
 from tests.unit.fake_kafka import FakeKafka, FakeOutcomeLog, FakeProducer
 
 TOPICS = TopicSettings(submissions="in", outcomes="out", dead_letters="dead")
-CONSUMER = ConsumerSettings()
+CONSUMER, KUBE, LIMITS, METRICS = ConsumerSettings(), KubeSettings(), Limits(), Metrics()
+"""Made once: they take longer than all that a process does in here."""
 NOW = 1_760_000_000_000
 """The time at the beginning, in milliseconds."""
 LONG = b'{"job": {"project": "team-a", "image": "i", "pvc": [{"size": "1G", "path": "/d"}]}}'
@@ -122,12 +123,12 @@ class World:
         """Read from what was committed, in new processes until one comes through."""
         while self.committed < len(self.topic):
             log: Any = FakeOutcomeLog(self.kafka, "out")
-            window = DuplicateWindow(log, Metrics())
+            window = DuplicateWindow(log, METRICS)
             await window.load(0)
             api: Any = self.kube
-            submitter = Submitter(Cluster.build(api, KubeSettings(), 0.0001, Metrics()), Limits())
+            submitter = Submitter(Cluster.build(api, KUBE, 0.0001, METRICS), LIMITS)
             producer: Any = FakeProducer(self.kafka, self.kafka_faults)
-            handler = RecordHandler(producer, window, submitter, TOPICS, CONSUMER, LIMIT, Metrics())
+            handler = RecordHandler(producer, window, submitter, TOPICS, CONSUMER, LIMIT, METRICS)
             offsets = OffsetTracker()
             try:
                 for record in self.topic[self.committed :]:
