@@ -1,4 +1,4 @@
-"""Every answer of the design's table, from a running service on real servers."""
+"""Every answer of the table in docs/api.md, from a running service on real servers."""
 
 import asyncio
 import json
