@@ -14,7 +14,7 @@ from service.settings import TopicSettings
 
 async def test_the_hook_makes_the_topics_and_then_finds_nothing_to_do(render, kafka_server):
     own = uuid.uuid4().hex[:6]
-    names = {name: f"hook-{name}-{own}" for name in ("submissions", "outcomes", "dead_letters")}
+    names = {name: f"hook-{name}-{own}" for name in ("submissions", "outcomes", "dead_letters", "job_events")}
     sets = [f"settings.TOPICS_{name.upper()}={topic}" for name, topic in names.items()]
     objects = render("minimal", "topics.job=true", "settings.TOPICS_PARTITIONS=4", *sets)
     (hook,) = [each for (kind, _), each in objects.items() if kind == "Job"]

@@ -35,6 +35,7 @@ def test_a_topic_that_no_object_may_be_called_after_is_named_in_its_object(rende
         "1e3": None,
         "null": None,
         "dead-letters": "Dead_Letters",
+        "job-events": None,
     }
     assert {
         (each["metadata"]["namespace"], each["metadata"]["labels"]["strimzi.io/cluster"]) for each in topics.values()
@@ -47,8 +48,8 @@ def test_strimzis_user_may_do_what_the_service_does_and_no_more(render):
         return {(acl["resource"]["type"], acl["resource"]["name"]): acl["operations"] for acl in user["acls"]}
 
     own = ["Describe", "DescribeConfigs", "Read", "Write"]
-    topics = ["job-submissions", "job-outcomes", "job-submissions-dead-letters"]
-    group = {("group", "job-submission"): ["Describe", "Read"]}
+    topics = ["job-submissions", "job-outcomes", "job-submissions-dead-letters", "job-events"]
+    group = {("group", name): ["Describe", "Read"] for name in ("job-submission", "job-submission-watcher")}
     assert granted("operators") == {("topic", name): own for name in topics} | group
     makes_topics = ("strimzi.user=true", "strimzi.cluster=kafka")
     assert granted("minimal", *makes_topics) == {("topic", name): ["Create", *own] for name in topics} | group

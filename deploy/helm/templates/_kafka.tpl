@@ -18,11 +18,13 @@
 {{- end -}}
 {{- end }}
 
-{{/* The names of the topics and of the group, as a dict; the defaults are those of service/settings.py. */}}
+{{/* The names of the topics and of the groups, as a dict; the defaults are those of service/settings.py. */}}
 {{- define "job-submission.kafkaNames" -}}
 submissions: {{ .Values.settings.TOPICS_SUBMISSIONS | default "job-submissions" | quote }}
 outcomes: {{ .Values.settings.TOPICS_OUTCOMES | default "job-outcomes" | quote }}
 deadLetters: {{ .Values.settings.TOPICS_DEAD_LETTERS | default "job-submissions-dead-letters" | quote }}
+jobEvents: {{ .Values.settings.TOPICS_JOB_EVENTS | default "job-events" | quote }}
+watcherGroup: {{ .Values.settings.WATCHER_GROUP | default "job-submission-watcher" | quote }}
 group: {{ .Values.settings.CONSUMER_GROUP | default "job-submission" | quote }}
 {{- end }}
 
