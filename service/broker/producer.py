@@ -16,6 +16,7 @@ from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     KafkaError,
     MessageSizeTooLargeError,
+    ProducerClosed,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
@@ -213,6 +214,8 @@ class Producer:
 
 
 def _translated(error: KafkaError, *, maybe_written: bool) -> BrokerUnavailable | RecordTooLarge:
+    if isinstance(error, ProducerClosed):
+        return BrokerUnavailable("no acknowledgement in time", maybe_written=maybe_written)
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         return RecordTooLarge(describe(error))
     return BrokerUnavailable(describe(error), maybe_written=maybe_written)

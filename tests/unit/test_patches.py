@@ -4,6 +4,7 @@ Each `test_upstream_...` fails once aiokafka does by itself what a patch does: t
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable
 from importlib.metadata import version
@@ -16,11 +17,12 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, ProducerClosed
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, NotEnoughReplicasError, ProducerClosed
 from aiokafka.producer.message_accumulator import MessageAccumulator
+from aiokafka.producer.sender import SendProduceReqHandler
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import BrokerMetadata, TopicPartition
 
 import service.broker
 from service.broker import patches
@@ -107,6 +109,42 @@ async def test_upstream_keeps_the_reason_to_itself():
     assert "failed" not in str(failed.value)
 
 
+class EmptyCluster:
+    """Connections to a broker that knows of no topics, counting the questions."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def send(self, _request: Any) -> Any:
+        self.asked += 1
+        return SimpleNamespace(API_VERSION=0, brokers=[(1, "broker", 9092)], topics=[])
+
+
+async def refresh_for_a_while(update: Callable[..., Any]) -> int:
+    """Refresh as often as `update` lets one, as clients do while a partition has no leader; return how often it was."""
+    client, cluster = AIOKafkaClient(), EmptyCluster()
+    client.cluster._brokers = {1: BrokerMetadata(1, "broker", 9092, None)}
+
+    async def connection(_node: int) -> EmptyCluster:
+        return cluster
+
+    client._get_conn = connection
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.5):
+            while True:
+                await update(client, client.cluster, ["gone"])
+                await asyncio.sleep(0)
+    return cluster.asked
+
+
+async def test_metadata_is_not_refreshed_without_a_pause():
+    assert 1 <= await refresh_for_a_while(AIOKafkaClient._metadata_update) <= 3
+
+
+async def test_upstream_refreshes_metadata_without_a_pause():
+    assert await refresh_for_a_while(connections.upstream_metadata_update) > 30
+
+
 # --- consumers -------------------------------------------------------------------------------------------------------
 
 
@@ -166,6 +204,25 @@ async def test_a_queue_is_given_up_and_who_waits_for_a_record_is_told():
     await producers.discard(producer)
     with pytest.raises(ProducerClosed):
         await written
+
+
+async def test_who_waits_for_a_record_that_could_not_be_written_is_told_why():
+    queue, written = await a_queue_with_a_record()
+    (batch,) = queue._batches[TopicPartition("t", 0)]
+    handler = SendProduceReqHandler(SimpleNamespace(_txn_manager=object(), client=None, _retry_backoff=1), {})
+    assert handler._can_retry(NotEnoughReplicasError(), batch)
+    await producers.discard(SimpleNamespace(_message_accumulator=queue, stop=queue.close))
+    with pytest.raises(NotEnoughReplicasError):
+        await written
+
+
+async def test_upstream_forgets_why_a_batch_is_tried_again():
+    queue, written = await a_queue_with_a_record()
+    (batch,) = queue._batches[TopicPartition("t", 0)]
+    handler = SendProduceReqHandler(SimpleNamespace(_txn_manager=object(), client=None, _retry_backoff=1), {})
+    assert producers.upstream_can_retry(handler, NotEnoughReplicasError(), batch)
+    assert [value for value in vars(batch).values() if isinstance(value, NotEnoughReplicasError)] == []
+    written.cancel()
 
 
 async def test_upstream_waits_for_its_queue_without_end():

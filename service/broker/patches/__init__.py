@@ -5,9 +5,16 @@ when upstream has mended it, so that it can go. aiokafka is pinned below 0.15 fo
 any release.
 """
 
+from service.broker.patches import connections, producers
 from service.broker.patches.batches import LenientBatch
-from service.broker.patches.connections import install
 from service.broker.patches.consumers import close, observe_group_responses, rejoin
 from service.broker.patches.producers import discard
+
+
+def install() -> None:
+    """Change aiokafka's behaviour, for all clients of the process; doing it again changes nothing."""
+    connections.install()
+    producers.install()
+
 
 __all__ = ["LenientBatch", "close", "discard", "install", "observe_group_responses", "rejoin"]

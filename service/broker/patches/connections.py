@@ -1,11 +1,14 @@
-"""Changes how aiokafka connects and sends, for all clients of the process.
+"""Changes how aiokafka connects, sends and refreshes its metadata, for all clients of the process.
 
-Clients create their connections themselves, so that there is no instance to pass in: `install` replaces three methods
-of the classes.
+Clients create their connections themselves, so that there is no instance to pass in: `install` replaces methods of the
+classes.
 """
 
+import asyncio
+import time
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
@@ -18,9 +21,15 @@ PROTOCOL_HINT = "does KAFKA_SECURITY_PROTOCOL fit this port?"
 upstream_send = AIOKafkaConnection.send
 upstream_connect = AIOKafkaConnection.connect
 upstream_bootstrap = AIOKafkaClient.bootstrap
+upstream_metadata_update = AIOKafkaClient._metadata_update
+
+METADATA_BACKOFF_SECONDS = 0.2
+"""Shortest time between two refreshes of a client's metadata."""
 
 _failures: ContextVar[dict[str, str]] = ContextVar("failures")
 """Why the last try to connect to a broker failed, by its address."""
+_refreshed: WeakKeyDictionary[AIOKafkaClient, float] = WeakKeyDictionary()
+"""When each client's metadata was last refreshed."""
 
 
 def install() -> None:
@@ -28,6 +37,7 @@ def install() -> None:
     AIOKafkaConnection.send = _send
     AIOKafkaConnection.connect = _connect
     AIOKafkaClient.bootstrap = _bootstrap
+    AIOKafkaClient._metadata_update = _metadata_update
 
 
 def _send(connection: AIOKafkaConnection, *request: Any, **options: Any) -> Any:
@@ -68,6 +78,20 @@ async def _bootstrap(client: AIOKafkaClient) -> None:
         raise KafkaConnectionError("; ".join(reasons) or f"no answer: {PROTOCOL_HINT}") from error
     finally:
         _failures.reset(token)
+
+
+async def _metadata_update(client: AIOKafkaClient, *arguments: Any) -> Any:
+    """Refresh the metadata, but not at once again.
+
+    While a partition has no leader, producers and consumers ask for a refresh as soon as the last one has ended: a
+    deleted topic costs a core and 500 log lines a second. The Java client pauses for `retry.backoff.ms`. No upstream
+    issue.
+    """
+    await asyncio.sleep(_refreshed.get(client, float("-inf")) + METADATA_BACKOFF_SECONDS - time.monotonic())
+    try:
+        return await upstream_metadata_update(client, *arguments)
+    finally:
+        _refreshed[client] = time.monotonic()
 
 
 def _reason(error: BaseException) -> str:

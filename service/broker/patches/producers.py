@@ -1,22 +1,44 @@
-"""Closes a producer without writing what is in its queue (aiokafka #1101)."""
+"""Closes a producer without writing what is in its queue, and keeps why a batch could not be written."""
 
 import asyncio
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerClosed
+from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.producer.sender import SendProduceReqHandler
 
 STOP_SECONDS = 5.0
 """How long a client may take to close."""
 
+upstream_can_retry = SendProduceReqHandler._can_retry
+
+_REASON: Final = "job_submission_reason"
+
+
+def install() -> None:
+    """Replace the method; doing it again changes nothing."""
+    SendProduceReqHandler._can_retry = _can_retry
+
+
+def _can_retry(handler: SendProduceReqHandler, error: KafkaError, batch: Any) -> Any:
+    """Decide whether to write a batch again, and note the error in it, for `discard`.
+
+    aiokafka tries without end (#1101) and only logs the error, so that lost in-sync replicas look like a time-out.
+    """
+    setattr(batch, _REASON, error)
+    return upstream_can_retry(handler, error, batch)
+
 
 async def discard(producer: AIOKafkaProducer) -> None:
-    """Close `producer`; whoever waits for one of its records gets ProducerClosed.
+    """Close `producer`; whoever waits for one of its records gets the error of its last try, else ProducerClosed.
 
-    The public `stop` waits for the queue to be written, in an outage for ever.
+    The public `stop` waits for the queue to be written, in an outage for ever (aiokafka #1101).
     """
     accumulator = producer._message_accumulator
     queued = [batch for batches in accumulator._batches.values() for batch in batches]
     accumulator._pending_batches.update(queued)  # a batch that fails removes itself from there
+    for batch in list(accumulator._pending_batches):
+        batch.failure(getattr(batch, _REASON, ProducerClosed()))
     accumulator.fail_all(ProducerClosed())
     for batch in queued:
         batch._drain_waiter.exception()  # retrieved here, else asyncio logs it as never retrieved
