@@ -15,7 +15,7 @@ from service.api import probes
 from service.api.server import Port, listening
 from service.auth.tokens import UnreadableTokens
 from service.auth.tokens_file import TokensFile
-from service.broker import JobEventLog, OutcomeLog, Producer, SubmissionSource, Topics
+from service.broker import JobEventLog, KafkaMonitor, OutcomeLog, Producer, SubmissionSource, Topics
 from service.cluster.cluster import Cluster
 from service.consumer import Consumer
 from service.http_ingress import HttpIngress
@@ -93,11 +93,7 @@ async def _unless(stopping: asyncio.Event, work: Coroutine[None, None, None]) ->
 
 async def check_topics(settings: Settings, *, job_events: bool) -> bool:
     """Make the topics that are missing, log what is wrong, and tell whether all is well enough to keep the promises."""
-    complaints = await Topics(settings.kafka, settings.topics, job_events=job_events).ensure()
-    for complaint in complaints:
-        tell = log.error if complaint.severity == "fault" else log.info
-        tell("topic-complaint", severity=complaint.severity, complaint=complaint.text)
-    return all(complaint.severity != "fault" for complaint in complaints)
+    return await Topics(settings.kafka, settings.topics, job_events=job_events).check()
 
 
 async def _start(settings: Settings, producer: Producer, roles: frozenset[str]) -> None:
@@ -117,6 +113,10 @@ async def _run(
 ) -> None:
     """Run the roles side by side; the others stop after the ingress, whose last requests they may have to answer."""
     drained = asyncio.Event()
+    topics = Topics(settings.kafka, settings.topics, job_events="watcher" in roles)
+    monitor = KafkaMonitor(settings.kafka, settings.topics, topics, settings.consumer.group, metrics)
+    checks["kafka"] = lambda: monitor.ready
+    monitoring = asyncio.create_task(monitor.run())
     try:
         async with asyncio.TaskGroup() as running:
             if login is not None and "consumer" in roles:
@@ -130,6 +130,8 @@ async def _run(
             drained.set()
     except BaseExceptionGroup as ended:
         raise ended.exceptions[0] from None  # one is enough to end with, and says more than a group
+    finally:
+        await cancel([monitoring])
 
 
 def _http(settings: Settings, metrics: Metrics) -> Http:

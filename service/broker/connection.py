@@ -12,6 +12,7 @@ from service.broker.errors import BrokerUnavailable, describe
 from service.broker.patches import install
 from service.settings import KafkaSettings
 from service.telemetry.logs import log
+from service.telemetry.repetitions import Repetitions
 from service.tls import server_context
 
 T = TypeVar("T")
@@ -67,6 +68,16 @@ def _tls(settings: KafkaSettings) -> ssl.SSLContext:
     return context
 
 
+_repetitions = Repetitions()
+
+
+def note_unreachable(client: str, reason: str, tries: int | None = None) -> None:
+    """Log that a part of the service cannot use Kafka, the same reason once in a while."""
+    suppressed = _repetitions.count((client, reason))
+    if suppressed is not None:
+        log.warning("kafka-unreachable", client=client, tries=tries, reason=reason, suppressed=suppressed or None)
+
+
 async def until_connected(connect: Callable[[], Awaitable[T]], client: str) -> T:
     """Return what `connect` gives, trying again with growing pauses for as long as the brokers do not answer.
 
@@ -77,7 +88,7 @@ async def until_connected(connect: Callable[[], Awaitable[T]], client: str) -> T
         try:
             return await connect()
         except (KafkaError, BrokerUnavailable, OSError) as error:
-            log.warning("kafka-unreachable", client=client, tries=tries, reason=describe(error))
+            note_unreachable(client, describe(error), tries)
         await asyncio.sleep(pause)
         pause = min(pause * 2, longest)
     raise AssertionError  # the loop above has no end

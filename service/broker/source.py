@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import CommitFailedError, IllegalStateError, InconsistentGroupProtocolError, KafkaError
 from aiokafka.structs import TopicPartition
 
-from service.broker.connection import until_connected
+from service.broker.connection import note_unreachable, until_connected
 from service.broker.errors import BrokerUnavailable, TopicMissing, describe
 from service.broker.fair_fetch import FairFetch
 from service.broker.lag import BlockedPartitions, Progress
@@ -206,7 +206,7 @@ class SubmissionSource:
         try:
             successor = await self._connect()
         except (KafkaError, BrokerUnavailable, OSError) as error:
-            log.warning("kafka-unreachable", client="submissions", reason=describe(error))
+            note_unreachable("submissions", describe(error))
             await asyncio.sleep(1)
             return
         log.warning("kafka-client-replaced", client="submissions", reason=reason)

@@ -52,14 +52,25 @@ class Topic:
 
 
 class Topics:
-    """The topics of this service: those of submissions and, where `job_events` says so, that of the jobs' events."""
+    """The topics of this service: those of submissions and, where `job_events` says so, that of the jobs' events.
+
+    `names` are theirs.
+    """
 
     def __init__(self, kafka: KafkaSettings, topics: TopicSettings, *, job_events: bool = False) -> None:
         self._kafka = kafka
         self._settings = topics
-        self._names: tuple[str, ...] = (topics.submissions, topics.outcomes, topics.dead_letters)
+        self.names: tuple[str, ...] = (topics.submissions, topics.outcomes, topics.dead_letters)
         if job_events:
-            self._names += (topics.job_events,)
+            self.names += (topics.job_events,)
+
+    async def check(self) -> bool:
+        """Create what is missing, log every complaint, and tell whether the promises of the service can be kept."""
+        complaints = await self.ensure()
+        for complaint in complaints:
+            tell = log.error if complaint.severity == "fault" else log.info
+            tell("topic-complaint", severity=complaint.severity, complaint=complaint.text)
+        return all(complaint.severity != "fault" for complaint in complaints)
 
     async def ensure(self) -> list[Complaint]:
         """Create what is missing, if that is allowed, and return every complaint about what is there.
@@ -75,7 +86,7 @@ class Topics:
             async with asyncio.timeout(4 * self._kafka.request_timeout_seconds):
                 await admin.start()
                 found = await self._describe(admin)
-                missing = [name for name in self._names if name not in found]
+                missing = [name for name in self.names if name not in found]
                 complaints = await self._create(admin, missing, found) if missing and self._settings.create else []
                 for _ in range(VISIBLE_TRIES):
                     if found.keys() >= set(missing) or complaints or not self._settings.create:
@@ -90,13 +101,13 @@ class Topics:
                 if self._settings.create
                 else "is missing, or this user may not describe it, and creating topics is switched off"
             )
-            complaints = [Complaint("fault", f"topic {name} {why}") for name in self._names if name not in found]
+            complaints = [Complaint("fault", f"topic {name} {why}") for name in self.names if name not in found]
         return complaints + complaints_about(self._settings, found)
 
     async def _describe(self, admin: AIOKafkaAdminClient) -> dict[str, Topic]:
         found = {}
         for topic in await admin.describe_topics():  # of all: asking for a missing one by name can create it
-            if topic["topic"] in self._names:
+            if topic["topic"] in self.names:
                 found[topic["topic"]] = topic["partitions"]
         configs = await self._configs(admin, list(found))
         return {

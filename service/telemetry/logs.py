@@ -15,6 +15,7 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from service.settings import LogSettings
+from service.telemetry.repetitions import Repetitions
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -76,6 +77,7 @@ def configure(settings: LogSettings) -> None:
         )
     )
     handler.addFilter(_of_libraries)
+    handler.addFilter(NotRepeated())
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
 
 
@@ -89,3 +91,18 @@ def _of_libraries(record: logging.LogRecord) -> bool:
     text = record.getMessage()
     # whoever tried to find the brokers logs why that failed
     return "GroupCoordinatorNotAvailableError" not in text and not text.startswith('Unable connect to "')
+
+
+class NotRepeated(logging.Filter):
+    """Leaves out a library's line while one with the same text before its values was written a moment ago."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._repetitions = Repetitions()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether to write the line; it then says how many like it were left out before it."""
+        suppressed = self._repetitions.count((record.name, str(record.msg).partition("\n")[0]))
+        if suppressed:
+            record.msg, record.args = f"{record.getMessage()} (and {suppressed} more like it since the last one)", ()
+        return suppressed is not None

@@ -92,7 +92,7 @@ class Metrics:
         self.in_flight = Gauge(f"{name}_in_flight", "Submissions in progress, by role.", ["role"], registry=registry)
         self.lag = Gauge(
             f"{name}_consumer_lag_records",
-            "Records behind the end of the topic, by partition.",
+            "Records that wait, those in open transactions included, by partition; no series while it is not known.",
             ["partition"],
             registry=registry,
         )
@@ -104,6 +104,23 @@ class Metrics:
         self.dead_letters = Counter(
             f"{name}_dead_letters", "Records put into the dead letter topic.", registry=registry
         )
+        self.kafka_up = Gauge(
+            f"{name}_kafka_up",
+            "1 while the leaders of all partitions of the submissions answer and no topic is missing, else 0.",
+            registry=registry,
+        )
+        self.unread_partitions = Gauge(
+            f"{name}_unread_partitions",
+            "Partitions of the submissions that no member of the consumer group reads; NaN while it is not known.",
+            registry=registry,
+        )
+        self.unread_partitions.set(math.nan)
+        self.foreign_members = Gauge(
+            f"{name}_foreign_group_members",
+            "Members of the consumer group that are no consumers of this service; NaN while it is not known.",
+            registry=registry,
+        )
+        self.foreign_members.set(math.nan)
         self.kube_up = Gauge(
             f"{name}_kubernetes_up", "1 while the Kubernetes API answers, 0 in an outage.", registry=registry
         )
