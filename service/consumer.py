@@ -19,6 +19,7 @@ from service.worker.intake import Intake
 from service.worker.offsets import OffsetTracker
 from service.worker.partitions import Assignment, Lease, Slot
 from service.worker.record_handler import RecordHandler
+from service.worker.slots import Slots
 from service.worker.work_queue import Work, WorkQueue
 
 REVOKE_SECONDS = 5.0
@@ -53,7 +54,7 @@ class Consumer:
         self._queue = WorkQueue()
         self._intake = Intake(source, self._queue, self._assignments, settings, max_body_bytes)
         self._wake = asyncio.Event()
-        self._free_slots = asyncio.Semaphore(settings.concurrency)
+        self._slots = Slots(settings.concurrency, self._wake.set)
         self._stopping = asyncio.Event()
         self._halted = False
 
@@ -158,14 +159,12 @@ class Consumer:
 
     async def _dispatch(self) -> None:
         while True:
-            while self._halted or not self._queue:
+            work = self._queue.take(self._slots.may_take) if self._slots.free and not self._halted else None
+            if work is None:
                 self._wake.clear()
                 await self._wake.wait()
-            await self._free_slots.acquire()
-            work = self._queue.take()
-            if work is None:
-                self._free_slots.release()
                 continue
+            self._slots.take(work.project)
             assignment = self._assignments[work.record.partition]
             self._intake.relieve(assignment)
             task = asyncio.create_task(self._handle(assignment, assignment.offsets, work))
@@ -173,7 +172,7 @@ class Consumer:
             task.add_done_callback(assignment.tasks.discard)
 
     async def _handle(self, assignment: Assignment, offsets: OffsetTracker, work: Work) -> None:
-        slot = Slot(self._free_slots, assignment.lease)
+        slot = Slot(self._slots, work.project, assignment.lease)
         try:
             await self._handler.handle(work, slot)
             if offsets is assignment.offsets:

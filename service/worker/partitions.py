@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from service.errors import LeaseLost
 from service.worker.offsets import OffsetTracker
+from service.worker.slots import Slots
 
 CONFIRM_SECONDS = 0.05
 """How often a write that waits for proof of membership looks again."""
@@ -38,15 +39,16 @@ class Lease:
 
 
 class Slot:
-    """One of the `CONSUMER_CONCURRENCY` records that may be in progress at once; made when `free` was acquired.
+    """One of the `CONSUMER_CONCURRENCY` records that may be in progress at once; made when one of `slots` was taken.
 
-    `lease` is that of the record's partition.
+    `project` is the record's, `lease` that of its partition.
     """
 
-    __slots__ = ("_free", "_held", "lease")
+    __slots__ = ("_held", "_project", "_slots", "lease")
 
-    def __init__(self, free: asyncio.Semaphore, lease: Lease) -> None:
-        self._free = free
+    def __init__(self, slots: Slots, project: bytes, lease: Lease) -> None:
+        self._slots = slots
+        self._project = project
         self._held = True
         self.lease = lease
 
@@ -54,14 +56,14 @@ class Slot:
         """Sleep between two tries without the slot, so that others work in the meantime; then take a slot again."""
         self.release()
         await asyncio.sleep(seconds)
-        await self._free.acquire()
+        await self._slots.wait(self._project)
         self._held = True
 
     def release(self) -> None:
         """Give the slot back, if it is held."""
         if self._held:
             self._held = False
-            self._free.release()
+            self._slots.release(self._project)
 
 
 class Assignment:

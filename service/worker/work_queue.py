@@ -7,6 +7,7 @@ first waits or is in progress, the rest hold up nobody else.
 
 import re
 from collections import deque
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from service.submission.identity import SubmissionId, record_id
@@ -132,9 +133,16 @@ class WorkQueue:
         partition = work.record.partition
         self._waiting[partition] = self._waiting.get(partition, 0) + 1
 
-    def take(self) -> Work | None:
-        """Return the next work; None when nothing can be started now. Its key is in progress until `finish`."""
-        if not self._rotation:
+    def take(self, may_start: Callable[[bytes], bool] = lambda _: True) -> Work | None:
+        """Return the next work of a project that `may_start`; None where there is none.
+
+        Its key is in progress until `finish`.
+        """
+        for _ in range(len(self._rotation)):
+            if may_start(self._rotation[0]):
+                break
+            self._rotation.rotate(-1)
+        else:
             return None
         project = self._rotation.popleft()
         turns = self._by_project[project]

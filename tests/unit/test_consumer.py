@@ -156,6 +156,22 @@ async def test_no_more_at_once_than_the_concurrency():
         await stage.until(lambda: len(stage.handler.finished) == 6)
 
 
+async def test_a_project_that_takes_long_leaves_slots_to_others():
+    async with Stage(concurrency=16) as stage:
+        crowd = [Record("t", 0, offset, offset, None, b'{"job": {"project": "crowd"}}', ()) for offset in range(40)]
+        gates = [stage.handler.hold(0, offset) for offset in range(40)]
+        stage.source.fetched.put_nowait({0: crowd})
+        await stage.until(lambda: len(stage.handler.started) == 14)
+        others = [Record("t", 1, n, n, None, b'{"job": {"project": "other-%d"}}' % n, ()) for n in range(8)]
+        stage.source.fetched.put_nowait({1: others})
+        await stage.until(lambda: len(stage.handler.finished) == 8)
+        assert {partition for partition, _ in stage.handler.finished} == {1}
+        assert len(stage.handler.started) == 14 + 8
+        for gate in gates:
+            gate.set()
+        await stage.until(lambda: len(stage.handler.finished) == 48)
+
+
 async def test_a_full_partition_pauses_and_goes_on_when_it_has_drained():
     async with Stage(concurrency=1, queue_per_partition=4) as stage:
         gate = stage.handler.hold(0, 0)
