@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.settings.types import Names, Positive, Seconds
+from service.settings.types import Brokers, Names, Positive, Seconds, Topic
 
 
 class KafkaSettings(BaseSettings):
@@ -14,7 +14,9 @@ class KafkaSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="KAFKA_", frozen=True)
 
-    bootstrap_servers: str = Field("localhost:9092", description="Brokers to ask first, `host:port,host:port`.")
+    bootstrap_servers: Brokers = Field(
+        "localhost:9092", description="Brokers to ask first, `host:port,host:port`; IPv6 as `[fd00::1]:9092`."
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to talk to the brokers."
     )
@@ -59,10 +61,10 @@ class TopicSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TOPICS_", frozen=True)
 
-    submissions: str = Field("job-submissions", description="Topic of the submissions.")
-    outcomes: str = Field("job-outcomes", description="Topic of the outcomes, compacted; same partition count.")
-    dead_letters: str = Field("job-submissions-dead-letters", description="Topic of records that cannot be handled.")
-    job_events: str = Field(
+    submissions: Topic = Field("job-submissions", description="Topic of the submissions.")
+    outcomes: Topic = Field("job-outcomes", description="Topic of the outcomes, compacted; same partition count.")
+    dead_letters: Topic = Field("job-submissions-dead-letters", description="Topic of records that cannot be handled.")
+    job_events: Topic = Field(
         "job-events", description="Topic of what becomes of the jobs, compacted; same partition count."
     )
     job_events_readable_seconds: Positive = Field(
@@ -85,3 +87,12 @@ class TopicSettings(BaseSettings):
     reply_allowed: Names = Field(
         frozenset(), description="Further topics a record's `reply-topic` header may name, separated by commas."
     )
+
+    @field_validator("outcomes", "dead_letters", "job_events")
+    @classmethod
+    def _of_its_own(cls, name: str, info: ValidationInfo) -> str:
+        for field in ("submissions", "outcomes", "dead_letters"):
+            if field != info.field_name and info.data.get(field) == name:
+                msg = f"must be another topic than TOPICS_{field.upper()}, {name}"
+                raise ValueError(msg)
+        return name

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.settings.types import Names, Port, Positive, Seconds
+from service.settings.types import Name, Names, Port, Positive, Seconds
 from service.spec.limits import Limits
 
 _UNSET: Final = Limits()
@@ -81,7 +81,7 @@ class ConsumerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CONSUMER_", frozen=True)
 
-    group: str = Field("job-submission", description="Consumer group.")
+    group: Name = Field("job-submission", description="Consumer group.")
     instance_id: str | None = Field(
         None, description="`group.instance.id` (static membership): a restart within the session keeps the partitions."
     )

@@ -1,13 +1,70 @@
 """Types that several settings share."""
 
+import ipaddress
+import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _not_blank(name: str) -> str:
+    if not name.strip():
+        raise ValueError("must not be empty")
+    return name
+
+
+def _kafka_name(name: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", name) or name in (".", ".."):
+        raise ValueError("must be a topic's name: 1 to 249 letters, digits, dots, underscores or hyphens")
+    return name
+
+
+Topic = Annotated[str, AfterValidator(_kafka_name)]
+"""The name of a topic (Apache Kafka, `org.apache.kafka.common.internals.Topic`)."""
+
+
+Name = Annotated[str, AfterValidator(_not_blank)]
+"""The name of a consumer group or of a member: anything but nothing."""
+
+
+def _brokers(servers: str) -> str:
+    for server in servers.split(","):
+        if fault := _broker_fault(server.strip()):
+            raise ValueError(f"{server.strip()!r} {fault}; write host:port,host:port")
+    return servers
+
+
+def _broker_fault(server: str) -> str | None:
+    """Return what is wrong with the address of a broker, or None."""
+    if not server:
+        return "is no broker"
+    if "://" in server:
+        return "has a protocol, which goes into KAFKA_SECURITY_PROTOCOL"
+    address = re.fullmatch(r"(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>[^:]*))?", server)
+    if address is None and "[" in server:
+        return "is no address of a broker"
+    if address is None:
+        return "has more than one colon: an IPv6 address stands in brackets, [fd00::1]:9092"
+    if address["ipv6"] is not None:
+        try:
+            ipaddress.IPv6Address(address["ipv6"])
+        except ValueError:
+            return "has no IPv6 address in its brackets"
+    elif not re.fullmatch(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9_.])?", address["host"]):
+        return "has no host name"
+    port = address["port"]
+    if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
+        return "has no port from 1 to 65535"
+    return None
+
+
+Brokers = Annotated[str, AfterValidator(_brokers)]
+"""Addresses of brokers, written with commas; without a port it is 9092."""
 
 
 def _split(value: object) -> object:
