@@ -7,6 +7,7 @@ from typing import Any
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from service.broker.patches import LenientBatch
+from service.submission.record_headers import MAX_HEADERS
 from service.submission.records import Record
 
 _BASE_OFFSET_BYTES = 8
@@ -35,6 +36,9 @@ def read_batches(data: bytes) -> Iterator[tuple[list[Any], int]]:
 
 
 def as_record(topic: str, partition: int, message: Any) -> Record:
-    """Return one of aiokafka's records as ours; the null that Kafka allows as a header's value becomes empty."""
-    headers = tuple([(name, value or b"") for name, value in message.headers])
+    """Return one of aiokafka's records as ours; the null that Kafka allows as a header's value becomes empty.
+
+    Of more headers than any record has that is taken, or any dead letter, the rest is left out.
+    """
+    headers = tuple([(name, value or b"") for name, value in message.headers[: 2 * MAX_HEADERS]])
     return Record(topic, partition, message.offset, message.timestamp, message.key, message.value, headers)

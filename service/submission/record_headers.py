@@ -18,6 +18,9 @@ Headers = tuple[tuple[str, bytes], ...]
 MAX_HEADER_BYTES: Final = 1024
 """Longest header of a submission that is read, the HTTP ones a submission is made from included."""
 
+MAX_HEADERS: Final = 256
+"""Most headers of a record that are read: a megabyte has room for 100,000, which take a tenth of a second."""
+
 READ: Final = (
     "ce_specversion",
     "ce_id",
@@ -108,7 +111,7 @@ class HeaderReader:
         self._values: dict[str, bytes] = {}
         self._ambiguous: set[str] = set()
         self._strange: list[str] = []
-        for written, value in headers:
+        for written, value in headers[:MAX_HEADERS]:
             name = header_name(written)
             if name is None:
                 self._strange.append(written)

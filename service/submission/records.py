@@ -15,6 +15,7 @@ from service.submission.cloud_events import VERSION, Event, is_other_event_forma
 from service.submission.identity import SubmissionId, record_id
 from service.submission.record_headers import (
     MAX_HEADER_BYTES,
+    MAX_HEADERS,
     HeaderReader,
     Headers,
     encoded,
@@ -59,8 +60,8 @@ class Submission(NamedTuple):
 
     `has_own_id` tells an id given by the producer from one made of the record's offset, `received` is in seconds since
     the epoch. `header_faults` are the headers that break their rule and count as absent; `identity_fault` says why the
-    identity that the producer gave cannot be read, where that is so: then `id` is made of the offset. `warnings` name
-    headers that look like ours and are not.
+    identity that the producer gave cannot be read, where that is so: then `id` is made of the offset. `excess` says of
+    what there is so much that the record was not read whole. `warnings` name headers that look like ours and are not.
     """
 
     id: SubmissionId
@@ -75,6 +76,7 @@ class Submission(NamedTuple):
     traceparent: str | None = None
     header_faults: tuple[Fault, ...] = ()
     identity_fault: str | None = None
+    excess: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -115,17 +117,20 @@ def read_submission(record: Record, max_body_bytes: int | None = None) -> Submis
     """Return what a record of the submissions topic says, whatever its bytes; never raises.
 
     Headers and attributes that break their rule are reported in `header_faults`. A record without an id is identified
-    by its offset, one with an id alone gets its topic as source. An event in structured mode whose value is longer than
-    `max_body_bytes` is not opened: its whole value counts as the body, which is refused for its size.
+    by its offset, one with an id alone gets its topic as source. Of more than MAX_HEADERS headers the rest is not read,
+    nor an id. An event in structured mode whose value is longer than `max_body_bytes` is not opened: its whole value is
+    the body.
     """
     headers = HeaderReader(record.headers)
     content_type = headers.text("content-type")
     body, event, identity_fault = record.value or b"", None, None
+    excess = _excess(record, max_body_bytes)
     own_id = source = None
     try:
-        if is_structured(content_type) and (max_body_bytes is None or len(body) <= max_body_bytes):
+        if is_structured(content_type) and excess is None:
             event = read_event(body, MAX_HEADER_BYTES, MAX_SOURCE_BYTES)
-        own_id, source = _identity(headers, event)
+        if len(record.headers) <= MAX_HEADERS:
+            own_id, source = _identity(headers, event)
     except UnreadableRecord as error:
         identity_fault = str(error)
     if own_id is None:
@@ -165,8 +170,18 @@ def read_submission(record: Record, max_body_bytes: int | None = None) -> Submis
         received=record.timestamp / 1000,
         header_faults=(*(event.faults if event else ()), *headers.faults),
         identity_fault=identity_fault,
+        excess=excess,
         warnings=headers.warnings(),
     )
+
+
+def _excess(record: Record, max_body_bytes: int | None) -> str | None:
+    """Say of what a record has too much, if of anything."""
+    if len(record.headers) > MAX_HEADERS:
+        return f"the record has more than {MAX_HEADERS} headers"
+    if max_body_bytes is not None and len(record.value or b"") > max_body_bytes:
+        return f"the body is larger than {max_body_bytes} bytes"
+    return None
 
 
 def _identity(headers: HeaderReader, event: Event | None) -> tuple[str | None, str | None]:

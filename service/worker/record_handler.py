@@ -122,9 +122,9 @@ class RecordHandler:
             await self._publisher.dead_letter(record, "UnreadableRecord", submission.identity_fault, slot)
             fault = Fault("headers", submission.identity_fault)
             return self._refused(submission, rejections.invalid_parameters(InvalidSubmission((fault,))))
-        if len(submission.body) > self._max_body_bytes:
-            message = f"the body is larger than {self._max_body_bytes} bytes"
-            return self._refused(submission, rejections.too_large(message), is_aside=partition != record.partition)
+        if submission.excess is not None:
+            too_large = rejections.too_large(submission.excess)
+            return self._refused(submission, too_large, is_aside=partition != record.partition)
         return None
 
     async def _may_be_forgotten(self, record: Record, partition: int, slot: Slot) -> bool:

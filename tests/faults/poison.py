@@ -289,7 +289,10 @@ def _headers(run: str) -> Iterator[Poison]:
         own = (("ce_id", f"{run}-odd-{number}".encode()), source)
         identity = (f"/poison/{run}", f"{run}-odd-{number}")
         yield Poison(f"odd header {header[:20]!r}", b"no", 400, "", ((header, b"\xff" * 10), *own), identity=identity)
-    yield Poison("10,000 headers", b"no", 400, "", tuple((f"h{n}", b"v") for n in range(10_000)))
+    yield Poison("256 headers", b"no", 400, "", tuple((f"h{n}", b"v") for n in range(256)))
+    many = "more than 256 headers"
+    yield Poison("10,000 headers", b"no", 413, many, tuple((f"h{n}", b"v") for n in range(10_000)))
+    yield Poison("100,000 headers", b"no", 413, many, tuple((f"h{n}", b"") for n in range(100_000)))
     yield Poison("a header of half a megabyte", b"no", 400, "", (("h", b"v" * 500_000),))
     for value in (b"", b"\xff\xff\xff\xff", b"\0\0\0\1", b"many", b"\x7f\xff\xff\xff"):
         yield Poison(f"kafka_deliveryAttempt {value!r}", b"no", 400, "", (("kafka_deliveryAttempt", value),))

@@ -140,7 +140,8 @@ def test_an_event_above_the_limit_is_not_opened():
     value = orjson.dumps(EVENT)
     assert read_submission(record(value), len(value)) == expected()
     found = read_submission(record(value), len(value) - 1)
-    assert found == expected(id=record_id("t", 0, 1, 2000), has_own_id=False, body=value)
+    excess = f"the body is larger than {len(value) - 1} bytes"
+    assert found == expected(id=record_id("t", 0, 1, 2000), has_own_id=False, body=value, excess=excess)
 
 
 JSON = st.recursive(

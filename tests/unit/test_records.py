@@ -119,6 +119,7 @@ def test_absent_parts_of_a_submission_have_no_header():
         traceparent=st.none() | st.just(TRACE),
         header_faults=st.just(()),
         identity_fault=st.none(),
+        excess=st.none(),
         warnings=st.just(()),
     )
 )
@@ -283,6 +284,18 @@ def test_an_idempotency_key_is_an_id(name: str):
 def test_a_name_that_looks_like_one_of_ours_is_named_in_a_warning(name: str, meant: str | None):
     warnings = () if meant is None else (f"headers.{name}: is not read; did you mean {meant}?",)
     assert read_submission(record((name, b"v"))) == plain(warnings=warnings)
+
+
+def test_headers_beyond_the_bound_are_not_read():
+    few, many = [(f"h{number}", b"v") for number in range(255)], [(f"h{number}", b"v") for number in range(256)]
+    assert read_submission(record(*few, ("ce_id", b"7"))).id == SubmissionId("/topics/job-submissions", "7")
+    assert read_submission(record(*many, ("ce_id", b"7"))) == plain(excess="the record has more than 256 headers")
+
+
+def test_a_body_above_the_limit_is_told():
+    assert read_submission(record(), len(BODY)) == plain()
+    excess = f"the body is larger than {len(BODY) - 1} bytes"
+    assert read_submission(record(), len(BODY) - 1) == plain(excess=excess)
 
 
 def test_no_more_warnings_than_a_person_reads():
