@@ -5,17 +5,30 @@ about it and earlier parameters, and its sentence. Pages, schemas and suggestion
 add an entry here and a line in `manifests`; rules of a new kind go into the module of `spec` for their topic.
 """
 
-from typing import Annotated, Any, Final, Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field, ValidationError
 
 from service.errors import MAX_FAULTS, Fault
-from service.spec import command_line, container, image_reference, lifecycle, mounts, names, network, resources
+from service.spec import (
+    command_line,
+    container,
+    image_reference,
+    lifecycle,
+    metadata,
+    mounts,
+    names,
+    network,
+    resources,
+)
+from service.spec.command_line import Command
 from service.spec.faults import faults_of, invalid
 from service.spec.fields import AtMost, Boolean, Entries, Parameters, String, one_of, too_many, whole_number
 from service.spec.limits import Limits
-from service.spec.mounts import MountTarget, VolumeClaim, VolumeEntry
+from service.spec.mounts import Claim, MountTarget, VolumeEntry
 from service.spec.network import Port, ServiceType
+from service.spec.not_supported import NOT_SUPPORTED
 from service.spec.strict_json import field_path
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
@@ -28,6 +41,8 @@ class JobSubmission(Parameters):
     two parameters stands at the later one and is silent where the earlier is faulty.
     """
 
+    refused: ClassVar[Mapping[str, str]] = NOT_SUPPORTED
+
     name: Annotated[str | None, names.job_name] = Field(
         None, description="Name of the Job. Without it one is generated from `jobNamePrefix`."
     )
@@ -35,11 +50,12 @@ class JobSubmission(Parameters):
         description="Selects the namespace, `runai-<project>` unless a setting says otherwise, and the queue."
     )
     interactive: Boolean = Field(
-        default=False, description="A session, not a training run: `backoffLimit: 0`, `completions: 1`."
+        default=False, description="A session: `completions: 1`, and `backoffLimit: 0` unless it is `preemptible`."
     )
     image: Annotated[str, image_reference.image] = Field(description="Image of the container.")
-    command: Annotated[tuple[str, ...] | None, command_line.command, Entries("")] = Field(
-        None, description="Replaces the image's entry point. A string is split by the rules of a POSIX shell."
+    command: Annotated[Command | None, command_line.command, Entries("")] = Field(
+        None,
+        description="Replaces the image's entry point. A string is split as a shell splits it; no shell runs.",
     )
     arguments: Annotated[tuple[String, ...], Entries("an array of strings")] = Field(
         (), description="Arguments of the command or, without one, of the image's entry point."
@@ -47,7 +63,10 @@ class JobSubmission(Parameters):
     environment: Annotated[
         dict[Annotated[str, names.environment_name], Annotated[str, container.environment_value]],
         Entries("an object of strings, numbers and booleans"),
-    ] = Field(default={}, description="Environment variables. Numbers and booleans arrive as JSON writes them.")
+    ] = Field(
+        default={},
+        description="Environment variables. Values arrive as they were sent, numbers and booleans as JSON writes them.",
+    )
     image_pull_policy: Annotated[PullPolicy, one_of(*get_args(PullPolicy))] = Field(
         "Always", description="When the node pulls the image."
     )
@@ -60,7 +79,10 @@ class JobSubmission(Parameters):
     )
     gpu: Annotated[
         int | float | None, resources.gpus, AfterValidator(resources.gpus_of_the_profile), AtMost("gpus")
-    ] = Field(None, description='GPUs: `limits["nvidia.com/gpu"]`, or a part of one under a profile that shares them.')
+    ] = Field(
+        None,
+        description='GPUs: `limits["nvidia.com/gpu"]`, or a part of one; with 0 the container sees none.',
+    )
     cpu: Annotated[int | float | None, resources.cores] = Field(None, description="Requested cores: `requests.cpu`.")
     cpu_limit: Annotated[int | float | None, resources.cores, AfterValidator(resources.cpu_limit_not_below)] = Field(
         None, description="`limits.cpu`, not below `cpu`."
@@ -69,9 +91,9 @@ class JobSubmission(Parameters):
     memory_limit: Annotated[str | None, resources.memory, AfterValidator(resources.memory_limit_not_below)] = Field(
         None, description="`limits.memory`, not below `memory`."
     )
-    pvc: Annotated[
-        tuple[VolumeClaim, ...], AfterValidator(mounts.claims_apart), Entries("an array of objects", "claims")
-    ] = Field((), description="PersistentVolumeClaims made for this job and deleted with it.")
+    pvc: Annotated[tuple[Claim, ...], AfterValidator(mounts.claims_apart), Entries("an array of objects", "claims")] = (
+        Field((), description="PersistentVolumeClaims: new ones, deleted with the job, or existing ones, by name.")
+    )
     volume: Annotated[
         dict[Annotated[str, mounts.named_host_path], Annotated[MountTarget, mounts.mount_target]],
         AfterValidator(mounts.targets_apart),
@@ -81,7 +103,7 @@ class JobSubmission(Parameters):
         tuple[VolumeEntry, ...],
         AfterValidator(mounts.entries_apart),
         Entries("an array of objects"),
-    ] = Field((), description="Another spelling of `volume`, of later editions of the API.")
+    ] = Field((), description="Another spelling of `volume`, and directories of NFS servers.")
     create_home_dir: Annotated[Boolean, AfterValidator(mounts.home_is_free)] = Field(
         default=False, description=f"A temporary home: `emptyDir` at `{mounts.HOME}`, and `HOME` set to it."
     )
@@ -95,14 +117,17 @@ class JobSubmission(Parameters):
     )
     service_type: Annotated[ServiceType | None, network.service_type, AfterValidator(network.service_needs_ports)] = (
         Field(
-            None, description="Makes a Service, with `ingress` an Ingress too; `portforward` makes none. Needs `ports`."
+            None,
+            description="Makes a Service; `ingress` also an Ingress for `/<project>/<job>`; `portforward` nothing.",
         )
     )
     preemptible: Boolean = Field(
         default=False, description="With `interactive`: may run over quota and be preempted; see the profiles."
     )
     backoff_limit: Annotated[int | None, whole_number(0), AfterValidator(lifecycle.one_try)] = Field(
-        None, description="Failed pods before the job fails; not with `interactive`, unless 0."
+        None,
+        description="Failed pods before the job fails, those not counted that were preempted or drained. With "
+        "`interactive` it is 0, unless `preemptible`.",
     )
     completions: Annotated[
         int | None, whole_number(1), AfterValidator(lifecycle.one_completion), AtMost("completions")
@@ -114,12 +139,24 @@ class JobSubmission(Parameters):
     ttl_after_finish: Annotated[int | None, lifecycle.seconds] = Field(
         None, description="How long the finished job is kept: `ttlSecondsAfterFinished`."
     )
+    active_deadline: Annotated[int | None, lifecycle.deadline] = Field(
+        None, description="How long the job may run before it fails: `activeDeadlineSeconds`."
+    )
     prevent_privilege_escalation: Boolean = Field(default=False, description="`allowPrivilegeEscalation: false`.")
+    run_as_uid: Annotated[int | None, whole_number(0)] = Field(None, description="User of the process: `runAsUser`.")
+    run_as_gid: Annotated[int | None, whole_number(0)] = Field(None, description="Group of the process: `runAsGroup`.")
     node_type: Annotated[str | None, names.label_value] = Field(
         None, description="Nodes with this value of the label `run.ai/type`."
     )
     job_name_prefix: Annotated[str | None, names.job_name_prefix] = Field(
         None, description="A generated name is `<prefix>-<12 characters>`. Without effect where `name` is given."
+    )
+    labels: Annotated[
+        dict[Annotated[str, metadata.key], Annotated[str, metadata.value]],
+        Entries("an object of label values"),
+    ] = Field(default={}, description="Labels of the Job and its pods, outside the reserved keys.")
+    annotations: Annotated[dict[Annotated[str, metadata.key], String], Entries("an object of strings")] = Field(
+        default={}, description="Annotations of the Job and its pods, outside the reserved keys."
     )
 
 
@@ -154,6 +191,8 @@ def validate(document: dict[str, Any], limits: Limits) -> JobSubmission:
 
 
 def _misplaced(name: str) -> str:
+    if name in NOT_SUPPORTED:
+        return NOT_SUPPORTED[name]
     if name in PARAMETERS:
         return 'must be within "job"'
     return 'is not known here: the body holds "job" and nothing else'

@@ -1,7 +1,10 @@
 """The page of the parameters and the scheduler profiles, written from their tables: `job-submission parameters`."""
 
+from collections.abc import Iterable
+
 from service.manifests.profiles import PROFILES, Elastic, PriorityClasses, Profile
 from service.spec.fields import Parameters
+from service.spec.metadata import RESERVED_DOMAINS, RESERVED_KEYS
 from service.validation import JobSubmission
 
 _HEAD = """# Parameters
@@ -18,8 +21,13 @@ _MEMBERS_HEAD = """
 | parameter | accepted | meaning |
 |---|---|---|"""
 
-_PROFILES_HEAD = """
-## Scheduler profiles
+_RESERVED = """
+## Reserved keys of labels and annotations
+
+Those of the domains {domains}, and of domains below them; and {keys}.
+"""
+
+_PROFILES_HEAD = """## Scheduler profiles
 
 One request, several schedulers: the setting `KUBE_SCHEDULER_PROFILE` chooses what the objects look like. A queue that
 does not exist is accepted all the same, and the job waits.
@@ -29,13 +37,19 @@ does not exist is accepted all the same, and the job waits.
 def page() -> str:
     """Return the page of the parameters and the scheduler profiles."""
     lines = [_HEAD, "## Of a job", _MEMBERS_HEAD, *_members(JobSubmission)]
-    for name, _, model in JobSubmission.members():
-        if model:
-            lines += ["", f"## Of each entry of `{name}`", _MEMBERS_HEAD, *_members(model)]
+    for name, _, models in JobSubmission.members():
+        for model in models:
+            what = (model.__doc__ or "").partition("\n")[0]
+            lines += ["", f"## Of an entry of `{name}`", "", what, _MEMBERS_HEAD, *_members(model)]
     if JobSubmission.refused:
         lines += ["", "## Known from elsewhere, and refused", "", "| parameter | answer |", "|---|---|"]
         lines += [f"| `{name}` | {sentence} |" for name, sentence in JobSubmission.refused.items()]
+    lines.append(_RESERVED.format(domains=_listed(RESERVED_DOMAINS), keys=_listed(sorted(RESERVED_KEYS))))
     return "\n".join([*lines, _PROFILES_HEAD, *_profiles(), ""])
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _members(model: type[Parameters]) -> list[str]:

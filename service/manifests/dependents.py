@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.manifests.labels import JOB_NAME_LABEL
-from service.spec.mounts import VolumeClaim
+from service.spec.mounts import NewClaim
 from service.spec.network import Port
 from service.submission.identity import claim_name
 from service.validation import JobSubmission
@@ -31,6 +31,7 @@ def dependents(
     found = [
         Dependent("persistentvolumeclaims", _claim(claim, metadata(claim_name(job, i))))
         for i, claim in enumerate(submission.pvc)
+        if isinstance(claim, NewClaim)
     ]
     if submission.service_type in _SERVICE_TYPES:
         found.append(Dependent("services", _service(submission, metadata(job))))
@@ -54,7 +55,7 @@ def given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _claim(claim: VolumeClaim, metadata: dict[str, Any]) -> dict[str, Any]:
+def _claim(claim: NewClaim, metadata: dict[str, Any]) -> dict[str, Any]:
     spec = given(
         accessModes=["ReadWriteOnce"],
         volumeMode="Filesystem",
@@ -87,7 +88,7 @@ def _service(submission: JobSubmission, metadata: dict[str, Any]) -> dict[str, A
 def _ingress(submission: JobSubmission, metadata: dict[str, Any], ingress_class: str | None) -> dict[str, Any]:
     port = _service_port(submission.ports[0], "ingress")["port"]
     path = {
-        "path": f"/{submission.project}-{metadata['name']}",
+        "path": f"/{submission.project}/{metadata['name']}",  # joined by '-' those of two projects could meet
         "pathType": "Prefix",
         "backend": {"service": {"name": metadata["name"], "port": {"number": port}}},
     }

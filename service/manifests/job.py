@@ -7,7 +7,7 @@ or the scheduler profile does not ask for: an absent field is left to Kubernetes
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from service.manifests.dependents import Dependent, dependents, given
 from service.manifests.labels import (
@@ -17,6 +17,7 @@ from service.manifests.labels import (
     MANAGER,
     PROJECT_LABEL,
     SUBMISSION_ID_ANNOTATION,
+    SUBMISSION_LABEL,
     TRACEPARENT_ANNOTATION,
     USER,
 )
@@ -26,6 +27,15 @@ from service.submission.identity import SubmissionId
 from service.validation import JobSubmission
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+
+_DISRUPTIONS_COST_NO_TRY: Final = {
+    "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+}
+"""Preempted and drained pods are made again and not counted by `backoffLimit` (Kubernetes, "Pod failure policy").
+
+The API server takes it with `restartPolicy: Never` alone, which all pods have.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ def build(
     options: ManifestOptions,
 ) -> Manifests:
     """Return the objects of a valid submission in `namespace`, the Job called `name`."""
-    labels = {MANAGED_BY_LABEL: MANAGER, PROJECT_LABEL: submission.project}
+    labels = {MANAGED_BY_LABEL: MANAGER, PROJECT_LABEL: submission.project, SUBMISSION_LABEL: id.key}
     annotations = {SUBMISSION_ID_ANNOTATION: id.key, FINGERPRINT_ANNOTATION: fingerprint}
     if user:
         annotations[USER] = user
@@ -73,13 +83,16 @@ def build(
 
     added = scheduler_fields(submission, profile, options.kueue_priority_class)
     job_metadata = metadata(name)
-    job_metadata["labels"] |= added.job_labels
-    job_metadata["annotations"] |= added.job_annotations
+    job_metadata["labels"] |= submission.labels | added.job_labels
+    job_metadata["annotations"] |= submission.annotations | added.job_annotations
     if traceparent is not None:
         job_metadata["annotations"][TRACEPARENT_ANNOTATION] = traceparent
     if submission.ttl_after_finish is not None and submission.ttl_after_finish < options.hold_below_ttl:
         job_metadata["finalizers"] = [HOLD_FINALIZER]
-    pod_metadata = given(labels=labels | added.pod_labels, annotations=added.pod_annotations or None)
+    pod_metadata = given(
+        labels=labels | submission.labels | added.pod_labels,
+        annotations=submission.annotations | added.pod_annotations or None,
+    )
     template = {"metadata": pod_metadata, "spec": pod_spec(submission, name, profile.scheduler)}
     spec = _job_spec(submission, template, suspend=profile.created_suspended)
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": job_metadata, "spec": spec}
@@ -93,6 +106,11 @@ def effect_warnings(job: JobSubmission, profile: Profile) -> tuple[str, ...]:
     if job.name is not None and job.job_name_prefix is not None:
         warnings.append("job.jobNamePrefix has no effect: job.name is given")
     warnings += profile_warnings(job, profile)
+    if job.command is not None and job.command.shell_syntax is not None:
+        warnings.append(
+            f'job.command has "{job.command.shell_syntax}", which only a shell acts on, and none runs: '
+            "for one write bash -c '...'"
+        )
     if job.service_type == "ingress" and len(job.ports) > 1:
         warnings.append(f"job.serviceType ingress leads to the first port only, {job.ports[0].container}")
     return tuple(warnings)
@@ -104,11 +122,14 @@ def is_held(job: dict[str, Any]) -> bool:
 
 
 def _job_spec(submission: JobSubmission, template: dict[str, Any], *, suspend: bool) -> dict[str, Any]:
+    is_final = submission.interactive and not submission.preemptible  # a preempted session has to be queued again
     return given(
         suspend=suspend or None,
-        backoffLimit=0 if submission.interactive else submission.backoff_limit,
+        backoffLimit=0 if is_final else submission.backoff_limit,
         completions=1 if submission.interactive else submission.completions,
         parallelism=submission.parallelism,
+        activeDeadlineSeconds=submission.active_deadline,
+        podFailurePolicy=_DISRUPTIONS_COST_NO_TRY,
         ttlSecondsAfterFinished=submission.ttl_after_finish,
         template=template,
     )

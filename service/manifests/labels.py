@@ -11,6 +11,9 @@ SUBMISSION_ID_ANNOTATION: Final = "job-submission.io/submission-id"
 FINGERPRINT_ANNOTATION: Final = "job-submission.io/fingerprint"
 """On every object: the fingerprint of the request. Answers "was it the same request?"."""
 
+SUBMISSION_LABEL: Final = "job-submission.io/submission"
+"""On every object and pod: the same key, to select by (`kubectl get pods -l job-submission.io/submission=<id>`)."""
+
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 """On every object and pod: Kubernetes' recommended label for the tool that manages an object."""
 

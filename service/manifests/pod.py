@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from service.manifests.dependents import given
 from service.manifests.labels import NODE_TYPE_LABEL
-from service.spec.mounts import HOME, SHARED_MEMORY
+from service.spec.mounts import HOME, SHARED_MEMORY, ExistingClaim
 from service.spec.quantities import cpu_quantity
 from service.submission.identity import claim_name
 from service.validation import JobSubmission
@@ -18,6 +18,8 @@ def pod_spec(submission: JobSubmission, job: str, scheduler: str | None) -> dict
     volumes, mounts = _volumes(submission, job)
     return given(
         restartPolicy="Never",
+        automountServiceAccountToken=False,  # a job that trains has no business with the API server
+        enableServiceLinks=False,  # variables for each Service of the namespace, some thousand in a large one
         schedulerName=scheduler,
         hostIPC=submission.host_ipc or None,
         hostNetwork=submission.host_network or None,
@@ -30,23 +32,36 @@ def pod_spec(submission: JobSubmission, job: str, scheduler: str | None) -> dict
 
 
 def _container(submission: JobSubmission, mounts: list[dict[str, Any]]) -> dict[str, Any]:
-    home = {"HOME": HOME} if submission.create_home_dir else {}
-    environment = {**home, **submission.environment}  # a HOME of the request's own counts
+    own = {"HOME": HOME} if submission.create_home_dir else {}
+    if submission.gpu == 0:
+        own["NVIDIA_VISIBLE_DEVICES"] = "void"  # without it NVIDIA's runtime shows a CUDA image every GPU of the node
+    environment = {**own, **submission.environment}  # the request's own counts
     return given(
         name="job",
         image=submission.image,
         imagePullPolicy=submission.image_pull_policy,
-        command=list(submission.command) if submission.command else None,
-        args=list(submission.arguments) or None,
+        command=[_literal(word) for word in submission.command.words] if submission.command else None,
+        args=[_literal(argument) for argument in submission.arguments] or None,
         workingDir=submission.working_dir,
-        env=[{"name": key, "value": value} for key, value in environment.items()] or None,
+        env=[{"name": key, "value": _literal(value)} for key, value in environment.items()] or None,
         ports=[{"containerPort": port.container} for port in submission.ports] or None,
         resources=_resources(submission) or None,
         volumeMounts=mounts or None,
         stdin=submission.stdin or None,
         tty=submission.tty or None,
-        securityContext={"allowPrivilegeEscalation": False} if submission.prevent_privilege_escalation else None,
+        securityContext=given(
+            allowPrivilegeEscalation=False if submission.prevent_privilege_escalation else None,
+            runAsUser=submission.run_as_uid,
+            runAsGroup=submission.run_as_gid,
+        )
+        or None,
+        terminationMessagePolicy="FallbackToLogsOnError",  # the last lines of a failed job stay in its pod's status
     )
+
+
+def _literal(text: str) -> str:
+    """Write a value so that it arrives as it is: Kubernetes replaces `$(NAME)`, and `$$` by `$` (API, Container)."""
+    return text.replace("$", "$$")
 
 
 def _resources(submission: JobSubmission) -> dict[str, Any]:
@@ -68,12 +83,15 @@ def _volumes(submission: JobSubmission, job: str) -> tuple[list[dict[str, Any]],
     """Return the volumes of the pod and their mounts in its container, in the same order."""
     entries: list[tuple[dict[str, Any], str, bool]] = []
     for i, claim in enumerate(submission.pvc):
-        source = {"persistentVolumeClaim": {"claimName": claim_name(job, i)}}
+        name = claim.claim_name if isinstance(claim, ExistingClaim) else claim_name(job, i)
+        source: dict[str, Any] = {"persistentVolumeClaim": {"claimName": name}}
         entries.append(({"name": f"pvc-{i}", **source}, claim.path, claim.read_only))
     for i, (path, target) in enumerate(submission.volume.items()):
         entries.append(({"name": f"volume-{i}", "hostPath": {"path": path}}, target.path, target.read_only))
     for i, volume in enumerate(submission.volumes):
         source = {"hostPath": {"path": volume.source_path}}
+        if volume.nfs_server is not None:
+            source = {"nfs": {"server": volume.nfs_server, "path": volume.source_path}}
         entries.append(({"name": f"volume-{i}", **source}, volume.target_path, volume.read_only))
     if submission.create_home_dir:
         entries.append(({"name": "home", "emptyDir": {}}, HOME, False))

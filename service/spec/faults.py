@@ -37,24 +37,38 @@ def invalid(faults: list[Fault], hidden: int = 0) -> InvalidSubmission:
     return InvalidSubmission((*faults[:MAX_FAULTS], *more))
 
 
-def _fault(detail: ErrorDetails, model: type[Parameters], place: str) -> Fault:
-    location = detail["loc"]
-    if location[-1:] == ("[key]",) and detail["type"] == "value_error":
-        location = location[:-1]  # pydantic's mark of a fault in the name of a member and not in its value
+def _fault(detail: ErrorDetails, root: type[Parameters], place: str) -> Fault:
+    location, model = _place(detail["loc"], root)
+    if detail["type"] != "extra_forbidden" and location[-1:] == ("[key]",) and len(location) > 2:
+        location = location[:-1]  # pydantic's mark of a fault in the name of a member, not in its value
     if detail["type"] == "value_error":
         sentence = str(detail["ctx"]["error"])
     elif detail["type"] == "extra_forbidden":
-        sentence = _unknown(location, model)
+        sentence = _unknown(str(location[-1]), model)
     else:
         sentence = _SENTENCES[detail["type"]]
     return Fault(field_path((place, *location)), sentence)
 
 
-def _unknown(location: Location, model: type[Parameters]) -> str:
+def _place(location: Location, model: type[Parameters]) -> tuple[Location, type[Parameters]]:
+    """Return pydantic's location without its marks for one of several models, and the model of the innermost object."""
+    place: list[str | int] = []
+    models: tuple[type[Parameters], ...] = ()
+    for part in location:
+        named = next((each for each in models if each.__name__ == part), None) if len(models) > 1 else None
+        if named:
+            model, models = named, ()
+            continue
+        if isinstance(part, int) and len(models) == 1:
+            (model,), models = models, ()
+        elif isinstance(part, str):
+            models = next((nested for name, _, nested in model.members() if name == part), ())
+        place.append(part)
+    return tuple(place), model
+
+
+def _unknown(name: str, model: type[Parameters]) -> str:
     """Say what is wrong with a name that no parameter has, with the nearest one that exists."""
-    for part in location[:-1]:
-        model = next((nested for name, _, nested in model.members() if name == part and nested), model)
-    name = str(location[-1])
     if name in model.refused:
         return model.refused[name]
     known = {_letters(name): name for name, _, _ in model.members()}

@@ -8,6 +8,7 @@ of the parameter.
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
@@ -103,13 +104,24 @@ class Parameters(BaseModel):
     """Names that are known from elsewhere and not taken here, each with the sentence that says so."""
 
     @classmethod
-    def members(cls) -> Iterator[tuple[str, FieldInfo, "type[Parameters] | None"]]:
-        """Yield of each parameter its name in JSON, its field and, where it holds objects, their model."""
-        for field in cls.model_fields.values():
-            models = (
-                each for each in get_args(field.annotation) if isinstance(each, type) and issubclass(each, Parameters)
-            )
-            yield str(field.alias), field, next(models, None)
+    def members(cls) -> "tuple[Member, ...]":
+        """Return each parameter: its name in JSON, its field and, where it holds objects, their models."""
+        return _members(cls)
+
+
+Member = tuple[str, FieldInfo, tuple[type[Parameters], ...]]
+
+
+@cache
+def _members(model: type[Parameters]) -> tuple[Member, ...]:
+    return tuple((str(each.alias), each, tuple(_models(each.annotation))) for each in model.model_fields.values())
+
+
+def _models(annotation: Any) -> Iterator[type[Parameters]]:
+    if isinstance(annotation, type) and issubclass(annotation, Parameters):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
 
 
 def string(value: object) -> str:

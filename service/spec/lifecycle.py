@@ -25,9 +25,20 @@ seconds: Final = Rule(
 """A Go duration, rounded up to whole seconds."""
 
 
+def _deadline(value: object) -> int:
+    given = _seconds(value)
+    if given == 0:
+        raise ValueError("must be at least 1s: the job would fail at once")
+    return given
+
+
+deadline: Final = Rule(seconds.accepts.replace("from 0", "from 1"), seconds.schema, _deadline)
+"""How long a job may run, in seconds."""
+
+
 def one_try(value: int, info: ValidationInfo) -> int:
-    """Refuse retries of a session."""
-    return _once(value, 0, info)
+    """Refuse retries of a session, except of one that can be preempted: it has to be queued again."""
+    return value if info.data.get("preemptible") else _once(value, 0, info)
 
 
 def one_completion(value: int, info: ValidationInfo) -> int:

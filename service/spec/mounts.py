@@ -1,14 +1,16 @@
-"""What a job mounts, and where: claims of its own, directories of the node, a home, memory.
+"""What a job mounts, and where: claims, directories of the node or of NFS servers, a home, memory.
 
 The paths of all of them have to differ, so each parameter looks at those before it.
 """
 
 import posixpath
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Annotated, Final, NamedTuple
+from ipaddress import ip_address
+from typing import Annotated, ClassVar, Final, NamedTuple
 
-from pydantic import Field, ValidationInfo
+from pydantic import Discriminator, Field, Tag, ValidationInfo
 
 from service.spec import names
 from service.spec.fields import Boolean, Parameters, Rule, raise_faults, repeated, text
@@ -91,26 +93,69 @@ def normalized(path: str) -> str:
     return posixpath.normpath("/" + path.lstrip("/"))
 
 
-class VolumeClaim(Parameters):
+class NewClaim(Parameters):
     """A claim made for the job; `size` is a Kubernetes quantity."""
 
+    refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("existing", "existingClaim", "existingPvc", "pvcName", "claim", "name", "persistentVolumeClaim"),
+        "is not a parameter; to mount a claim that exists, give its claimName",
+    )
+
     storage_class: Annotated[str | None, names.storage_class] = Field(
-        None, description="StorageClass of the claim; without it the cluster's default."
+        None, description="StorageClass of the claim. Without it the cluster's default."
     )
     size: Annotated[str, memory] = Field(description="Size of the claim.")
     path: Annotated[str, mount_path] = Field(description="Where the container finds it.")
     read_only: Boolean = Field(default=False, description="Mount it read-only.")
 
 
-class VolumeEntry(Parameters):
-    """A directory of the node as `volumes` gives it."""
+class ExistingClaim(Parameters):
+    """A claim that exists in the project's namespace and outlives the job."""
 
-    source_path: Annotated[str, host_path] = Field(description="Directory of the node.")
+    refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("size", "storageClass"), "must be left out where claimName is given: that claim exists"
+    )
+
+    claim_name: Annotated[str, names.claim_name] = Field(description="Name of the claim.")
+    path: Annotated[str, mount_path] = Field(description="Where the container finds it.")
+    read_only: Boolean = Field(default=False, description="Mount it read-only.")
+
+
+def _kind_of_claim(value: object) -> str:
+    return ExistingClaim.__name__ if isinstance(value, dict) and "claimName" in value else NewClaim.__name__
+
+
+Claim = Annotated[
+    Annotated[NewClaim, Tag(NewClaim.__name__)] | Annotated[ExistingClaim, Tag(ExistingClaim.__name__)],
+    Discriminator(_kind_of_claim),
+]
+"""An entry of `pvc`."""
+
+
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*")
+
+
+def _host(name: str) -> str:
+    if len(name) <= 253 and _HOST.fullmatch(name):
+        return name
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        raise ValueError("must be a host name or an IP address") from None
+
+
+class VolumeEntry(Parameters):
+    """A directory of the node, or of an NFS server, as `volumes` gives it."""
+
+    nfs_server: Annotated[str | None, text("a host name or an IP address", _host)] = Field(
+        None, description="NFS server that has the directory. Without it the node has."
+    )
+    source_path: Annotated[str, host_path] = Field(description="Directory of the node or of the NFS server.")
     target_path: Annotated[str, mount_path] = Field(description="Where the container finds it.")
     read_only: Boolean = Field(default=False, description="Mount it read-only.")
 
 
-def claims_apart(claims: tuple[VolumeClaim, ...], info: ValidationInfo) -> tuple[VolumeClaim, ...]:
+def claims_apart(claims: tuple[Claim, ...], info: ValidationInfo) -> tuple[Claim, ...]:
     """Refuse claims that are mounted at a path that is taken."""
     _distinct_mounts((((i, "path"), claim.path) for i, claim in enumerate(claims)), info)
     return claims

@@ -10,7 +10,7 @@ from service.spec.fields import Rule, pattern, text
 
 _DNS_1035_LABEL = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?")
 _DNS_1123_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
-_DNS_1123_SUBDOMAIN = re.compile(rf"{_DNS_1123_LABEL.pattern}(?:\.{_DNS_1123_LABEL.pattern})*")
+DNS_1123_SUBDOMAIN = re.compile(rf"{_DNS_1123_LABEL.pattern}(?:\.{_DNS_1123_LABEL.pattern})*")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _ENVIRONMENT_NAME = re.compile(r"(?!\.\.|\.$)[-._a-zA-Z][-._a-zA-Z0-9]*")
 
@@ -28,13 +28,17 @@ project_name: Final = pattern(
 )
 """A project's name, which is part of a namespace (DNS-1123 label) and a label's value."""
 
-storage_class: Final = pattern(_DNS_1123_SUBDOMAIN, 253, _SUBDOMAIN)
+storage_class: Final = pattern(DNS_1123_SUBDOMAIN, 253, _SUBDOMAIN)
 """The name of a StorageClass (DNS-1123 subdomain)."""
 
 label_value: Final = pattern(
     _LABEL_VALUE, 63, "letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
 )
 """The value of a label, not empty."""
+
+
+claim_name: Final = pattern(DNS_1123_SUBDOMAIN, 253, _SUBDOMAIN)
+"""The name of a PersistentVolumeClaim (DNS-1123 subdomain)."""
 
 
 def _environment_name(name: str) -> str:

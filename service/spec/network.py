@@ -4,11 +4,21 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from service.spec.fields import Boolean, Parameters, one_of, raise_faults, repeated, whole_number
+from service.spec.fields import Boolean, Parameters, Rule, one_of, raise_faults, repeated, whole_number
 
 ServiceType = Literal["nodeport", "loadbalancer", "ingress", "portforward"]
 
-service_type: Final = one_of(*get_args(ServiceType))
+_service_type: Final = one_of(*get_args(ServiceType))
+
+
+def _named_service_type(value: object) -> ServiceType:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ValueError(f"must be {_service_type.accepts}: numbers are not taken, as nothing says what they mean")
+    named: ServiceType = _service_type.read(value)
+    return named
+
+
+service_type: Final = Rule(f"{_service_type.accepts}, in any letter case", _service_type.schema, _named_service_type)
 _port: Final = whole_number(1, 65535)
 
 

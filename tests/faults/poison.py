@@ -165,7 +165,20 @@ _WRONG: Final[dict[str, tuple[Any, ...]]] = {
     "name": (*_NO_STRING, "", "Upper", "1digit", "-a", "a-", "a_b", "a.b", "a" * 64, "ä", "a\n", "a b"),
     "jobNamePrefix": (*_NO_STRING, "", "UP", "a" * 51, "a-", "9a", "a\n"),
     "project": (*_NO_STRING, "", "../other", "a/b", "UP", "a" * 64, "team-a\n", "a.b"),
-    "image": (*_NO_STRING, "", " ", "a b", "a\nb", "\u2028"),
+    "image": (
+        "docker://ubuntu",
+        "${IMAGE}",
+        "Ubuntu:Latest",
+        "ubuntu:",
+        "a:b:c",
+        "a@sha256:abc",
+        *_NO_STRING,
+        "",
+        " ",
+        "a b",
+        "a\nb",
+        "\u2028",
+    ),
     "interactive": _NO_BOOLEAN,
     "stdin": _NO_BOOLEAN,
     "tty": (*_NO_BOOLEAN, True),  # true needs stdin
@@ -206,6 +219,11 @@ _WRONG: Final[dict[str, tuple[Any, ...]]] = {
         [{"container": 80, "external": 80, "autoGenerate": True}],
         [{"container": 80, "protocol": "TCP"}],
     ),
+    "labels": ([], None, {"a": 1}, {"kubernetes.io/x": ""}, {"a b": ""}),
+    "annotations": ("x", {"a": None}, {"gpu-fraction": "0.5"}),
+    "activeDeadline": ("", "5", 0, -1, None, "0s"),
+    "runAsUid": ("0", -1, True, None, 2**31),
+    "runAsGid": ("0", -1, 1.5, None),
     "serviceType": (1, None, "", "headless", "nodeport"),  # nodeport needs ports
     "backoffLimit": ("1", -1, 1.5, True, None, 2**31, 10**30),
     "completions": ("1", 0, -1, 1.5, True, None, 2**31),
@@ -242,6 +260,7 @@ def _combinations() -> Iterator[Poison]:
         ("/a", {"pvc": [{"size": "1G", "path": "/a"}], "volume": {"/x": "/a"}}),
     ):
         yield Poison(f"combination {sorted(job)}", _body(**job), 400, reason if reason != "/a" else "job.volume")
+    yield Poison("257 variables", _body(environment={f"V{n}": n for n in range(257)}), 400, "job.environment")
     yield Poison("unknown project", _body(project="nowhere"), 404, "namespace")
     yield Poison("two faults at once", _body(gpu="x", cpu="y"), 400, "job.cpu")
 

@@ -18,7 +18,7 @@ JOB_DEFAULTS = {
     "parallelism": 1,
     "completionMode": "NonIndexed",
     "manualSelector": False,
-    "podReplacementPolicy": "TerminatingOrFailed",
+    "podReplacementPolicy": "Failed",
     "suspend": False,
 }
 POD_DEFAULTS = {
@@ -29,7 +29,6 @@ POD_DEFAULTS = {
 }
 CONTAINER_DEFAULTS = {
     "terminationMessagePath": "/dev/termination-log",
-    "terminationMessagePolicy": "File",
     "resources": {},
 }
 

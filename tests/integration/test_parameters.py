@@ -12,6 +12,7 @@ from service.manifests.labels import FINGERPRINT_ANNOTATION, SUBMISSION_ID_ANNOT
 from service.validation import PARAMETERS
 from tests.integration import stored
 
+OWN = {"example.com/team": "vision", "run": ""}
 PORTS = [{"container": 80}, {"container": 443, "autoGenerate": True}]
 
 
@@ -28,6 +29,8 @@ class Case:
     pod: dict[str, Any] = field(default_factory=dict)
     container: dict[str, Any] = field(default_factory=dict)
     dependents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
 
 
 def claim(size: str, storage_class: str | None = None) -> dict[str, Any]:
@@ -48,15 +51,21 @@ def claim_volume(index: int) -> dict[str, Any]:
     return {"name": f"pvc-{index}", "persistentVolumeClaim": {"claimName": f"pvc-{{job}}-{index}"}}
 
 
+IGNORE_DISRUPTIONS = {
+    "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+}
+
 CASES = [
     Case("project", {}),
     Case("image", {"image": "registry.example/x:1"}, container={"image": "registry.example/x:1"}),
     Case("name", {"name": "given-{unique}"}),
     Case("jobNamePrefix", {"jobNamePrefix": "train"}),
     Case("interactive", {"interactive": True}, spec={"backoffLimit": 0}),
+    Case("interactive", {"interactive": True, "preemptible": True}),
     Case("command", {"command": "python -c 'print(1)'"}, container={"command": ["python", "-c", "print(1)"]}),
     Case("command", {"command": ["sleep", "1"]}, container={"command": ["sleep", "1"]}),
     Case("arguments", {"arguments": ["-e", "-f"]}, container={"args": ["-e", "-f"]}),
+    Case("arguments", {"arguments": ["$(A)", "$$"]}, container={"args": ["$$(A)", "$$$$"]}),
     Case(
         "environment",
         {"environment": {"BATCH_SIZE": 50, "LEARNING_RAGE": 0.2, "DEBUG": True, "S": "x"}},
@@ -83,6 +92,7 @@ CASES = [
         },
     ),
     Case("gpu", {"gpu": 2}, container={"resources": {"limits": {"nvidia.com/gpu": "2"}}}),
+    Case("gpu", {"gpu": 0}, container={"env": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}]}),
     Case("cpu", {"cpu": 0.5}, container={"resources": {"requests": {"cpu": "500m"}}}),
     Case("cpuLimit", {"cpuLimit": 2}, container={"resources": {"limits": {"cpu": "2"}}}),
     Case("memory", {"memory": "1GB"}, container={"resources": {"requests": {"memory": "1G"}}}),
@@ -131,9 +141,24 @@ CASES = [
     ),
     Case(
         "volumes",
-        {"volumes": [{"sourcePath": "/raid", "targetPath": "/data", "readOnly": True}]},
-        pod={"volumes": [{"name": "volume-0", "hostPath": {"path": "/raid"}}]},
-        container={"volumeMounts": [{"name": "volume-0", "mountPath": "/data", "readOnly": True}]},
+        {
+            "volumes": [
+                {"sourcePath": "/raid", "targetPath": "/data", "readOnly": True},
+                {"nfsServer": "nfs.example", "sourcePath": "/export", "targetPath": "/shared"},
+            ]
+        },
+        pod={
+            "volumes": [
+                {"name": "volume-0", "hostPath": {"path": "/raid"}},
+                {"name": "volume-1", "nfs": {"server": "nfs.example", "path": "/export"}},
+            ]
+        },
+        container={
+            "volumeMounts": [
+                {"name": "volume-0", "mountPath": "/data", "readOnly": True},
+                {"name": "volume-1", "mountPath": "/shared"},
+            ]
+        },
     ),
     Case("hostIpc", {"hostIpc": True}, pod={"hostIPC": True}),
     Case(
@@ -176,7 +201,7 @@ CASES = [
                         "http": {
                             "paths": [
                                 {
-                                    "path": "/team-a-{job}",
+                                    "path": "/team-a/{job}",
                                     "pathType": "Prefix",
                                     "backend": {"service": {"name": "{job}", "port": {"number": 80}}},
                                 }
@@ -203,6 +228,24 @@ CASES = [
         "preventPrivilegeEscalation",
         {"preventPrivilegeEscalation": True},
         container={"securityContext": {"allowPrivilegeEscalation": False}},
+    ),
+    Case("activeDeadline", {"activeDeadline": "1h"}, spec={"activeDeadlineSeconds": 3600}),
+    Case("runAsUid", {"runAsUid": 0}, container={"securityContext": {"runAsUser": 0}}),
+    Case(
+        "runAsGid",
+        {"runAsUid": 1000, "runAsGid": 100, "preventPrivilegeEscalation": True},
+        container={"securityContext": {"runAsUser": 1000, "runAsGroup": 100, "allowPrivilegeEscalation": False}},
+    ),
+    Case("labels", {"labels": OWN}, labels=OWN),
+    Case(
+        "annotations", {"annotations": {**OWN, "note": "$any (text)\n"}}, annotations={**OWN, "note": "$any (text)\n"}
+    ),
+    Case(
+        "pvc",
+        {"pvc": [{"claimName": "shared.data", "path": "/shared"}]},
+        pod={"volumes": [{"name": "pvc-0", "persistentVolumeClaim": {"claimName": "shared.data"}}]},
+        container={"volumeMounts": [{"name": "pvc-0", "mountPath": "/shared"}]},
+        dependents={},
     ),
     Case("nodeType", {"nodeType": "dgx"}, pod={"nodeSelector": {"run.ai/type": "dgx"}}),
 ]
@@ -245,15 +288,26 @@ async def test_parameter(case, post, api):
         SUBMISSION_ID_ANNOTATION: annotations[SUBMISSION_ID_ANNOTATION],
         FINGERPRINT_ANNOTATION: annotations[FINGERPRINT_ANNOTATION],
     }
-    labels = {"app.kubernetes.io/managed-by": "job-submission", "project": "team-a", "job-submission.io/user": "john"}
+    labels = {
+        "app.kubernetes.io/managed-by": "job-submission",
+        "project": "team-a",
+        "job-submission.io/user": "john",
+        "job-submission.io/submission": annotations[SUBMISSION_ID_ANNOTATION],
+    }
     metadata = {"name": name, "namespace": "runai-team-a", "labels": labels, "annotations": marks}
-    container = {"name": "job", "image": "quickstart", "imagePullPolicy": "Always"} | copy.deepcopy(case.container)
+    container = {
+        "name": "job",
+        "image": "quickstart",
+        "imagePullPolicy": "Always",
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    pod = {"restartPolicy": "Never", "automountServiceAccountToken": False, "enableServiceLinks": False}
     assert stored.job(live) == {
-        "metadata": metadata,
-        "spec": case.spec,
-        "labels": labels,
-        "annotations": {},
-        "pod": named({"restartPolicy": "Never", "containers": [container]} | case.pod, name),
+        "metadata": {**metadata, "labels": labels | case.labels, "annotations": marks | case.annotations},
+        "spec": {"podFailurePolicy": IGNORE_DISRUPTIONS} | case.spec,
+        "labels": labels | case.labels,
+        "annotations": case.annotations,
+        "pod": named(pod | {"containers": [container | copy.deepcopy(case.container)]} | case.pod, name),
     }
     for path, spec in named(case.dependents, name).items():
         status, object_ = await api.request("GET", path)

@@ -5,6 +5,7 @@ The jobs are submitted together and run side by side; each test then looks at th
 
 from pathlib import Path
 
+import kubernetes
 import pytest
 from kubernetes.client import ApiException
 
@@ -43,6 +44,38 @@ def test_a_failed_job_is_tried_again_up_to_its_limit(jobs, names):
 def test_a_session_is_not_started_again(jobs, names):
     assert jobs.finished(names["session"]) == "Failed: BackoffLimitExceeded"
     assert jobs.pod(names["session"]).log == "session\n"
+
+
+def test_the_last_lines_of_a_failed_job_stay_in_its_pods_status(jobs):
+    name = jobs.script("echo first; echo 'no such file: /data' >&2; exit 2")
+    assert jobs.finished(name) == "Failed: BackoffLimitExceeded"
+    assert jobs.pod(name).state.terminated.message == "first\nno such file: /data\n"
+
+
+def test_a_job_has_no_token_for_the_api_server(jobs):
+    name = jobs.script("ls /run/secrets /var/run/secrets 2>&1 || true")
+    assert "kubernetes.io" not in jobs.log(name)
+
+
+def test_a_job_that_runs_too_long_fails(jobs):
+    name = jobs.script("sleep 600", activeDeadline="2s")
+    assert jobs.finished(name) == "Failed: DeadlineExceeded"
+
+
+def test_an_evicted_session_costs_no_try(jobs):
+    name = jobs.script("trap 'exit 1' TERM; sleep 600 & wait", interactive=True)
+    first = jobs.running(name)
+    eviction = kubernetes.client.V1Eviction(metadata=kubernetes.client.V1ObjectMeta(name=first.name))
+    jobs.core.create_namespaced_pod_eviction(first.name, first.namespace, eviction)
+
+    def again():
+        return next(
+            (pod for pod in jobs.pods(name) if pod.name != first.name and pod.state and pod.state.running), None
+        )
+
+    until(again, lambda: jobs.told(name))
+    assert not jobs.job(name).status.failed
+    jobs.batch.delete_namespaced_job(name, NAMESPACE, propagation_policy="Background")
 
 
 @pytest.mark.parametrize(("which", "log"), [("together", "2\n"), ("in turn", "alone\n")])

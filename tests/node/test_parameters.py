@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from devstack.node import cgroups
+from tests.node.jobs import NAMESPACE
 
 CGROUP = cgroups.here()[0].version
 NO_NEW_PRIVILEGES = "while read name value; do case $name in NoNewPrivs:) echo $value; esac; done < /proc/self/status"
@@ -62,6 +63,18 @@ CASES = [
         "a b ' \" \\ *|$HOME ${HOME} `id`|ü\ntwo\n||set",
         'printf "%s|%s|%s|%s|%s" "$A" "$B" "$C" "$EMPTY" "${EMPTY+set}"',
     ),
+    Case(
+        "environment",
+        {"environment": {"A": "a", "B": "$(A) $$ $$(A) $A $", "C": "$$$(A)"}},
+        "$(A) $$ $$(A) $A $|$$$(A)",
+        'printf "%s|%s" "$B" "$C"',
+    ),
+    Case("command", {"environment": {"A": "a"}, "command": ["echo", "$(A)", "$$", "$$(A)"]}, "$(A) $$ $$(A)\n"),
+    Case(
+        "arguments",
+        {"image": "team/arguments", "environment": {"A": "a"}, "arguments": ["$(A)", "$$", "$$(A)"]},
+        "<$(A)>\n<$$>\n<$$(A)>\n",
+    ),
     Case("workingDir", {"workingDir": "/work/made for it"}, "/work/made for it\n", "pwd"),
     Case(
         "createHomeDir",
@@ -71,6 +84,8 @@ CASES = [
     ),
     Case("createHomeDir", {}, "/root\n", "echo $HOME"),
     Case("gpu", {"gpu": 2}, "runs\n", "echo runs"),
+    Case("gpu", {"gpu": 0}, "void\n", "echo $NVIDIA_VISIBLE_DEVICES"),
+    Case("gpu", {}, "unset\n", "echo ${NVIDIA_VISIBLE_DEVICES-unset}"),
     Case("cpu", {"cpu": 0.25}, {1: "256\n", 2: "10\n"}[CGROUP], CPU_SHARES),
     Case("cpuLimit", {"cpuLimit": 0.2}, "20000\n100000\n", CPU_QUOTA),
     Case("memory", {"memory": "1GB"}, "<oom score>\n", "cat /proc/self/oom_score_adj"),
@@ -102,6 +117,8 @@ CASES = [
         "of the machine\ntouch: cannot touch '/data/file': Read-only file system\n",
         "cat /data/data; touch /data/file 2>&1 || true",
     ),
+    Case("pvc", {"pvc": [{"claimName": "<claim>", "path": "/a"}]}, "shared\n", "echo shared > /a/b; cat /a/b"),
+    Case("runAsUid", {"runAsUid": 1000, "runAsGid": 100}, "1000 100\n", "echo $(id -u) $(id -g)"),
     Case("hostIpc", {"hostIpc": True}, "<ipc>\n", "readlink /proc/self/ns/ipc"),
     Case(
         "hostNetwork",
@@ -118,7 +135,15 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def known(jobs, inside, machine_folder):
+def claim(jobs):
+    """A claim that somebody made."""
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1G"}}}
+    jobs.core.create_namespaced_persistent_volume_claim(NAMESPACE, {"metadata": {"name": "shared.data"}, "spec": spec})
+    return "shared.data"
+
+
+@pytest.fixture(scope="module")
+def known(jobs, inside, machine_folder, claim):
     """What the words in angle brackets stand for."""
     node = jobs.core.read_node("node-1")
     memory = int(node.status.capacity["memory"].removesuffix("Ki")) * 1024
@@ -128,6 +153,7 @@ def known(jobs, inside, machine_folder):
         "<machine>": str(machine_folder),
         "<memory>": str(memory),  # what a volume in memory may grow to where the pod has no limit
         # https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#node-out-of-memory-behavior
+        "<claim>": claim,
         "<oom score>": str(1000 - 1000 * 10**9 // memory),
     }
 

@@ -11,7 +11,11 @@ from service.validation import JobSubmission, validate
 ONE = SubmissionId("/topics/job-submissions", "order-17")
 PRINT = "ab" * 32
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-LABELS = {"app.kubernetes.io/managed-by": "job-submission", "project": "team-a"}
+LABELS = {
+    "app.kubernetes.io/managed-by": "job-submission",
+    "project": "team-a",
+    "job-submission.io/submission": ONE.key,
+}
 ANNOTATIONS = {"job-submission.io/submission-id": ONE.key, "job-submission.io/fingerprint": PRINT}
 
 
@@ -65,14 +69,25 @@ def job_manifest(
             **(metadata or {}),
         },
         "spec": {
+            "podFailurePolicy": {
+                "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+            },
             **(spec or {}),
             "template": {
                 "metadata": {"labels": {**LABELS, **(pod_labels or {})}, **(pod_metadata or {})},
                 "spec": {
                     "restartPolicy": "Never",
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
                     **(pod or {}),
                     "containers": [
-                        {"name": "job", "image": "busybox", "imagePullPolicy": "Always", **(container or {})}
+                        {
+                            "name": "job",
+                            "image": "busybox",
+                            "imagePullPolicy": "Always",
+                            "terminationMessagePolicy": "FallbackToLogsOnError",
+                            **(container or {}),
+                        }
                     ],
                 },
             },

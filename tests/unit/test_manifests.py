@@ -1,8 +1,11 @@
 """Manifests, whole: a base that is written out once, and what each parameter and each profile changes in it."""
 
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.manifests.dependents import Dependent, owned_by
 from service.manifests.job import ManifestOptions, Manifests, is_held
@@ -41,7 +44,7 @@ def service(service_type: str, *ports: dict[str, Any]) -> Dependent:
 
 def ingress(port: int, **spec: Any) -> Dependent:
     path = {
-        "path": "/team-a-train-1",
+        "path": "/team-a/train-1",
         "pathType": "Prefix",
         "backend": {"service": {"name": "train-1", "port": {"number": port}}},
     }
@@ -54,6 +57,7 @@ def ingress(port: int, **spec: Any) -> Dependent:
     return Dependent("ingresses", body)
 
 
+OWN = {"example.com/team": "vision", "run": ""}
 PORT_80 = {"name": "port-80", "port": 80, "targetPort": 80}
 CLAIMS = [
     {"storageClass": "my-storage1", "size": "3GB", "path": "/tmp/john", "readOnly": True},
@@ -73,14 +77,21 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any], tuple[Dependent, ...
     "interactive": [
         ({"interactive": True}, {"spec": {"backoffLimit": 0, "completions": 1}}, ()),
         ({"interactive": False}, {}, ()),
+        ({"interactive": True, "preemptible": True}, {"spec": {"completions": 1}}, ()),
+        (
+            {"interactive": True, "preemptible": True, "backoffLimit": 2},
+            {"spec": {"backoffLimit": 2, "completions": 1}},
+            (),
+        ),
     ],
     "command": [
         ({"command": "python -c 'print(1)'"}, {"container": {"command": ["python", "-c", "print(1)"]}}, ()),
-        ({"command": ["a b", "c"]}, {"container": {"command": ["a b", "c"]}}, ()),
+        ({"command": ["a b", "$c"]}, {"container": {"command": ["a b", "$$c"]}}, ()),
     ],
     "arguments": [
         ({"arguments": ["-e", "-f"]}, {"container": {"args": ["-e", "-f"]}}, ()),
         ({"arguments": []}, {}, ()),
+        ({"arguments": ["$(A)", "$A"]}, {"container": {"args": ["$$(A)", "$$A"]}}, ()),
     ],
     "environment": [
         (
@@ -98,6 +109,7 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any], tuple[Dependent, ...
             (),
         ),
         ({"environment": {}}, {}, ()),
+        ({"environment": {"A": "$(B) $$ $"}}, {"container": {"env": [{"name": "A", "value": "$$(B) $$$$ $$"}]}}, ()),
     ],
     "imagePullPolicy": [({"imagePullPolicy": "ifnotpresent"}, {"container": {"imagePullPolicy": "IfNotPresent"}}, ())],
     "stdin": [({"stdin": True}, {"container": {"stdin": True}}, ()), ({"stdin": False}, {}, ())],
@@ -120,7 +132,12 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any], tuple[Dependent, ...
     "gpu": [
         ({"gpu": 2}, {"container": {"resources": {"limits": {"nvidia.com/gpu": "2"}}}}, ()),
         ({"gpu": 1.0}, {"container": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}, ()),
-        ({"gpu": 0}, {}, ()),
+        ({"gpu": 0}, {"container": {"env": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}]}}, ()),
+        (
+            {"gpu": 0, "environment": {"NVIDIA_VISIBLE_DEVICES": "all"}},
+            {"container": {"env": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}]}},
+            (),
+        ),
     ],
     "cpu": [
         ({"cpu": 0.5}, {"container": {"resources": {"requests": {"cpu": "500m"}}}}, ()),
@@ -170,7 +187,25 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any], tuple[Dependent, ...
                 },
             },
             CLAIM_OBJECTS,
-        )
+        ),
+        (
+            {"pvc": [{"claimName": "shared.data", "path": "/shared", "readOnly": True}, CLAIMS[1]]},
+            {
+                "pod": {
+                    "volumes": [
+                        {"name": "pvc-0", "persistentVolumeClaim": {"claimName": "shared.data"}},
+                        {"name": "pvc-1", "persistentVolumeClaim": {"claimName": "pvc-train-1-1"}},
+                    ]
+                },
+                "container": {
+                    "volumeMounts": [
+                        {"name": "pvc-0", "mountPath": "/shared", "readOnly": True},
+                        {"name": "pvc-1", "mountPath": "/tmp/jill"},
+                    ]
+                },
+            },
+            CLAIM_OBJECTS[1:],
+        ),
     ],
     "volume": [
         (
@@ -197,14 +232,14 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any], tuple[Dependent, ...
             {
                 "volumes": [
                     {"sourcePath": "/raid/data", "targetPath": "/root/data", "readOnly": True},
-                    {"sourcePath": "/raid/code", "targetPath": "/root/code"},
+                    {"nfsServer": "nfs.example", "sourcePath": "/raid/code", "targetPath": "/root/code"},
                 ]
             },
             {
                 "pod": {
                     "volumes": [
                         {"name": "volume-0", "hostPath": {"path": "/raid/data"}},
-                        {"name": "volume-1", "hostPath": {"path": "/raid/code"}},
+                        {"name": "volume-1", "nfs": {"server": "nfs.example", "path": "/raid/code"}},
                     ]
                 },
                 "container": {
@@ -277,6 +312,26 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any], tuple[Dependent, ...
         ({"ttlAfterFinish": "1h30m"}, {"spec": {"ttlSecondsAfterFinished": 5400}}, ()),
         ({"ttlAfterFinish": "0s"}, {"spec": {"ttlSecondsAfterFinished": 0}}, ()),
     ],
+    "activeDeadline": [
+        ({"activeDeadline": "1h"}, {"spec": {"activeDeadlineSeconds": 3600}}, ()),
+        ({"activeDeadline": 1}, {"spec": {"activeDeadlineSeconds": 1}}, ()),
+    ],
+    "runAsUid": [({"runAsUid": 0}, {"container": {"securityContext": {"runAsUser": 0}}}, ())],
+    "runAsGid": [
+        (
+            {"runAsUid": 1000, "runAsGid": 100, "preventPrivilegeEscalation": True},
+            {
+                "container": {
+                    "securityContext": {"allowPrivilegeEscalation": False, "runAsUser": 1000, "runAsGroup": 100}
+                }
+            },
+            (),
+        )
+    ],
+    "labels": [({"labels": OWN}, {"labels": OWN, "pod_labels": OWN}, ())],
+    "annotations": [
+        ({"annotations": {"a": "$x"}}, {"annotations": {"a": "$x"}, "pod_metadata": {"annotations": {"a": "$x"}}}, ())
+    ],
     "preventPrivilegeEscalation": [
         (
             {"preventPrivilegeEscalation": True},
@@ -302,6 +357,11 @@ def test_a_parameter(job: dict[str, Any], changes: dict[str, Any], dependents: t
 
 
 def test_the_least_request():
+    labels = {
+        "app.kubernetes.io/managed-by": "job-submission",
+        "project": "team-a",
+        "job-submission.io/submission": ONE.key,
+    }
     assert built({}) == Manifests(
         {
             "apiVersion": "batch/v1",
@@ -309,24 +369,70 @@ def test_the_least_request():
             "metadata": {
                 "name": "train-1",
                 "namespace": "runai-team-a",
-                "labels": {"app.kubernetes.io/managed-by": "job-submission", "project": "team-a"},
+                "labels": labels,
                 "annotations": {
                     "job-submission.io/submission-id": ONE.key,
                     "job-submission.io/fingerprint": PRINT,
                 },
             },
             "spec": {
+                "podFailurePolicy": {
+                    "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+                },
                 "template": {
-                    "metadata": {"labels": {"app.kubernetes.io/managed-by": "job-submission", "project": "team-a"}},
+                    "metadata": {"labels": labels},
                     "spec": {
                         "restartPolicy": "Never",
-                        "containers": [{"name": "job", "image": "busybox", "imagePullPolicy": "Always"}],
+                        "automountServiceAccountToken": False,
+                        "enableServiceLinks": False,
+                        "containers": [
+                            {
+                                "name": "job",
+                                "image": "busybox",
+                                "imagePullPolicy": "Always",
+                                "terminationMessagePolicy": "FallbackToLogsOnError",
+                            }
+                        ],
                     },
-                }
+                },
             },
         },
         (),
     )
+
+
+def expanded(text: str, variables: dict[str, str]) -> str:
+    """What arrives in a container, by the rules of Kubernetes (API reference, Container: `command`, `args`, `env`)."""
+
+    def meaning(found: re.Match[str]) -> str:
+        return "$" if found[0] == "$$" else variables.get(found[1], found[0])
+
+    return re.sub(r"\$\$|\$\(([^)]*)\)", meaning, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "arrives"),
+    [
+        ("$(A)", "a"),
+        ("$$(A)", "$(A)"),
+        ("$$$(A)", "$a"),
+        ("$(B)", "$(B)"),
+        ("$A $", "$A $"),
+        ("$$$$", "$$"),
+        ("$(A", "$(A"),
+    ],
+)
+def test_how_kubernetes_expands(text: str, arrives: str):
+    assert expanded(text, {"A": "a"}) == arrives
+
+
+@given(st.text() | st.text("$()A", max_size=12))
+def test_values_arrive_as_they_were_sent(text: str):
+    (container,) = built({"environment": {"A": "a", "B": text}, "arguments": [text], "command": ["run", text]}).job[
+        "spec"
+    ]["template"]["spec"]["containers"]
+    written = [container["env"][1]["value"], container["args"][0], container["command"][1]]
+    assert [expanded(each, {"A": "a", "": "nothing"}) for each in written] == [text] * 3
 
 
 def test_a_home_of_the_requests_own_counts():

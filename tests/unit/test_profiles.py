@@ -12,6 +12,7 @@ RUNAI = {"runai/queue": "team-a", "priorityClassName": "train"}
 KAI = {"kai.scheduler/queue": "team-a", "priorityClassName": "train"}
 QUEUE = {"kueue.x-k8s.io/queue-name": "team-a"}
 SESSION = {"backoffLimit": 0, "completions": 1}
+PREEMPTIBLE_SESSION = {"completions": 1}
 
 
 def scheduled(scheduler: str, labels: dict[str, str], **changes: Any) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def queued(*, spec: dict[str, Any] | None = None, labels: dict[str, str] | None 
 PROFILE_CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "kubernetes": [
         ({"interactive": True}, job_manifest(spec=SESSION)),
-        ({"interactive": True, "preemptible": True, "elastic": True}, job_manifest(spec=SESSION)),
+        ({"interactive": True, "preemptible": True, "elastic": True}, job_manifest(spec=PREEMPTIBLE_SESSION)),
     ],
     "runai": [
         ({}, scheduled("runai-scheduler", RUNAI)),
@@ -34,7 +35,9 @@ PROFILE_CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         ({"interactive": True}, scheduled("runai-scheduler", {**RUNAI, "priorityClassName": "build"}, spec=SESSION)),
         (
             {"interactive": True, "preemptible": True},
-            scheduled("runai-scheduler", {**RUNAI, "priorityClassName": "interactive-preemptible"}, spec=SESSION),
+            scheduled(
+                "runai-scheduler", {**RUNAI, "priorityClassName": "interactive-preemptible"}, spec=PREEMPTIBLE_SESSION
+            ),
         ),
         ({"elastic": True}, scheduled("runai-scheduler", {**RUNAI, "elastic": "true"})),
         (
@@ -52,7 +55,7 @@ PROFILE_CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         ({"interactive": True}, scheduled("kai-scheduler", {**KAI, "priorityClassName": "build"}, spec=SESSION)),
         (
             {"interactive": True, "preemptible": True},
-            scheduled("kai-scheduler", {**KAI, "priorityClassName": "build-preemptible"}, spec=SESSION),
+            scheduled("kai-scheduler", {**KAI, "priorityClassName": "build-preemptible"}, spec=PREEMPTIBLE_SESSION),
         ),
         (
             {"completions": 4, "parallelism": 4},
@@ -116,6 +119,12 @@ WARNINGS: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
                 "job.preemptible has no effect on priority under the scheduler profile kubernetes",
             ),
         ),
+        (
+            {"command": "a && b"},
+            ("job.command has \"&&\", which only a shell acts on, and none runs: for one write bash -c '...'",),
+        ),
+        ({"command": ["a", "&&", "b"]}, ()),
+        ({"command": "bash -c 'a && b'"}, ()),
         ({"name": "a", "jobNamePrefix": "b"}, ("job.jobNamePrefix has no effect: job.name is given",)),
         (
             {"serviceType": "ingress", "ports": [{"container": 80}, {"container": 81}]},

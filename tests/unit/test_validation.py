@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from service.errors import MAX_FAULTS, Fault, InvalidSubmission
 from service.spec.limits import Limits
+from service.spec.not_supported import NOT_SUPPORTED
 from service.submission import rejections
 from service.validation import PARAMETERS, JobSubmission, validate
 from tests.unit.validation_cases import (
@@ -66,7 +67,7 @@ def test_every_parameter_and_member_has_a_type_and_a_sentence(schema: dict[str, 
     assert any("type" in each for each in types)
     for each in types:
         if each.get("type") == "array":
-            assert "type" in each["items"] or "$ref" in each["items"]
+            assert {"type", "$ref", "oneOf"} & each["items"].keys()
         if each.get("type") == "object":
             (value,) = each.get("patternProperties", {}).values()
             assert "type" in value
@@ -79,7 +80,8 @@ def test_the_schema_takes_no_null_and_names_what_is_required():
     assert schema["required"] == ["project", "image"]
     assert list(schema["properties"]) == list(PARAMETERS)
     assert {name: each.get("required") for name, each in schema["$defs"].items()} == {
-        "VolumeClaim": ["size", "path"],
+        "NewClaim": ["size", "path"],
+        "ExistingClaim": ["claimName", "path"],
         "VolumeEntry": ["sourcePath", "targetPath"],
         "Port": ["container"],
     }
@@ -184,6 +186,14 @@ def test_a_misspelt_parameter_is_named_with_the_nearest_known_one(name: str, nea
 def test_an_unknown_parameter_is_never_dropped_in_silence():
     expected = dict.fromkeys(("job.quite_another", "job[]", "job[[key]]", "job[\n]"), "is not a parameter; remove it")
     assert faults({"quite_another": 1, "": 1, "[key]": 1, "\n": 1}) == expected
+
+
+@pytest.mark.parametrize("name", NOT_SUPPORTED)
+def test_a_parameter_of_other_editions_is_refused_by_name(name: str):
+    fault = {f"job.{name}": NOT_SUPPORTED[name]}
+    assert faults({name: True}) == fault
+    assert faults({name: {"job": 1}, "gpu": -1}) == {"job.gpu": GPUS, **fault}
+    assert refusal({"job": BASE, name: {}}).faults == (Fault(name, NOT_SUPPORTED[name]),)
 
 
 def test_all_faults_at_once():

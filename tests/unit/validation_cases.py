@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from service.spec.mounts import MountTarget, VolumeClaim, VolumeEntry
+from service.spec.command_line import Command
+from service.spec.mounts import ExistingClaim, MountTarget, NewClaim, VolumeEntry
 from service.spec.network import Port
 
 BASE: dict[str, Any] = {"project": "team-a", "image": "busybox"}
@@ -47,22 +48,29 @@ LEAST = {
     "parallelism": None,
     "preemptible": False,
     "ttl_after_finish": None,
+    "active_deadline": None,
     "prevent_privilege_escalation": False,
+    "run_as_uid": None,
+    "run_as_gid": None,
     "node_type": None,
     "job_name_prefix": None,
+    "labels": {},
+    "annotations": {},
 }
 
 
 def claim(*, storage_class: str | None = None, size: str = "1G", path: str = "/data", read_only: bool = False):
-    return VolumeClaim.model_construct(storage_class=storage_class, size=size, path=path, read_only=read_only)
+    return NewClaim.model_construct(storage_class=storage_class, size=size, path=path, read_only=read_only)
 
 
 def port(container: int, external: int | None = None, *, auto_generate: bool = False):
     return Port.model_construct(container=container, external=external, auto_generate=auto_generate)
 
 
-def entry(source: str, target: str, *, read_only: bool = False):
-    return VolumeEntry.model_construct(source_path=source, target_path=target, read_only=read_only)
+def entry(source: str, target: str, *, nfs_server: str | None = None, read_only: bool = False):
+    return VolumeEntry.model_construct(
+        nfs_server=nfs_server, source_path=source, target_path=target, read_only=read_only
+    )
 
 
 Case = tuple[dict[str, Any], dict[str, Any]]
@@ -88,12 +96,15 @@ ACCEPTED: dict[str, list[Case]] = {
     "command": [
         (
             {"command": "python -c 'print(1)' \"a b\" c\\ d e''"},
-            {"command": ("python", "-c", "print(1)", "a b", "c d", "e")},
+            {"command": Command(("python", "-c", "print(1)", "a b", "c d", "e"))},
         ),
-        ({"command": "echo $HOME # no comment\nls"}, {"command": ("echo", "$HOME", "#", "no", "comment", "ls")}),
-        ({"command": ["a b", ""]}, {"command": ("a b", "")}),
-        ({"command": "a" * 16384}, {"command": ("a" * 16384,)}),
-        ({"command": ["a" * 16385]}, {"command": ("a" * 16385,)}),
+        (
+            {"command": "echo $HOME # no comment\nls"},
+            {"command": Command(("echo", "$HOME", "#", "no", "comment", "ls"), "$HOME")},
+        ),
+        ({"command": ["a b", "", "&&"]}, {"command": Command(("a b", "", "&&"))}),
+        ({"command": "a" * 16384}, {"command": Command(("a" * 16384,))}),
+        ({"command": ["a" * 16385]}, {"command": Command(("a" * 16385,))}),
     ],
     "arguments": [({"arguments": ["-e", ""]}, {"arguments": ("-e", "")}), ({"arguments": []}, {})],
     "environment": [
@@ -149,6 +160,15 @@ ACCEPTED: dict[str, list[Case]] = {
             {"pvc": [{"storageClass": "my.storage-1", "size": "3GB", "path": "/a", "readOnly": True}, CLAIM]},
             {"pvc": (claim(storage_class="my.storage-1", size="3G", path="/a", read_only=True), claim())},
         ),
+        (
+            {"pvc": [{"claimName": "shared.data", "path": "/a", "readOnly": True}, CLAIM]},
+            {
+                "pvc": (
+                    ExistingClaim.model_construct(claim_name="shared.data", path="/a", read_only=True),
+                    claim(),
+                )
+            },
+        ),
     ],
     "volume": [
         ({"volume": {}}, {}),
@@ -173,6 +193,13 @@ ACCEPTED: dict[str, list[Case]] = {
                 ]
             },
             {"volumes": (entry("/raid", "/a"), entry("/x", "/b", read_only=True))},
+        ),
+        *(
+            (
+                {"volumes": [{"nfsServer": server, "sourcePath": "/x", "targetPath": "/b"}]},
+                {"volumes": (entry("/x", "/b", nfs_server=server),)},
+            )
+            for server in ("nfs", "NFS-1.example.com", "10.0.0.1", "fd00::1")
         ),
     ],
     "hostIpc": switch("hostIpc", "host_ipc"),
@@ -202,6 +229,10 @@ ACCEPTED: dict[str, list[Case]] = {
     "backoffLimit": [
         *same("backoffLimit", "backoff_limit", 0, 6, 2147483647),
         ({"interactive": True, "backoffLimit": 0}, {"interactive": True, "backoff_limit": 0}),
+        (
+            {"interactive": True, "preemptible": True, "backoffLimit": 3},
+            {"interactive": True, "preemptible": True, "backoff_limit": 3},
+        ),
     ],
     "completions": [
         *same("completions", "completions", 1, 10_000),
@@ -225,6 +256,19 @@ ACCEPTED: dict[str, list[Case]] = {
             (60, 60),
             (2147483647, 2147483647),
         )
+    ],
+    "activeDeadline": [
+        ({"activeDeadline": given}, {"active_deadline": seconds})
+        for given, seconds in (("1h30m", 5400), ("1ms", 1), (1, 1), (2147483647, 2147483647))
+    ],
+    "runAsUid": same("runAsUid", "run_as_uid", 0, 1000, 2147483647),
+    "runAsGid": same("runAsGid", "run_as_gid", 0, 1000, 2147483647),
+    "labels": [
+        *same("labels", "labels", {}, {"team": "vision", "example.com/run-1": "", "A_b.c": "A-b_c.9"}),
+        *same("labels", "labels", {"a" * 63: "b" * 63, "notk8s.io/x": "", "k8s.io.example.com/x": "", "projects": ""}),
+    ],
+    "annotations": [
+        *same("annotations", "annotations", {}, {"example.com/note": "any text,\n$(of) {any} length" * 99, "a": ""}),
     ],
     "preventPrivilegeEscalation": switch("preventPrivilegeEscalation", "prevent_privilege_escalation"),
     "nodeType": same("nodeType", "node_type", "dgx", "A_1.b-2", "a" * 63),
@@ -255,6 +299,7 @@ DIGITS = "must be a string: a number this large loses digits"
 PULL = "must be one of Always, IfNotPresent, Never"
 ABSOLUTE = "must be an absolute path such as /data, without control characters"
 COLON = "must be a path without ':'"
+EXISTS = "must be left out where claimName is given: that claim exists"
 ROOT = "must be a path below the root"
 TAKEN = "must be a path at which nothing else is mounted"
 CORES = "must be a number of cores from 0.001 to 1000000"
@@ -278,6 +323,30 @@ def each(parameter: str, sentence: str, *values: Any) -> list[tuple[dict[str, An
 def no_switch(parameter: str) -> list[tuple[dict[str, Any], dict[str, str]]]:
     return each(parameter, BOOLEAN, "true", 1, 0, None, [], {})
 
+
+KEY = "must have a key of 1 to 63 letters, digits, '-', '_' and '.', after a domain and '/' if any"
+RESERVED_KEY = "has a reserved key, which means something to the cluster or its scheduler: give another"
+RESERVED = (
+    "project",
+    "priorityClassName",
+    "elastic",
+    "gpu-fraction",
+    "gpu-memory",
+    "job-name",
+    "controller-uid",
+    "kubernetes.io/x",
+    "app.kubernetes.io/managed-by",
+    "batch.kubernetes.io/job-name",
+    "k8s.io/x",
+    "kueue.x-k8s.io/queue-name",
+    "job-submission.io/submission",
+    "run.ai/type",
+    "scheduling.run.ai/x",
+    "runai/queue",
+    "kai.scheduler/queue",
+)
+
+NO_KEY = ("", "-a", "a b", "a/b/c", "A.b/c", "/a", "a/", "é", "a\n", "a-" * 32, "a/" + "a" * 64, "a." * 127 + "a/a")
 
 NO_STRING = (None, 1, True, ["a"], {})
 NO_NUMBER = ("1", True, None, [1], {})
@@ -398,6 +467,40 @@ FAULTY: dict[str, list[tuple[dict[str, Any], dict[str, str]]]] = {
             },
         ),
         (
+            {
+                "pvc": [
+                    {"claimName": "A", "path": "/a"},
+                    {"claimName": 1, "path": "/b", "size": "1G", "storageClass": "x"},
+                    {"claimName": "shared"},
+                    {"claimName": None, "path": "c", "claim": "x"},
+                ]
+            },
+            {
+                "job.pvc[0].claimName": CLASS,
+                "job.pvc[1].claimName": STRING,
+                "job.pvc[1].size": EXISTS,
+                "job.pvc[1].storageClass": EXISTS,
+                "job.pvc[2].path": "is required",
+                "job.pvc[3].claimName": STRING,
+                "job.pvc[3].path": ABSOLUTE,
+                "job.pvc[3].claim": "is not a parameter; did you mean claimName?",
+            },
+        ),
+        *(
+            (
+                {"pvc": [{"path": "/a", name: "shared"}]},
+                {
+                    "job.pvc[0].size": "is required",
+                    f"job.pvc[0].{name}": "is not a parameter; to mount a claim that exists, give its claimName",
+                },
+            )
+            for name in ("existing", "existingClaim", "existingPvc", "pvcName", "claim", "name")
+        ),
+        (
+            {"pvc": [CLAIM, {"claimName": "shared", "path": "/data/"}]},
+            {"job.pvc[1].path": TAKEN},
+        ),
+        (
             {"pvc": [CLAIM, CLAIM, {"size": "1G", "path": "/x/../data/"}, {"size": "1G", "path": "/data2"}]},
             {"job.pvc[1].path": TAKEN, "job.pvc[2].path": TAKEN},
         ),
@@ -438,6 +541,15 @@ FAULTY: dict[str, list[tuple[dict[str, Any], dict[str, str]]]] = {
         ({"volume": {"/a": "/data"}, "pvc": [CLAIM]}, {"job.volume[/a]": TAKEN}),
     ],
     "volumes": [
+        (
+            {
+                "volumes": [
+                    {"nfsServer": server, "sourcePath": "/a", "targetPath": f"/{i}"}
+                    for i, server in enumerate(("", "nfs://x", "a b", "-a", "10.0.0.1:/x", "[fd00::1]", "a" * 254))
+                ]
+            },
+            {f"job.volumes[{i}].nfsServer": "must be a host name or an IP address" for i in range(7)},
+        ),
         *each("volumes", ARRAY, {"/a": "/b"}, "/a:/b", None, 1),
         (
             {"volumes": [{"sourcePath": "/a"}, {"sourcePath": "b", "targetPath": "/b:ro", "readonly": 1}, 7]},
@@ -508,7 +620,8 @@ FAULTY: dict[str, list[tuple[dict[str, Any], dict[str, str]]]] = {
     ],
     "serviceType": [
         *each("serviceType", SERVICE, "", "ClusterIP", "node-port", "nodeport\n"),
-        *each("serviceType", STRING, *NO_STRING),
+        *each("serviceType", f"{SERVICE}: numbers are not taken, as nothing says what they mean", 0, 1, 2),
+        *each("serviceType", STRING, None, True, 1.0, ["a"], {}),
         *each("serviceType", "needs ports", "nodeport", "portforward"),
         ({"serviceType": "ingress", "ports": []}, {"job.serviceType": "needs ports"}),
         (
@@ -549,6 +662,46 @@ FAULTY: dict[str, list[tuple[dict[str, Any], dict[str, str]]]] = {
         *each("ttlAfterFinish", DURATION, "", "5", "1d", "-5s", "5s\n"),
         *each("ttlAfterFinish", SECONDS, -1, 1.5, True, None, [], 2**31, 10**400),
         *each("ttlAfterFinish", "must be at most 2147483647s", "999999h"),
+    ],
+    "activeDeadline": [
+        *each("activeDeadline", DURATION, "", "5", "1d"),
+        *each("activeDeadline", SECONDS, -1, 1.5, True, None, [], 2**31),
+        *each("activeDeadline", "must be at least 1s: the job would fail at once", 0, "0s", "0"),
+    ],
+    "runAsUid": each("runAsUid", FROM_0, *NO_WHOLE_NUMBER),
+    "runAsGid": each("runAsGid", FROM_0, *NO_WHOLE_NUMBER),
+    "labels": [
+        *each("labels", OBJECT, [], None, "a=b"),
+        (
+            {"labels": dict.fromkeys(NO_KEY, "")},
+            {f"job.labels[{key[:77]}...]" if len(key) > 80 else f"job.labels[{key}]": KEY for key in NO_KEY},
+        ),
+        (
+            {"labels": dict.fromkeys(RESERVED, "x")},
+            {(f"job.labels.{key}" if key.isalpha() else f"job.labels[{key}]"): RESERVED_KEY for key in RESERVED},
+        ),
+        (
+            {"labels": {"a": 1, "b": None, "c": "x y", "d": "-", "e": "a" * 64}},
+            {
+                "job.labels.a": STRING,
+                "job.labels.b": STRING,
+                "job.labels.c": LABEL,
+                "job.labels.d": LABEL,
+                "job.labels.e": LABEL,
+            },
+        ),
+    ],
+    "annotations": [
+        *each("annotations", OBJECT, [], None, "a=b"),
+        (
+            {"annotations": {"a": 1, "b": None, "c d": "", "gpu-fraction": "0.5"}},
+            {
+                "job.annotations.a": STRING,
+                "job.annotations.b": STRING,
+                "job.annotations[c d]": KEY,
+                "job.annotations[gpu-fraction]": RESERVED_KEY,
+            },
+        ),
     ],
     "preventPrivilegeEscalation": no_switch("preventPrivilegeEscalation"),
     "nodeType": [
