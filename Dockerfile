@@ -1,15 +1,17 @@
 # The service as an image: Python, the locked dependencies, the package. For linux/amd64 and linux/arm64.
 #   docker build -t job-submission:0.1.0 .
 # Runs as user 65532 on a read-only root file system, needs no shell, holds no installer and fetches nothing.
+# With what tracing needs: --build-arg REQUIREMENTS=tracing
 # For a release: --build-arg PYTHON=python@sha256:... --build-arg REVISION=$(git rev-parse HEAD)
 ARG PYTHON=python:3.13-slim-bookworm
 
 FROM ${PYTHON} AS build
+ARG REQUIREMENTS=service
 WORKDIR /src
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 # hashes of everything and wheels alone: the same files whoever builds
-COPY requirements/service.txt requirements/build.txt requirements/
-RUN python -m pip install --no-compile --only-binary :all: --require-hashes --prefix /install -r requirements/service.txt \
+COPY requirements/${REQUIREMENTS}.txt requirements/build.txt requirements/
+RUN python -m pip install --no-compile --only-binary :all: --require-hashes --prefix /install -r requirements/${REQUIREMENTS}.txt \
  && python -m pip install --no-compile --only-binary :all: --require-hashes -r requirements/build.txt \
  # the typed models of the Kubernetes client: half of the image, loaded on first use, never used here
  && find /install/lib/python3*/site-packages/kubernetes \( -path '*/client/models/*.py' -o -path '*/client/api/*.py' \) ! -name __init__.py -delete

@@ -30,6 +30,7 @@ LOAD: Final = 0.4
 TRIES: Final = 3
 """Of each bomb; the shortest counts, as a collection of garbage may fall into one."""
 ANSWER_SECONDS: Final = 10.0
+READY: Final = "ready"
 REST_SECONDS: Final = 0.1
 """After a bomb, for what it leaves behind."""
 
@@ -130,14 +131,17 @@ def _bombarded(url: str, log: Path) -> Iterator[None]:
     """Send bombs from a process of its own: what they cost whoever sends them must not delay the healthy load."""
     process = Process("the bombs", [sys.executable, "-m", "bench.hostile", url], log)
     try:
+        process.wait_until(lambda: READY in process.output())  # packing them takes a moment
         yield
     finally:
         process.stop(signal.SIGKILL)
 
 
 async def _bombard(url: str) -> None:
+    bombs = itertools.cycle(requests().values())
+    print(READY, file=sys.stderr, flush=True)
     async with asyncio.TaskGroup() as tasks:
-        for octets in itertools.cycle(requests().values()):
+        for octets in bombs:
             tasks.create_task(send(url, octets))
             await asyncio.sleep(1 / RATE)
 

@@ -3,8 +3,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header "$@"; }
-compile --group dev pyproject.toml -o requirements/dev.txt
+compile --extra tracing --group dev pyproject.toml -o requirements/dev.txt
 compile -c requirements/dev.txt pyproject.toml -o requirements/service.txt
+compile -c requirements/dev.txt --extra tracing pyproject.toml -o requirements/tracing.txt
 compile -c requirements/dev.txt --group devstack pyproject.toml -o requirements/run.txt
 compile --group pyproject.toml:cluster -o requirements/cluster.txt
 # what the image's build needs to install the package itself

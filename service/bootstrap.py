@@ -26,6 +26,7 @@ from service.submission.identity import namespace_of
 from service.submitter import Submitter
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Tracing, open_tracing
 from service.views.duplicates import DuplicateWindow
 from service.views.pending import PendingSubmissions
 from service.views.waiters import Waiters
@@ -36,6 +37,17 @@ PROBE_CONNECTIONS = 64
 """Most connections of the probes' port: few ask, and each seldom."""
 
 Checks = dict[str, Callable[[], bool | str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all roles of a process share."""
+
+    settings: Settings
+    metrics: Metrics
+    checks: Checks
+    producer: Producer
+    tracing: Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,7 @@ async def serve(settings: Settings, roles: frozenset[str]) -> None:
     where a port is taken.
     """
     metrics = Metrics()
+    tracing = open_tracing(settings.tracing)
     login = _login(settings) if roles & {"consumer", "watcher"} else None
     http = _http(settings, metrics) if "ingress" in roles else None
     stopping = asyncio.Event()
@@ -72,13 +85,14 @@ async def serve(settings: Settings, roles: frozenset[str]) -> None:
     async with listening(port.bind(), port, probes.app(metrics, checks), probes.refuse, metrics) as number:
         log.info("probes-listening", port=number)
         checks["started"] = lambda: False
-        producer = Producer(settings.kafka, metrics)
+        shared = Shared(settings, metrics, checks, Producer(settings.kafka, metrics), tracing)
         try:
-            if await _unless(stopping, _start(settings, producer, roles)):
+            if await _unless(stopping, _start(shared, roles)):
                 del checks["started"]
-                await _run(settings, metrics, checks, producer, stopping, http, login, roles)
+                await _run(shared, stopping, http, login, roles)
         finally:
-            await producer.stop()
+            await shared.producer.stop()
+            await tracing.stop()
     log.info("stopped")
 
 
@@ -96,23 +110,17 @@ async def check_topics(settings: Settings, *, job_events: bool) -> bool:
     return await Topics(settings.kafka, settings.topics, job_events=job_events).check()
 
 
-async def _start(settings: Settings, producer: Producer, roles: frozenset[str]) -> None:
-    await check_topics(settings, job_events="watcher" in roles)
-    await producer.start()
+async def _start(shared: Shared, roles: frozenset[str]) -> None:
+    await check_topics(shared.settings, job_events="watcher" in roles)
+    await shared.producer.start()
 
 
 async def _run(
-    settings: Settings,
-    metrics: Metrics,
-    checks: Checks,
-    producer: Producer,
-    stopping: asyncio.Event,
-    http: Http | None,
-    login: Login | None,
-    roles: frozenset[str],
+    shared: Shared, stopping: asyncio.Event, http: Http | None, login: Login | None, roles: frozenset[str]
 ) -> None:
     """Run the roles side by side; the others stop after the ingress, whose last requests they may have to answer."""
     drained = asyncio.Event()
+    settings, metrics, checks = shared.settings, shared.metrics, shared.checks
     topics = Topics(settings.kafka, settings.topics, job_events="watcher" in roles)
     monitor = KafkaMonitor(settings.kafka, settings.topics, topics, settings.consumer.group, metrics)
     checks["kafka"] = lambda: monitor.ready
@@ -120,11 +128,11 @@ async def _run(
     try:
         async with asyncio.TaskGroup() as running:
             if login is not None and "consumer" in roles:
-                running.create_task(_consumer(settings, metrics, checks, producer, drained, login))
+                running.create_task(_consumer(shared, drained, login))
             if login is not None and "watcher" in roles:
-                running.create_task(_watcher(settings, metrics, checks, producer, drained))
+                running.create_task(_watcher(shared, drained))
             if http is not None:
-                await _ingress(settings, metrics, checks, producer, stopping, http)
+                await _ingress(shared, stopping, http)
             else:
                 await stopping.wait()
             drained.set()
@@ -156,19 +164,13 @@ def _login(settings: Settings) -> Login:
         raise FaultySettings([str(error)]) from None
 
 
-async def _ingress(
-    settings: Settings,
-    metrics: Metrics,
-    checks: Checks,
-    producer: Producer,
-    stopping: asyncio.Event,
-    http: Http,
-) -> None:
+async def _ingress(shared: Shared, stopping: asyncio.Event, http: Http) -> None:
+    settings, metrics, checks, producer = shared.settings, shared.metrics, shared.checks, shared.producer
     outcomes = OutcomeLog(settings.kafka, settings.topics, metrics)
     window = DuplicateWindow(outcomes, metrics)
     waiters = Waiters(outcomes, window)
     pending = PendingSubmissions(settings.kafka, settings.topics, settings.consumer.group)
-    ingress = HttpIngress(settings, producer, waiters, window, pending, metrics, checks, http.tokens)
+    ingress = HttpIngress(settings, producer, waiters, window, pending, metrics, checks, http.tokens, shared.tracing)
     checks["replies"] = lambda: waiters.ready
     checks["producer"] = lambda: producer.healthy
     watches = [asyncio.create_task(waiters.run())]
@@ -188,9 +190,8 @@ async def _ingress(
         asyncio.get_running_loop().call_later(drain * 0.75, ingress.drain)
 
 
-async def _consumer(
-    settings: Settings, metrics: Metrics, checks: Checks, producer: Producer, stopping: asyncio.Event, login: Login
-) -> None:
+async def _consumer(shared: Shared, stopping: asyncio.Event, login: Login) -> None:
+    settings, metrics, checks, producer = shared.settings, shared.metrics, shared.checks, shared.producer
     async with AsyncExitStack() as stack:
         api = KubeApi(login, settings.kube, metrics)
         stack.push_async_callback(api.close)
@@ -201,7 +202,9 @@ async def _consumer(
         cluster = Cluster.build(api, settings.kube, settings.consumer.probe_interval_seconds, metrics)
         submitter = Submitter(cluster, settings.limits, settings.consumer.submission_deadline_seconds)
         limit = settings.submission.max_body_bytes
-        handler = RecordHandler(producer, window, submitter, settings.topics, settings.consumer, limit, metrics)
+        handler = RecordHandler(
+            producer, window, submitter, settings.topics, settings.consumer, limit, metrics, shared.tracing
+        )
         source = SubmissionSource(settings.kafka, settings.topics, settings.consumer, metrics)
         consumer = Consumer(source, window, handler, settings.consumer, limit, metrics)
         checks["consumer"] = lambda: consumer.ready
@@ -215,9 +218,8 @@ async def _consumer(
         await running
 
 
-async def _watcher(
-    settings: Settings, metrics: Metrics, checks: Checks, producer: Producer, stopping: asyncio.Event
-) -> None:
+async def _watcher(shared: Shared, stopping: asyncio.Event) -> None:
+    settings, metrics, checks, producer = shared.settings, shared.metrics, shared.checks, shared.producer
     async with AsyncExitStack() as stack:
         # a login of its own: the consumer's ends with its client
         reader = KubeReader(_login(settings), settings.kube.request_timeout_seconds, metrics)

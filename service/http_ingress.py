@@ -21,6 +21,7 @@ from service.broker import Producer
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.refusals import RefusalLog
+from service.telemetry.tracing import Tracing
 from service.views.duplicates import DuplicateWindow
 from service.views.pending import PendingSubmissions
 from service.views.waiters import Waiters
@@ -41,12 +42,14 @@ class HttpIngress:
         metrics: Metrics,
         checks: probes.Checks,
         tokens: Callable[[], TokenList] | None,
+        tracing: Tracing,
     ) -> None:
         self._settings = settings.http
         self._bodies = Bodies(settings.http, settings.submission.max_body_bytes)
         self._waiters = waiters
         self._metrics = metrics
         self._tokens = tokens
+        self._tracing = tracing
         trail = RefusalLog(settings.http.refusals_logged_per_second)
         self.refusals = Refusals(trail, metrics, uses_tokens=tokens is not None)
         jobs = Submit(settings, producer, waiters, metrics)
@@ -63,6 +66,7 @@ class HttpIngress:
         routes: dict[web.AbstractRoute, Route] = {}
         app = web.Application(
             middlewares=[
+                middlewares.traced(routes, self._tracing),
                 middlewares.measured(routes, self._metrics),
                 middlewares.errors_as_json(self.refusals, USAGE),
                 middlewares.authenticated(routes, self._tokens),

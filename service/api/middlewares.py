@@ -14,7 +14,7 @@ from aiohttp.typedefs import Middleware
 from service.api.bodies import Bodies
 from service.api.refusals import Refusals
 from service.api.request_headers import as_text, only
-from service.api.routes import BODY, PRINCIPAL, Handler, Route
+from service.api.routes import BODY, PRINCIPAL, SUBMISSION, Handler, Route
 from service.auth.shares import Shares
 from service.auth.tokens import TokenList, authenticate
 from service.errors import InvalidSubmission
@@ -23,9 +23,27 @@ from service.submission import rejections
 from service.submission.rejection import Rejection, SubmissionRejected
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Tracing
 
 Routes = Mapping[web.AbstractRoute, Route]
 """The route table by aiohttp's own objects: what a request has matched."""
+
+
+def traced(routes: Routes, tracing: Tracing) -> Middleware:
+    """Note the span of a POST that brings a trace along."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.time()
+        response = await handler(request)
+        traceparent = request.headers.get("traceparent")
+        if traceparent is not None and request.method == "POST" and request.match_info.route in routes:
+            tracing.note(
+                "received", traceparent, began, submission=request.get(SUBMISSION), status_code=response.status
+            )
+        return response
+
+    return middleware
 
 
 def measured(routes: Routes, metrics: Metrics) -> Middleware:

@@ -17,6 +17,9 @@ PRINCIPAL: Final = web.RequestKey("principal", Principal)
 BODY: Final = web.RequestKey("body", bytes)
 """The whole body of a POST; set for every route that is not public."""
 
+SUBMISSION: Final = web.RequestKey("submission", str)
+"""The key of the submission that a POST has become; left by the handler for the middlewares."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:

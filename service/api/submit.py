@@ -12,7 +12,7 @@ from aiohttp import web
 from service.api import submissions
 from service.api.request_headers import as_text, only, read_idempotency_key, read_prefer
 from service.api.responses import json_response, outcome_response
-from service.api.routes import BODY, PRINCIPAL
+from service.api.routes import BODY, PRINCIPAL, SUBMISSION
 from service.auth.shares import Shares
 from service.broker import BrokerUnavailable, Producer, RecordTooLarge
 from service.settings import Settings
@@ -73,6 +73,7 @@ class Submit:
             traceparent=traceparent if is_traceparent(traceparent) else None,
             received=time.time(),
         )
+        request[SUBMISSION] = submission.id.key
         self._received.inc()
         with self._places.place(job.project):
             outcome = await self._outcome(submission, wait)

@@ -7,7 +7,7 @@ add a setting, add a field with its description to the class of its topic.
 
 from service.settings.kafka import KafkaSettings, TopicSettings
 from service.settings.kube import KubeSettings
-from service.settings.process import LogSettings, ProbeSettings
+from service.settings.process import LogSettings, ProbeSettings, TracingSettings
 from service.settings.roles import ConsumerSettings, HttpSettings, SubmissionSettings, WatcherSettings
 from service.settings.whole import FaultySettings, Settings, read_settings
 
@@ -22,6 +22,7 @@ __all__ = [
     "Settings",
     "SubmissionSettings",
     "TopicSettings",
+    "TracingSettings",
     "WatcherSettings",
     "read_settings",
 ]

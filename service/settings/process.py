@@ -1,4 +1,4 @@
-"""The process: its probes, and its log."""
+"""The process: its probes, its log, and its spans."""
 
 from typing import Literal
 
@@ -27,4 +27,15 @@ class LogSettings(BaseSettings):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level to write.")
     format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto` is `console` on a terminal, else JSON."
+    )
+
+
+class TracingSettings(BaseSettings):
+    """Spans of submissions; where they are sent, say OpenTelemetry's own variables (see `docs/operations.md`)."""
+
+    model_config = SettingsConfigDict(env_prefix="TRACING_", frozen=True)
+
+    enabled: bool = Field(
+        default=False,
+        description="Send spans of the submissions whose `traceparent` is sampled; needs the extra `tracing`.",
     )

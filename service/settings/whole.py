@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings
 
 from service.settings.kafka import KafkaSettings, TopicSettings
 from service.settings.kube import KubeSettings
-from service.settings.process import LogSettings, ProbeSettings
+from service.settings.process import LogSettings, ProbeSettings, TracingSettings
 from service.settings.roles import ConsumerSettings, HttpSettings, SubmissionSettings, WatcherSettings
 from service.spec.limits import Limits
 
@@ -26,6 +26,7 @@ class Settings:
     watcher: WatcherSettings
     probes: ProbeSettings
     log: LogSettings
+    tracing: TracingSettings
 
     @property
     def limits(self) -> Limits:

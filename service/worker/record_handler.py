@@ -5,6 +5,7 @@ knows Kubernetes. `handle` returns when Kafka has acknowledged what became of th
 the same record in the partition where its duplicates meet. Whatever a record holds, it never raises for it.
 """
 
+import time
 from dataclasses import replace
 
 from service.broker import Producer
@@ -19,6 +20,7 @@ from service.submission.rejection import Rejection
 from service.submitter import Submitter
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Tracing
 from service.views.duplicates import DuplicateWindow
 from service.worker.dead_letter_limit import DeadLetterLimit
 from service.worker.partitions import Slot
@@ -38,7 +40,9 @@ class RecordHandler:
         settings: ConsumerSettings,
         max_body_bytes: int,
         metrics: Metrics,
+        tracing: Tracing,
     ) -> None:
+        self._tracing = tracing
         self._max_body_bytes = max_body_bytes
         self._producer = producer
         self._publisher = Publisher(producer, window, topics, metrics)
@@ -71,6 +75,8 @@ class RecordHandler:
                 self._limit.note_good()
 
     async def _carry_out(self, record: Record, submission: Submission, slot: Slot) -> None:
+        key, traceparent = submission.id.key, submission.traceparent
+        self._tracing.note("queued", traceparent, record.timestamp / 1000, submission=key, partition=record.partition)
         known = await self._known(record, submission, slot)
         if known is not None:
             await self._repeat_outcome(record, submission, known, slot)
@@ -82,7 +88,10 @@ class RecordHandler:
                 return
             outcome = self._refused(submission, rejections.too_large(_TOO_LARGE_TO_MOVE), is_aside=True)
         outcome = outcome or self._refusal(submission)
-        outcome = outcome or await self._submitter.submit(submission, confirm=slot.lease.confirm, sleep=slot.sleep)
+        if outcome is None:
+            began = time.time()
+            outcome = await self._submitter.submit(submission, confirm=slot.lease.confirm, sleep=slot.sleep)
+            self._tracing.note("created", traceparent, began, submission=key, job=outcome.name, status=outcome.status)
         await self._publish_outcome(record, submission, outcome, slot)
 
     async def _known(self, record: Record, submission: Submission, slot: Slot) -> Outcome | None:
@@ -166,7 +175,10 @@ class RecordHandler:
 
     async def _publish_outcome(self, record: Record, submission: Submission, outcome: Outcome, slot: Slot) -> None:
         """Write the outcome, and do what waited for its acknowledgement."""
+        began = time.time()
         written = await self._publisher.outcome(outcome, record.partition, slot)
+        key = submission.id.key
+        self._tracing.note("answered", submission.traceparent, began, submission=key, status=outcome.status)
         await self._follow_up(submission, outcome, slot)
         # both times are the brokers'
         seconds = max(0.0, (written.timestamp - record.timestamp) / 1000)

@@ -13,6 +13,7 @@ from service.http_ingress import HttpIngress
 from service.settings import HttpSettings, Settings, read_settings
 from service.submission.records import NewRecord, Record
 from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Tracing, Untraced
 from service.views.duplicates import DuplicateWindow
 from service.views.waiters import Waiters
 
@@ -128,7 +129,11 @@ def with_http(**http: Any) -> Settings:
 
 @contextlib.asynccontextmanager
 async def running(
-    tokens: Callable[[], TokenList] | None = None, *, host: str = "127.0.0.1", **http: Any
+    tokens: Callable[[], TokenList] | None = None,
+    *,
+    host: str = "127.0.0.1",
+    tracing: Tracing | None = None,
+    **http: Any,
 ) -> AsyncIterator[RunningIngress]:
     """Serve an ingress with these settings of the group `HTTP_`."""
     settings, topic, metrics = with_http(**http), Topic(), Metrics()
@@ -137,7 +142,7 @@ async def running(
     waiters = Waiters(fake, window)
     following = asyncio.create_task(waiters.run())
     checks = {"replies": lambda: True}
-    ingress = HttpIngress(settings, fake, waiters, window, fake, metrics, checks, tokens)
+    ingress = HttpIngress(settings, fake, waiters, window, fake, metrics, checks, tokens, tracing or Untraced())
     bounds = settings.http
     port = Port("api", "HTTP_", host, 0, bounds.max_connections, bounds.max_header_bytes)
     try:

@@ -14,6 +14,7 @@ from service.http_ingress import USAGE, HttpIngress
 from service.submission import rejections
 from service.submission.rejection import SubmissionRejected
 from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Untraced
 from tests.unit.running_ingress import with_http
 
 ERROR = {"status", "code", "reason", "message"}
@@ -27,7 +28,7 @@ class Ingress:
     def __init__(self, handler: Handler | None = None, **http: Any) -> None:
         self.metrics = Metrics()
         parts = [NO_PARTS] * 4
-        self.ingress = HttpIngress(with_http(**http), *parts, self.metrics, {"running": lambda: True}, tokens=None)
+        self.ingress = HttpIngress(with_http(**http), *parts, self.metrics, {"running": lambda: True}, None, Untraced())
         if handler is not None:
             self.ingress.routes = tuple(replace(route, handler=handler) for route in self.ingress.routes)
 
@@ -158,7 +159,7 @@ async def test_health_says_what_is_not_ready():
     parts = [NO_PARTS] * 4
     ingress = Ingress()
     checks = {"running": lambda: True, "replies": lambda: False}
-    ingress.ingress = HttpIngress(with_http(), *parts, Metrics(), checks, tokens=None)
+    ingress.ingress = HttpIngress(with_http(), *parts, Metrics(), checks, None, Untraced())
     async with ingress:
         assert await ingress.ask(Route("GET", "/readyz", NO_PARTS)) == (503, {"running": True, "replies": False})
         assert await ingress.ask(Route("GET", "/healthz", NO_PARTS)) == (200, "ok\n")

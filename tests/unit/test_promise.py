@@ -25,6 +25,7 @@ from service.submission.outcomes import Outcome, read_outcome
 from service.submission.records import NewRecord, Record
 from service.submitter import Submitter
 from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Untraced
 from service.views.duplicates import DuplicateWindow
 from service.worker.offsets import OffsetTracker
 from service.worker.publisher import CLOCK_KEY
@@ -128,7 +129,7 @@ class World:
             api: Any = self.kube
             submitter = Submitter(Cluster.build(api, KUBE, 0.0001, METRICS), LIMITS)
             producer: Any = FakeProducer(self.kafka, self.kafka_faults)
-            handler = RecordHandler(producer, window, submitter, TOPICS, CONSUMER, LIMIT, METRICS)
+            handler = RecordHandler(producer, window, submitter, TOPICS, CONSUMER, LIMIT, METRICS, Untraced())
             offsets = OffsetTracker()
             try:
                 for record in self.topic[self.committed :]:

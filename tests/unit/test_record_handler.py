@@ -18,6 +18,7 @@ from service.submission.identity import fingerprint, record_id
 from service.submission.outcomes import Outcome, read_outcome
 from service.submission.records import NewRecord, Record, Submission
 from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Tracing, Untraced
 from service.worker.record_handler import RecordHandler
 from service.worker.work_queue import Work, read_work
 
@@ -57,7 +58,7 @@ class Slot:
 class World:
     """Kafka, the window and Kubernetes in memory; `handle` carries out one record."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, tracing: Tracing | None = None, **settings: Any) -> None:
         self.written: list[NewRecord] = []
         self.largest = 10**6
         self.done: dict[tuple[str, int], Outcome] = {}
@@ -69,7 +70,9 @@ class World:
         self.forgotten_before: float | None = None
         self.clock = self
         self.has_read_the_clock = True
-        self.handler = RecordHandler(self, self, self, TOPICS, ConsumerSettings(**settings), LIMIT, Metrics())
+        self.handler = RecordHandler(
+            self, self, self, TOPICS, ConsumerSettings(**settings), LIMIT, Metrics(), tracing or Untraced()
+        )
 
     # the producer
     async def send(self, new: NewRecord) -> Position:
