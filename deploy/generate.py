@@ -35,6 +35,8 @@ HELD_BY_VALUES: Final = {
     "HTTP_PORT",
     "HTTP_TOKENS_FILE",
     "CONSUMER_INSTANCE_ID",
+    "WATCHER_INSTANCE_ID",
+    "WATCHER_NAMESPACES",
     "METRICS_PORT",
 }
 """Variables that other values of the chart stand for, or that its pods are built around."""

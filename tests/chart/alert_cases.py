@@ -15,6 +15,8 @@ CONSUMER_1: Final = 'namespace="jobs",pod="x-job-submission-consumer-1"'
 DAY: Final = 25 * 60
 """Minutes of a case: 25 hours, so that nothing ends by itself when yesterday is forgotten."""
 
+WATCHER: Final = 'namespace="jobs",pod="x-job-submission-watcher-5b8f6c9d7-klmno"'
+
 Series = dict[str, str]
 
 
@@ -50,6 +52,13 @@ CONSUMER_SERIES: Final = {
     'outcome_seconds_bucket{%s,le="+Inf"}': "0+60",
 }
 
+WATCHER_SERIES: Final = {
+    "build_info{%s}": "1",
+    'watch_up{%s,resource="jobs"}': "1",
+    'watch_up{%s,resource="pods"}': "1",
+    "clock_skew_seconds{%s}": "0",
+}
+
 
 def flat(value: object) -> str:
     """The same value all the time."""
@@ -79,7 +88,12 @@ def consumer(lifetime: str = ALWAYS, labels: str = CONSUMER) -> Series:
     return pod(CONSUMER_SERIES, labels, lifetime)
 
 
-HEALTHY: Final = ingress() | consumer()
+def watcher(lifetime: str = ALWAYS) -> Series:
+    """The series of a watcher pod."""
+    return pod(WATCHER_SERIES, WATCHER, lifetime)
+
+
+HEALTHY: Final = ingress() | consumer() | watcher()
 IDLE: Final = {
     f'consumer_lag_records{{{CONSUMER},partition="0"}}': flat(0),
     f'in_flight{{{CONSUMER},role="consumer"}}': flat(0),
@@ -109,32 +123,32 @@ CASES: Final = [
     Case("nothing was ever scraped", {}, {4: set(), 6: {"Down"}, DAY: {"Down"}}),
     Case(
         "all pods are gone, for longer than a day",
-        ingress("*x9 stale") | consumer("*x9 stale"),
+        ingress("*x9 stale") | consumer("*x9 stale") | watcher("*x9 stale"),
         {14: set(), 16: {"Down"}, DAY: {"Down"}},
     ),
     Case(
         "one pod of each role restarts",
-        ingress(RESTART) | consumer(RESTART),
+        ingress(RESTART) | consumer(RESTART) | watcher(RESTART),
         {minute: set() for minute in (31, 34, 40, 70, 100)},
     ),
     Case(
         "the ingress is gone",
-        ingress("*x9 stale") | consumer(),
+        ingress("*x9 stale") | consumer() | watcher(),
         {14: set(), 16: {"IngressDown"}, DAY: {"IngressDown"}},
     ),
     Case(
         "one of two ingress pods is gone",
-        ingress() | ingress("*x9 stale", INGRESS_1) | consumer(),
+        ingress() | ingress("*x9 stale", INGRESS_1) | consumer() | watcher(),
         {20: set()},
     ),
     Case(
         "the consumers are gone",
-        ingress() | consumer("*x9 stale"),
+        ingress() | consumer("*x9 stale") | watcher(),
         {14: set(), 16: {"NoConsumer"}, DAY: {"NoConsumer"}},
     ),
     Case(
         "one of two consumers is gone",
-        ingress() | consumer() | consumer("*x9 stale", CONSUMER_1),
+        ingress() | consumer() | consumer("*x9 stale", CONSUMER_1) | watcher(),
         {20: set()},
     ),
     Case(
@@ -178,6 +192,7 @@ CASES: Final = [
     Case(
         "a consumer restarts with a backlog",
         ingress()
+        | watcher()
         | consumer("*x9 stale _x2 *x200")
         | {f'consumer_lag_records{{{CONSUMER},partition="0"}}': "2x9 stale _x2 9000-100x88 2x100"},
         {12: set(), 20: set(), 90: set()},
@@ -231,6 +246,16 @@ CASES: Final = [
         "outcomes are slow for a moment",
         HEALTHY | {f'outcome_seconds_bucket{{{CONSUMER},le="10"}}': f"0+60x60 3600x2 3660+60x{DAY}"},
         {62: set(), 66: set(), 75: set()},
+    ),
+    Case(
+        "the watcher is gone",
+        ingress() | consumer() | watcher("*x9 stale"),
+        {14: set(), 16: {"WatcherDown"}, DAY: {"WatcherDown"}},
+    ),
+    Case(
+        "one of its watches is broken",
+        HEALTHY | {f'watch_up{{{WATCHER},resource="pods"}}': f"1x9 0x{DAY}"},
+        {14: set(), 16: {"WatchBroken"}, 60: {"WatchBroken"}},
     ),
     Case(
         "a clock is three minutes behind",

@@ -6,6 +6,7 @@ from tests.chart.helm import CHART
 
 INGRESS = ("Deployment", "x-job-submission-ingress")
 CONSUMER = ("StatefulSet", "x-job-submission-consumer")
+WATCHER = ("Deployment", "x-job-submission-watcher")
 SETTINGS = ("ConfigMap", "x-job-submission-settings")
 
 

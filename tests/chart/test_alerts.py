@@ -148,6 +148,12 @@ def test_an_ingress_is_missed_where_there_should_be_one(rules, sets, there):
     assert ("JobSubmissionIngressDown" in rules(*sets)) is there
 
 
+def test_a_watcher_is_missed_where_there_should_be_one(rules):
+    assert "JobSubmissionWatcherDown" in rules()
+    assert "JobSubmissionWatcherDown" not in rules("watcher.enabled=false")
+    assert "JobSubmissionWatcherDown" in rules("watcher.enabled=false", values="one-role")  # where it is a part of all
+
+
 def test_every_threshold_is_used_and_every_used_one_is_a_value(alerts):
     values = yaml.safe_load((CHART / "values.yaml").read_text())["monitoring"]["prometheusRule"]["alerts"]
     assert values.keys() == alerts.keys()

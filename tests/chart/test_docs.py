@@ -62,4 +62,4 @@ def test_the_file_of_rules_that_the_guide_makes_is_taken_by_prometheus(helm, pro
     subprocess.run(["sh", "-ec", command], cwd=tmp_path, env=environment, check=True)
     checked = promtool("check", "rules", "--lint-fatal", str(tmp_path / "job-submission-rules.yaml"))
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "12 rules found" in checked.stdout
+    assert "14 rules found" in checked.stdout

@@ -24,7 +24,11 @@ def namespaces(cluster_server):
         cluster_server.api.ensure("/api/v1/namespaces", {"metadata": {"name": name, "labels": RESTRICTED}})
     for others in ("runai-team-a", "runai-team-b", "1e3", "true", "0777", "kafka", "9"):  # projects', then Strimzi's
         cluster_server.api.make_namespace(others)
-    for account in ("default", "mine", *(f"x-job-submission-{role}" for role in ("ingress", "consumer", "all"))):
+    for account in (
+        "default",
+        "mine",
+        *(f"x-job-submission-{role}" for role in ("ingress", "consumer", "watcher", "all")),
+    ):
         cluster_server.api.ensure(f"/api/v1/namespaces/{names[1]}/serviceaccounts", {"metadata": {"name": account}})
     return names
 

@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from service.settings import read_settings
-from tests.chart.rendered import CONSUMER, INGRESS, SETTINGS, pod
+from tests.chart.rendered import CONSUMER, INGRESS, SETTINGS, WATCHER, pod
 
 
 def test_the_least_makes_this_and_nothing_else(render):
@@ -14,14 +14,20 @@ def test_the_least_makes_this_and_nothing_else(render):
         ("ClusterRoleBinding", "jobs:x-job-submission"),
         ("ConfigMap", "x-job-submission-settings"),
         INGRESS,
+        WATCHER,
         ("NetworkPolicy", "x-job-submission-consumer"),
         ("NetworkPolicy", "x-job-submission-ingress"),
+        ("NetworkPolicy", "x-job-submission-watcher"),
         ("PodDisruptionBudget", "x-job-submission-consumer"),
         ("PodDisruptionBudget", "x-job-submission-ingress"),
+        ("PodDisruptionBudget", "x-job-submission-watcher"),
+        ("Role", "jobs:x-job-submission:watcher"),
+        ("RoleBinding", "jobs:x-job-submission:watcher"),
         ("Service", "x-job-submission"),
         ("Service", "x-job-submission-consumer-pods"),
         ("ServiceAccount", "x-job-submission-consumer"),
         ("ServiceAccount", "x-job-submission-ingress"),
+        ("ServiceAccount", "x-job-submission-watcher"),
         CONSUMER,
     ]
 
@@ -43,6 +49,7 @@ def test_settings_are_strings_and_the_service_takes_them(render, monkeypatch, tm
         "KUBE_SCHEDULER_PROFILE": "kueue",
         "TOPICS_CREATE": "false",
         "TOPICS_REPLY_ALLOWED": "mine,yours",
+        "WATCHER_NAMESPACES": "runai-team-a,runai-team-b",
     }
     mounted = tmp_path / "mounted"
     mounted.touch()

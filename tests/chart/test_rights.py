@@ -3,42 +3,73 @@
 import pytest
 
 from service.kube.access_review import CLUSTER_RIGHTS, RIGHTS
+from service.watcher import WATCHED
 from tests.chart.helm import HelmError
-from tests.chart.rendered import CONSUMER, INGRESS, pod
+from tests.chart.rendered import CONSUMER, INGRESS, WATCHER, pod
 
+WATCHER_RIGHTS = dict.fromkeys(WATCHED, ("list", "watch"))
 RBAC = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 
 
-def granted(rendered):
-    """Kind of each role and its verbs by resource."""
+def granted(objects, of=""):
+    """Of each role its kind, its namespace and its verbs by resource; of the consumer, or of the `watcher`."""
     return [
-        (kind, {resource: tuple(rule["verbs"]) for rule in each["rules"] for resource in rule["resources"]})
-        for (kind, _), each in rendered.items()
-        if kind in ("Role", "ClusterRole")
+        (
+            each["kind"],
+            each["metadata"].get("namespace"),
+            {resource: tuple(rule["verbs"]) for rule in each["rules"] for resource in rule["resources"]},
+        )
+        for each in objects
+        if each["kind"] in ("Role", "ClusterRole")
+        and each["metadata"]["name"].endswith(":watcher") is (of == "watcher")
     ]
 
 
-def test_the_rights_are_those_that_the_code_names(render):
-    by_project = granted(render("everything"))
-    assert {kind for kind, _ in by_project} == {"Role", "ClusterRole"}
-    assert all(rights == {"Role": RIGHTS, "ClusterRole": CLUSTER_RIGHTS}[kind] for kind, rights in by_project)
-    assert granted(render("one-role")) == [("ClusterRole", CLUSTER_RIGHTS | RIGHTS)]
+@pytest.fixture
+def objects(template):
+    """All objects of the release `x` with these values, also those of one name in several namespaces."""
+
+    def rendered(*sets):
+        least = ("image.repository=i", "kafka.bootstrapServers=k:1")
+        return template("x", "--namespace", "jobs", *(part for one in (*least, *sets) for part in ("--set", one)))
+
+    return rendered
 
 
-def test_without_a_cluster_role_the_same_rights_are_granted_in_each_namespace(template):
-    sets = ["image.repository=i", "kafka.bootstrapServers=k:1", "projects.names={a,b}", "rbac.clusterRole=false"]
-    objects = template("x", "--namespace", "jobs", *(part for one in sets for part in ("--set", one)))
-    rbac = [each for each in objects if each["kind"] in RBAC]
-    assert sorted((each["kind"], each["metadata"]["namespace"]) for each in rbac) == [
-        ("Role", "runai-a"),
-        ("Role", "runai-b"),
-        ("RoleBinding", "runai-a"),
-        ("RoleBinding", "runai-b"),
+def test_the_rights_are_those_that_the_code_names(objects):
+    by_project = objects("projects.names={a,b}")
+    assert granted(by_project) == [
+        ("ClusterRole", None, CLUSTER_RIGHTS),
+        ("Role", "runai-a", RIGHTS),
+        ("Role", "runai-b", RIGHTS),
     ]
-    for each in rbac:
-        if each["kind"] == "Role":
-            rendered = {(each["kind"], each["metadata"]["name"]): each}
-            assert granted(rendered) == [("Role", RIGHTS | CLUSTER_RIGHTS)]
+    assert granted(by_project, "watcher") == [
+        ("Role", "runai-a", WATCHER_RIGHTS),
+        ("Role", "runai-b", WATCHER_RIGHTS),
+    ]
+    everywhere = objects("projects.allNamespaces=true", "mode=all")
+    assert granted(everywhere) == [("ClusterRole", None, CLUSTER_RIGHTS | RIGHTS)]
+    assert granted(everywhere, "watcher") == [("ClusterRole", None, WATCHER_RIGHTS)]
+
+
+def test_the_watcher_looks_where_it_has_rights(objects):
+    def watched(*sets):
+        found = objects(*sets)
+        (settings,) = (each for each in found if each["metadata"]["name"].endswith("-settings"))
+        return settings["data"].get("WATCHER_NAMESPACES"), granted(found, "watcher")
+
+    both = "runai-a,runai-b"
+    assert watched("projects.names={a,b}")[0] == both
+    assert watched("projects.allNamespaces=true")[0] is None
+    # without a project there is nothing to see
+    assert watched() == ("jobs", [("Role", "jobs", WATCHER_RIGHTS)])
+    assert watched("watcher.enabled=false")[1] == []
+
+
+def test_without_a_cluster_role_the_same_rights_are_granted_in_each_namespace(objects):
+    found = objects("projects.names={a,b}", "rbac.clusterRole=false")
+    assert {each["kind"] for each in found} & RBAC == {"Role", "RoleBinding"}
+    assert granted(found) == [(("Role"), namespace, RIGHTS | CLUSTER_RIGHTS) for namespace in ("runai-a", "runai-b")]
 
 
 def test_no_rights_are_made_where_somebody_else_grants_them(render):
@@ -47,23 +78,23 @@ def test_no_rights_are_made_where_somebody_else_grants_them(render):
         render("one-role", "rbac.clusterRole=false")
 
 
-def test_the_consumers_account_has_the_rights_and_the_ingress_has_none(template):
-    sets = ["image.repository=i", "kafka.bootstrapServers=k:1", "projects.names={team-a,team-b}"]
-    objects = template("x", "--namespace", "jobs", *(part for one in sets for part in ("--set", one)))
+def test_consumer_and_watcher_have_rights_of_their_own_and_the_ingress_has_none(objects):
+    found = objects("projects.names={team-a,team-b}")
     bound = {
         (each["kind"], each["metadata"].get("namespace"), subject["name"], subject["namespace"])
-        for each in objects
+        for each in found
         if each["kind"].endswith("Binding")
         for subject in each["subjects"]
     }
-    account = "x-job-submission-consumer"
     assert bound == {
-        ("RoleBinding", "runai-team-a", account, "jobs"),
-        ("RoleBinding", "runai-team-b", account, "jobs"),
-        ("ClusterRoleBinding", None, account, "jobs"),
+        ("RoleBinding", "runai-team-a", CONSUMER[1], "jobs"),
+        ("RoleBinding", "runai-team-b", CONSUMER[1], "jobs"),
+        ("ClusterRoleBinding", None, CONSUMER[1], "jobs"),
+        ("RoleBinding", "runai-team-a", WATCHER[1], "jobs"),
+        ("RoleBinding", "runai-team-b", WATCHER[1], "jobs"),
     }
-    rendered = {(each["kind"], each["metadata"]["name"]): each for each in objects}
-    for role, mounts in ((INGRESS, False), (CONSUMER, True)):
+    rendered = {(each["kind"], each["metadata"]["name"]): each for each in found}
+    for role, mounts in ((INGRESS, False), (CONSUMER, True), (WATCHER, True)):
         assert pod(rendered, role)["serviceAccountName"] == role[1]
         assert pod(rendered, role)["automountServiceAccountToken"] is mounts
         assert rendered["ServiceAccount", role[1]]["automountServiceAccountToken"] is False
@@ -95,13 +126,14 @@ def test_names_in_the_cluster_and_in_shared_namespaces_cannot_meet(template):
     for namespace, name in releases:
         arguments = [part for one in (*sets, f"fullnameOverride={name}") for part in ("--set", one)]
         objects = template(name, "--namespace", namespace, *arguments)
-        (of_rbac,) = {each["metadata"]["name"] for each in objects if each["kind"] in RBAC}
-        names.add(of_rbac)
+        of_rbac = {each["metadata"]["name"] for each in objects if each["kind"] in RBAC}
+        assert len(of_rbac) == 2
+        names |= of_rbac
         # an instance id of the consumer's group may have letters, digits, dots, underscores and dashes
         (consumer,) = (each for each in objects if each["kind"] == "StatefulSet")
         variables = {each["name"]: each for each in consumer["spec"]["template"]["spec"]["containers"][0]["env"]}
         assert variables["CONSUMER_INSTANCE_ID"]["value"] == f"{namespace}.$(POD_NAME)"
-    assert len(names) == len(releases)
+    assert len(names) == 2 * len(releases)
 
 
 def test_made_namespaces_enforce_baseline_unless_told_otherwise(render):

@@ -64,7 +64,7 @@ annotations: {{- toYaml . | nindent 2 }}
 
 {{/* The components that run the service, joined by commas. */}}
 {{- define "job-submission.components" -}}
-{{ ternary "all" "ingress,consumer" (eq .Values.mode "all") }}
+{{ ternary "all" (ternary "ingress,consumer,watcher" "ingress,consumer" .Values.watcher.enabled) (eq .Values.mode "all") }}
 {{- end }}
 
 {{/* A regular expression that the names of this release's pods match, and those of no other release. */}}
@@ -81,6 +81,17 @@ annotations: {{- toYaml . | nindent 2 }}
 
 {{- define "job-submission.image" -}}
 {{ required "set image.repository to the name that your image was pushed under (docs/install.md)" .Values.image.repository }}{{ with .Values.image.digest }}@{{ . }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{/* The namespaces that the watcher looks into, joined by commas; empty: all. Its own where there is no project: a watch needs one. */}}
+{{- define "job-submission.watchedNamespaces" -}}
+{{- if not .Values.projects.allNamespaces -}}
+{{- $namespaces := list -}}
+{{- range $project := .Values.projects.names -}}
+{{- $namespaces = append $namespaces (include "job-submission.namespaceOf" (dict "root" $ "project" $project)) -}}
+{{- end -}}
+{{ $namespaces | default (list .Release.Namespace) | join "," }}
+{{- end -}}
 {{- end }}
 
 {{- define "job-submission.namespaceOf" -}}

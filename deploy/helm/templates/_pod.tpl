@@ -34,6 +34,8 @@ tolerations: {{ toYaml . | nindent 2 }}
 {{- $drain := .root.Values.settings.CONSUMER_DRAIN_SECONDS | default 20 | float64 | ceil | int -}}
 {{- if eq .component "ingress" -}}
 {{ include "job-submission.ingressGrace" .root }}
+{{- else if eq .component "watcher" -}}
+30
 {{- else if eq .component "all" -}}
 {{ add $drain (include "job-submission.ingressGrace" .root) 15 }}
 {{- else -}}
@@ -101,7 +103,7 @@ dnsConfig: {{ toYaml . | nindent 2 }}
 
 {{/* The variables of the service's container in the pod of a component, besides the ConfigMap's: a dict as of `podTemplate`. */}}
 {{- define "job-submission.env" -}}
-{{- if ne .component "ingress" }}
+{{- if has .component (list "consumer" "all") }}
 - name: POD_NAME
   valueFrom:
     fieldRef: {fieldPath: metadata.name}
@@ -145,7 +147,7 @@ dnsConfig: {{ toYaml . | nindent 2 }}
 {{- $root := .root -}}
 {{- $values := .values -}}
 {{- $component := .component -}}
-{{- $serves := ne $component "consumer" -}}
+{{- $serves := has $component (list "ingress" "all") -}}
 {{- $selector := include "job-submission.selector" . | fromYaml -}}
 {{- /* a change of the settings is a rollout */ -}}
 {{- $annotations := dict "checksum/settings" (include "job-submission.settings" $root | sha256sum) -}}

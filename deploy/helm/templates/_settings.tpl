@@ -27,6 +27,9 @@
 {{- with .Values.projects.names -}}
 {{- $_ := set $settings "KUBE_PROJECTS" (join "," .) -}}
 {{- end -}}
+{{- with include "job-submission.watchedNamespaces" . -}}
+{{- $_ := set $settings "WATCHER_NAMESPACES" . -}}
+{{- end -}}
 {{- if or .Values.topics.job .Values.strimzi.topics -}}
 {{- $_ := set $settings "TOPICS_CREATE" "false" -}}
 {{- end -}}
