@@ -60,14 +60,14 @@ class Slots:
         turns = deque(self._waiting)
         while turns and self.free:
             project = turns.popleft()
-            queue = self._waiting[project]
+            queue = self._waiting.pop(project)
             while queue and queue[0].done():  # cancelled
                 queue.popleft()
-            if queue and self.may_take(project):
+            is_next = bool(queue) and self.may_take(project)
+            if is_next:
                 self.take(project)
                 queue.popleft().set_result(None)
-                turns.append(project)
-                # last in the order of the next time
-                self._waiting[project] = self._waiting.pop(project)
-            if not queue:
-                del self._waiting[project]
+            if queue:
+                self._waiting[project] = queue  # last in the order of the next time
+                if is_next:
+                    turns.append(project)

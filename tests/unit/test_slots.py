@@ -89,6 +89,16 @@ async def test_whoever_is_given_a_slot_and_cancelled_at_the_same_time_gives_it_b
     assert (first.cancelled(), slots.free) == (True, 0)
 
 
+async def test_the_last_that_waits_is_served_while_others_slots_stay_free() -> None:
+    slots = Slots(16, lambda: None)
+    filled(slots, A)
+    waiting = asyncio.create_task(slots.wait(A))
+    await asyncio.sleep(0)
+    slots.release(A)
+    await waiting
+    assert slots.free == 2
+
+
 @given(st.integers(1, 20), st.lists(st.tuples(st.sampled_from([A, B, C]), st.booleans()), max_size=60))
 @settings(max_examples=200, deadline=None)
 def test_no_slot_is_lost_and_nobody_waits_for_ever(count: int, asking: list[tuple[bytes, bool]]) -> None:
@@ -109,7 +119,8 @@ def test_no_slot_is_lost_and_nobody_waits_for_ever(count: int, asking: list[tupl
             if goes:
                 task.cancel()
         async with asyncio.timeout(5):
-            await asyncio.gather(*(task for _, task in tasks), return_exceptions=True)
+            ended = await asyncio.gather(*(task for _, task in tasks), return_exceptions=True)
+        assert [each for each in ended if isinstance(each, Exception)] == []
         assert slots.free == count
 
     asyncio.run(play())
