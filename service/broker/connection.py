@@ -2,18 +2,17 @@
 
 import asyncio
 import itertools
-import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from aiokafka.errors import KafkaError
 
+from service.broker.credentials import password, tls_context, token_provider
 from service.broker.errors import BrokerUnavailable, describe
-from service.broker.patches import install
+from service.broker.patches import Deferred, install
 from service.settings import KafkaSettings
 from service.telemetry.logs import log
 from service.telemetry.repetitions import Repetitions
-from service.tls import server_context
 
 T = TypeVar("T")
 
@@ -32,7 +31,7 @@ install()
 def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
     """Return the arguments that all of aiokafka's clients share.
 
-    Raises BrokerUnavailable where a certificate file cannot be used: it may be about to be replaced.
+    Raises BrokerUnavailable where a file of a certificate or a password cannot be used: it may be about to be replaced.
     """
     arguments: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
@@ -42,30 +41,17 @@ def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
         "security_protocol": settings.security_protocol,
     }
     if settings.security_protocol.endswith("SSL"):
-        arguments["ssl_context"] = _tls(settings)
+        tls_context(settings)
+        arguments["ssl_context"] = Deferred(lambda: tls_context(settings))
     if settings.security_protocol.startswith("SASL"):
-        password = settings.sasl_password
         arguments["sasl_mechanism"] = settings.sasl_mechanism
-        arguments["sasl_plain_username"] = settings.sasl_username
-        arguments["sasl_plain_password"] = None if password is None else password.get_secret_value()
+        if settings.sasl_mechanism == "OAUTHBEARER":
+            arguments["sasl_oauth_token_provider"] = token_provider(settings)
+        else:
+            password(settings)
+            arguments["sasl_plain_username"] = settings.sasl_username
+            arguments["sasl_plain_password"] = Deferred(lambda: password(settings))
     return arguments
-
-
-def _tls(settings: KafkaSettings) -> ssl.SSLContext:
-    try:
-        context = server_context(settings.ssl_ca_file)
-    except OSError as error:
-        msg = f"KAFKA_SSL_CA_FILE {settings.ssl_ca_file}: {describe(error)}"
-        raise BrokerUnavailable(msg) from error
-    if settings.ssl_cert_file is not None:
-        try:
-            # no passphrase, or OpenSSL would ask the terminal for one
-            context.load_cert_chain(settings.ssl_cert_file, settings.ssl_key_file, password="")
-        except OSError as error:
-            files = f"KAFKA_SSL_CERT_FILE {settings.ssl_cert_file}, KAFKA_SSL_KEY_FILE {settings.ssl_key_file}"
-            msg = f"{files}: {describe(error)}"
-            raise BrokerUnavailable(msg) from error
-    return context
 
 
 _repetitions = Repetitions()

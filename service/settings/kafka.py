@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
+from pydantic import AnyHttpUrl, Field, FilePath, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.settings.types import Brokers, Names, Positive, Seconds, Topic
+from service.settings.types import Brokers, Names, Pairs, Positive, Seconds, Topic
 
 
 class KafkaSettings(BaseSettings):
@@ -20,11 +20,34 @@ class KafkaSettings(BaseSettings):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to talk to the brokers."
     )
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
         "SCRAM-SHA-512", description="How to log in, with a `SASL_` protocol."
     )
     sasl_username: str | None = Field(None, description="User, with a `SASL_` protocol.")
+    sasl_password_file: FilePath | None = Field(
+        None, description="File of the password, in the place of `KAFKA_SASL_PASSWORD`; read for each connection."
+    )
     sasl_password: SecretStr | None = Field(None, description="Password, with a `SASL_` protocol.")
+    sasl_oauth_token_url: AnyHttpUrl | None = Field(
+        None,
+        description="OAuth 2.0 token endpoint to ask for tokens with the client's credentials, with `OAUTHBEARER`.",
+    )
+    sasl_oauth_token_file: Path | None = Field(
+        None,
+        description="File of a token that something else renews, such as a projected service account token, with "
+        "`OAUTHBEARER`; read for each connection.",
+    )
+    sasl_oauth_client_id: str | None = Field(None, description="Client id for the token endpoint.")
+    sasl_oauth_client_secret_file: FilePath | None = Field(
+        None, description="File of the client secret for the token endpoint."
+    )
+    sasl_oauth_scope: str | None = Field(None, description="Scope to ask the token endpoint for.")
+    sasl_oauth_ca_file: FilePath | None = Field(
+        None, description="PEM file of the authority of the token endpoint; unset: the system's."
+    )
+    sasl_oauth_extensions: Pairs = Field(
+        (), description="SASL extensions sent with the token, `name=value,name=value`, as Confluent Cloud wants them."
+    )
     ssl_ca_file: FilePath | None = Field(
         None, description="PEM file of the authority that signed the brokers' certificates."
     )
@@ -42,10 +65,30 @@ class KafkaSettings(BaseSettings):
     @classmethod
     def _given_for_a_login(cls, value: str | SecretStr | None, info: ValidationInfo) -> str | SecretStr | None:
         protocol = info.data.get("security_protocol", "")
-        if protocol.startswith("SASL") and not (value and len(value)):
+        is_elsewhere = info.field_name == "sasl_password" and info.data.get("sasl_password_file")
+        if protocol.startswith("SASL") and not cls._has_token(info) and not (value and len(value)) and not is_elsewhere:
             msg = f"is needed for the protocol {protocol}"
             raise ValueError(msg)
         return value
+
+    @field_validator("sasl_oauth_token_file")
+    @classmethod
+    def _one_source_of_tokens(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if cls._has_token(info) and (file is None) == (info.data.get("sasl_oauth_token_url") is None):
+            raise ValueError("with OAUTHBEARER give either this or KAFKA_SASL_OAUTH_TOKEN_URL")
+        return file
+
+    @field_validator("sasl_oauth_client_id", "sasl_oauth_client_secret_file")
+    @classmethod
+    def _given_for_the_endpoint(cls, value: str | Path | None, info: ValidationInfo) -> str | Path | None:
+        if cls._has_token(info) and info.data.get("sasl_oauth_token_url") and not value:
+            raise ValueError("is needed for KAFKA_SASL_OAUTH_TOKEN_URL")
+        return value
+
+    @staticmethod
+    def _has_token(info: ValidationInfo) -> bool:
+        protocol = info.data.get("security_protocol", "")
+        return protocol.startswith("SASL") and info.data.get("sasl_mechanism") == "OAUTHBEARER"
 
     @field_validator("ssl_key_file")
     @classmethod

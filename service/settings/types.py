@@ -73,3 +73,16 @@ def _split(value: object) -> object:
 
 Names = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 """A set of names, written with commas."""
+
+
+def _pairs(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs = [tuple(map(str.strip, pair.partition("=")[::2])) for pair in value.split(",") if pair.strip()]
+    if not all(name and text for name, text in pairs):
+        raise ValueError("must be written name=value,name=value")
+    return tuple(pairs)
+
+
+Pairs = Annotated[tuple[tuple[str, str], ...], NoDecode, BeforeValidator(_pairs)]
+"""Names with a value each, written with equals signs and commas."""

@@ -85,3 +85,60 @@ def test_all_faults_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FaultySettings) as faulty:
         read_settings()
     assert [fault.partition(":")[0] for fault in faulty.value.faults] == ["KAFKA_BOOTSTRAP_SERVERS", "CONSUMER_GROUP"]
+
+
+OAUTH = {"SECURITY_PROTOCOL": "SASL_SSL", "SASL_MECHANISM": "OAUTHBEARER"}
+ONE_SOURCE = "KAFKA_SASL_OAUTH_TOKEN_FILE: with OAUTHBEARER give either this or KAFKA_SASL_OAUTH_TOKEN_URL"
+URL = {"SASL_OAUTH_TOKEN_URL": "https://login.example.com/token"}
+
+
+@pytest.mark.parametrize(
+    ("given", "faults"),
+    [
+        (OAUTH, [ONE_SOURCE]),
+        (OAUTH | {"SASL_OAUTH_TOKEN_FILE": "/nowhere/yet"}, []),
+        (
+            OAUTH | URL,
+            [
+                f"KAFKA_SASL_OAUTH_CLIENT_{name}: is needed for KAFKA_SASL_OAUTH_TOKEN_URL"
+                for name in ("ID", "SECRET_FILE")
+            ],
+        ),
+        (OAUTH | URL | {"SASL_OAUTH_CLIENT_ID": "c", "SASL_OAUTH_CLIENT_SECRET_FILE": __file__}, []),
+        (
+            OAUTH
+            | URL
+            | {"SASL_OAUTH_CLIENT_ID": "c", "SASL_OAUTH_CLIENT_SECRET_FILE": __file__, "SASL_OAUTH_TOKEN_FILE": "/t"},
+            [ONE_SOURCE],
+        ),
+        (
+            OAUTH | {"SASL_OAUTH_TOKEN_FILE": "/t", "SASL_OAUTH_EXTENSIONS": "logicalCluster"},
+            ["KAFKA_SASL_OAUTH_EXTENSIONS: must be written name=value,name=value"],
+        ),
+        ({"SECURITY_PROTOCOL": "SASL_SSL", "SASL_USERNAME": "u", "SASL_PASSWORD_FILE": __file__}, []),
+        (
+            {"SECURITY_PROTOCOL": "SASL_SSL", "SASL_USERNAME": "u", "SASL_PASSWORD_FILE": "/nowhere"},
+            [
+                "KAFKA_SASL_PASSWORD_FILE: Path does not point to a file",
+                "KAFKA_SASL_PASSWORD: is needed for the protocol SASL_SSL",
+            ],
+        ),
+    ],
+)
+def test_a_login_is_checked_for_what_its_mechanism_needs(
+    given: dict[str, str], faults: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"KAFKA_{name}", value)
+    try:
+        read_settings()
+    except FaultySettings as faulty:
+        found = faulty.faults
+    else:
+        found = []
+    assert found == faults
+
+
+def test_extensions_are_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_SASL_OAUTH_EXTENSIONS", "logicalCluster=lkc-1, identityPoolId=pool-2")
+    assert read_settings().kafka.sasl_oauth_extensions == (("logicalCluster", "lkc-1"), ("identityPoolId", "pool-2"))

@@ -5,6 +5,7 @@ Each `test_upstream_...` fails once aiokafka does by itself what a patch does: t
 
 import asyncio
 import contextlib
+import inspect
 import re
 from collections.abc import Callable
 from importlib.metadata import version
@@ -14,8 +15,9 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.abc import AbstractTokenProvider
 from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import AIOKafkaConnection
+from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, NotEnoughReplicasError, ProducerClosed
 from aiokafka.producer.message_accumulator import MessageAccumulator
@@ -143,6 +145,37 @@ async def test_metadata_is_not_refreshed_without_a_pause():
 
 async def test_upstream_refreshes_metadata_without_a_pause():
     assert await refresh_for_a_while(connections.upstream_metadata_update) > 30
+
+
+class Tokens(AbstractTokenProvider):
+    async def token(self) -> str:
+        return "t"
+
+
+REFUSAL = b'{"status":"invalid_token"}'
+
+
+async def test_a_refused_token_is_acknowledged_so_that_the_broker_says_the_error():
+    login = OAuthAuthenticator(sasl_oauth_token_provider=Tokens())
+    assert await login.step(None) == (b"n,,\x01auth=Bearer t\x01\x01", True)
+    assert await login.step(REFUSAL) == (b"\x01", True)
+
+
+async def test_a_token_that_is_taken_ends_the_login():
+    login = OAuthAuthenticator(sasl_oauth_token_provider=Tokens())
+    await login.step(None)
+    assert await login.step(b"") is None
+
+
+async def test_upstream_takes_a_refused_token_for_a_login():
+    login = OAuthAuthenticator(sasl_oauth_token_provider=Tokens())
+    await login.step(None)
+    assert await connections.upstream_token_step(login, REFUSAL) is None
+
+
+def test_upstream_keeps_the_credentials_of_a_client_for_all_its_connections():
+    parameters = inspect.signature(AIOKafkaClient).parameters
+    assert [name for name in parameters if "provider" in name or "factory" in name] == ["sasl_oauth_token_provider"]
 
 
 # --- consumers -------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ any release.
 
 from service.broker.patches import connections, producers
 from service.broker.patches.batches import LenientBatch
+from service.broker.patches.connections import Deferred
 from service.broker.patches.consumers import close, observe_group_responses, rejoin
 from service.broker.patches.producers import discard
 
@@ -17,4 +18,4 @@ def install() -> None:
     producers.install()
 
 
-__all__ = ["LenientBatch", "close", "discard", "install", "observe_group_responses", "rejoin"]
+__all__ = ["Deferred", "LenientBatch", "close", "discard", "install", "observe_group_responses", "rejoin"]

@@ -6,21 +6,23 @@ classes.
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.conn import AIOKafkaConnection, CloseReason, OAuthAuthenticator
+from aiokafka.errors import KafkaConnectionError, KafkaError, SaslAuthenticationFailed
 
-from service.broker.errors import describe
+from service.broker.errors import BrokerUnavailable, describe
 
 PROTOCOL_HINT = "does KAFKA_SECURITY_PROTOCOL fit this port?"
 
 upstream_send = AIOKafkaConnection.send
 upstream_connect = AIOKafkaConnection.connect
 upstream_bootstrap = AIOKafkaClient.bootstrap
+upstream_token_step = OAuthAuthenticator.step
 upstream_metadata_update = AIOKafkaClient._metadata_update
 
 METADATA_BACKOFF_SECONDS = 0.2
@@ -36,6 +38,7 @@ def install() -> None:
     """Replace the methods; doing it again changes nothing."""
     AIOKafkaConnection.send = _send
     AIOKafkaConnection.connect = _connect
+    OAuthAuthenticator.step = _token_step
     AIOKafkaClient.bootstrap = _bootstrap
     AIOKafkaClient._metadata_update = _metadata_update
 
@@ -55,13 +58,48 @@ def _send(connection: AIOKafkaConnection, *request: Any, **options: Any) -> Any:
         raise KafkaConnectionError(describe(error)) from error
 
 
+class Deferred:
+    """An argument of a client whose value is asked for with each connection (see `_connect`)."""
+
+    def __init__(self, value: Callable[[], Any]) -> None:
+        self.value = value
+
+
 async def _connect(connection: AIOKafkaConnection) -> Any:
-    """Connect and log in, and note why that failed, for `_bootstrap`."""
+    """Connect and log in with the credentials of now, and note why that failed, for `_bootstrap`.
+
+    aiokafka takes passwords and TLS settings when a client is made and keeps them for all its connections. No upstream
+    issue.
+    """
     try:
+        for name in ("_ssl_context", "_sasl_plain_password"):
+            given = getattr(connection, name)
+            if isinstance(given, Deferred):
+                setattr(connection, name, given.value())
         return await upstream_connect(connection)
+    except BrokerUnavailable as error:
+        failure: Exception = KafkaConnectionError(str(error))
+        failure.__cause__ = error
     except (OSError, KafkaError) as error:
-        _failures.get({})[f"{connection.host}:{connection.port}"] = _reason(error)
-        raise
+        failure = error
+        if isinstance(error, SaslAuthenticationFailed):
+            getattr(connection._sasl_oauth_token_provider, "forget", _nothing)()
+    _failures.get({})[f"{connection.host}:{connection.port}"] = _reason(failure)
+    raise failure
+
+
+def _nothing() -> None: ...
+
+
+async def _token_step(authenticator: OAuthAuthenticator, payload: bytes | None) -> Any:
+    """Go on with a login by token: acknowledge a refusal, upon which the broker says the error (RFC 7628, 3.2.3).
+
+    aiokafka takes the broker's first answer, whatever it is, for success; the connection is then closed by the broker
+    without a reason. No upstream issue.
+    """
+    if authenticator._token_sent and payload:
+        return b"\x01", True
+    return await upstream_token_step(authenticator, payload)
 
 
 async def _bootstrap(client: AIOKafkaClient) -> None:
