@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from devstack.process import ServerError
 from devstack.standin import LocalStandIn
 from tests import servers
 from tests.secured_kafka import SecuredKafka
+
+# property tests are not held to any time: the machine may be busy
+settings.register_profile("busy machine", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("busy machine")
 
 _SHARED = {"kafka_server": "kafka", "cluster_server": "kubernetes"}
 _LOCAL = {"kafka_build": "kafka", "cluster_build": "kubernetes"}
