@@ -77,9 +77,9 @@ class Connection(web.RequestHandler):
         """Since when the client has not read what was sent to it; kept by the registry."""
 
     @property
-    def idle(self) -> bool:
-        """Whether nothing that was asked for is lost with this connection."""
-        return self._discarding or not (self._request_in_progress or self._messages)
+    def expendable(self) -> bool:
+        """Whether nobody waits for anything on this connection: it is idle, refused, or its client does not read."""
+        return self._discarding or self.writing_paused or not (self._request_in_progress or self._messages)
 
     @property
     def unsent_bytes(self) -> int:

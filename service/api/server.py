@@ -101,8 +101,8 @@ def open_files() -> int:
 class Connections:
     """The open connections of a port.
 
-    A new one above the limit takes the place of the one that has been idle for longest, of those that never sent a
-    request before the others; where none is idle it is closed itself.
+    A new one above the limit takes the place of the oldest for which nobody waits, of those that never sent a request
+    before the others; where there is none it is closed itself.
     """
 
     def __init__(self, port: Port, limit: int, metrics: Metrics) -> None:
@@ -141,11 +141,11 @@ class Connections:
         while self._fresh:
             connection = next(iter(self._fresh))
             del self._fresh[connection]
-            if connection.idle and not connection.requests:
+            if connection.expendable and not connection.requests:
                 return connection
             self._used[connection] = None
         for connection in list(islice(self._used, MOST_LOOKED_AT)):
-            if connection.idle:
+            if connection.expendable:
                 return connection
             self._used[connection] = self._used.pop(connection)  # busy: to the end, so that nobody looks twice
         return None

@@ -24,11 +24,12 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @asynccontextmanager
-async def serving(handler) -> AsyncIterator[int]:
+async def serving(handler, max_connections: int = 8) -> AsyncIterator[int]:
     """Serve one handler at every path."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
-    async with listening(PORT.bind(), PORT, app, probes.refuse, Metrics(), 0.1) as number:
+    port = replace(PORT, max_connections=max_connections)
+    async with listening(port.bind(), port, app, probes.refuse, Metrics(), 0.1) as number:
         yield number
 
 
@@ -243,6 +244,17 @@ class TestFullPort:
             async with ingress.connection() as (newest, _):
                 assert await self.closed(newest)
             assert [await self.closed(reader) for reader, _ in (one, two, three)] == [False, False, False]
+
+
+async def test_a_connection_whose_client_does_not_read_makes_room():
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(body=bytes(30_000_000))  # more than the kernel's buffers hold
+
+    async with serving(handler, max_connections=1) as port:
+        with socket.create_connection(("127.0.0.1", port)) as deaf:
+            deaf.sendall(GET)
+            await asyncio.sleep(0.2)
+            assert (await raw(port, GET)).status == 200
 
 
 def test_a_port_takes_no_more_connections_than_there_is_room_for_open_files(monkeypatch):
