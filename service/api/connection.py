@@ -184,10 +184,11 @@ class HeaderLimit:
         return messages, False, b""
 
     def _feed(self, data: bytes) -> tuple[Sequence[Message], bool, bytes]:
+        in_head = self._body.is_eof()  # asked before: these bytes may be the last of a body
         parsed: tuple[Sequence[Message], bool, bytes] = self._parser.feed_data(data)
         if parsed[0]:
             self._body, self._head = parsed[0][-1][1], 0
-        elif self._body.is_eof():
+        elif in_head:
             self._head += len(data)
             if self._head > self._limit:
                 raise LineTooLong(b"", self._limit)

@@ -85,6 +85,7 @@ def test_on_openshift_no_pod_asks_for_a_user_or_group(render):
     expected = ({"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}, [container])
     assert contexts == {
         ("Deployment", "x-job-submission-ingress"): expected,
+        ("Deployment", "x-job-submission-watcher"): expected,
         ("StatefulSet", "x-job-submission-consumer"): expected,
         ("Job", "x-job-submission-topics"): expected,
         ("Job", "x-job-submission-test"): expected,

@@ -18,7 +18,7 @@ def test_the_dashboard_is_the_one_that_was_tested_but_for_whose_it_is(render):
     assert rendered["panels"] == source["panels"]
     variables = {each["name"]: each for each in rendered["templating"]["list"]}
     assert variables["namespace"]["current"] == {"text": "jobs", "value": "jobs"}
-    assert variables["pod"]["allValue"] == "x-job-submission-(ingress|consumer)-[0-9a-z]+(-[0-9a-z]{5})?"
+    assert variables["pod"]["allValue"] == "x-job-submission-(ingress|consumer|watcher)-[0-9a-z]+(-[0-9a-z]{5})?"
     for panel in source["panels"]:
         for target in panel["targets"]:
             metrics = target["expr"].count("{namespace=~")
@@ -78,7 +78,7 @@ def test_the_monitors_choose_the_pods_of_the_service_and_no_others(render):
         for name, of in labels.items()
         if selector["matchLabels"].items() <= of.items() and of[expression["key"]] in expression["values"]
     }
-    assert chosen == {"x-job-submission-ingress", "x-job-submission-consumer"}
+    assert chosen == {"x-job-submission-ingress", "x-job-submission-consumer", "x-job-submission-watcher"}
     # the ServiceMonitor finds one Service, which leads to the pods with a metrics port
     wanted = rendered["ServiceMonitor", "x-job-submission"]["spec"]["selector"]["matchLabels"]
     (service,) = (

@@ -57,11 +57,11 @@ def test_install_upgrade_rollback_test_uninstall(release, cluster_server):
     assert "curl -X POST http://127.0.0.1:8080/api/job" in notes
     assert f'"project": "{project}"' in notes
     first = installed(api, namespace)
-    assert first["Deployment"] == ["jobs-job-submission-ingress"]
+    assert first["Deployment"] == ["jobs-job-submission-ingress", "jobs-job-submission-watcher"]
     assert first["StatefulSet"] == ["jobs-job-submission-consumer"]
     assert installed(api, f"runai-{project}") == {
-        "Role": [f"{namespace}:jobs-job-submission"],
-        "RoleBinding": [f"{namespace}:jobs-job-submission"],
+        "Role": [f"{namespace}:jobs-job-submission", f"{namespace}:jobs-job-submission:watcher"],
+        "RoleBinding": [f"{namespace}:jobs-job-submission", f"{namespace}:jobs-job-submission:watcher"],
     }
 
     # without --wait: kwok takes its time over pods that end
@@ -127,6 +127,7 @@ def test_the_topics_hook_leaves_nothing_behind(release, cluster_server):
     assert names(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies") == {
         "hook-job-submission-consumer",
         "hook-job-submission-ingress",
+        "hook-job-submission-watcher",
     }
     assert names(f"/apis/batch/v1/namespaces/{namespace}/jobs") == set()
     helm("uninstall", "hook", "--namespace", namespace)
@@ -183,7 +184,7 @@ def test_two_releases_of_one_name_share_a_project_whose_namespace_is_there(relea
     path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/runai-{project}-shared/rolebindings"
     bindings = apiserver.request(api, "GET", path)[0]["items"]
     assert {(each["metadata"]["name"], each["subjects"][0]["namespace"]) for each in bindings} == {
-        (f"{of}:twin-job-submission", of) for of in (namespace, others)
+        (f"{of}:twin-job-submission{role}", of) for of in (namespace, others) for role in ("", ":watcher")
     }
     helm("uninstall", "twin", "--namespace", others)
     helm("uninstall", "twin", "--namespace", namespace)
@@ -212,7 +213,10 @@ def test_who_may_administer_two_namespaces_and_nothing_else_can_install(release,
     with pytest.raises(HelmError, match="clusterroles"):
         installer("install", "jobs", str(CHART), "--namespace", own, *sets, "--dry-run=server")
     installer("install", "jobs", str(CHART), "--namespace", own, *sets, "--set", "rbac.clusterRole=false")
-    assert installed(api, theirs)["Role"] == [f"{own}:jobs-job-submission"]
+    assert installed(api, theirs)["Role"] == [
+        f"{own}:jobs-job-submission",
+        f"{own}:jobs-job-submission:watcher",
+    ]
     installer("uninstall", "jobs", "--namespace", own)
 
 

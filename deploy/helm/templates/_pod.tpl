@@ -112,7 +112,7 @@ dnsConfig: {{ toYaml . | nindent 2 }}
 - {name: CONSUMER_INSTANCE_ID, value: {{ printf "%s.$(POD_NAME)" .root.Release.Namespace | quote }}}
 - {name: KUBE_PAUSE_FILE, value: /etc/pause/paused}
 {{- end }}
-{{- if and (ne .component "consumer") .root.Values.tokensSecret }}
+{{- if and (not (has .component (list "consumer" "watcher"))) .root.Values.tokensSecret }}
 - {name: HTTP_TOKENS_FILE, value: /etc/tokens/tokens.json}
 {{- end }}
 {{- include "job-submission.extendedEnv" . }}
@@ -226,7 +226,7 @@ The pause switch of a component that makes Jobs: while an operator has made the 
 as of `podTemplate` and the `part`, `volumes` or `mounts`.
 */}}
 {{- define "job-submission.pause" -}}
-{{- if ne .component "ingress" -}}
+{{- if has .component (list "consumer" "all") -}}
 {{- if eq .part "volumes" }}
 - name: pause
   configMap: {name: {{ include "job-submission.fullname" .root }}-pause, optional: true}
