@@ -101,7 +101,9 @@ def install(helm: Helm, api: AdminApi, bootstrap_servers: str, projects: tuple[s
         "settings.TOPICS_SUBMISSIONS": f"chart-submissions-{own}",
         "settings.TOPICS_OUTCOMES": f"chart-outcomes-{own}",
         "settings.TOPICS_DEAD_LETTERS": f"chart-dead-letters-{own}",
+        "settings.TOPICS_JOB_EVENTS": f"chart-job-events-{own}",
         "settings.CONSUMER_GROUP": f"chart-{own}",
+        "settings.WATCHER_GROUP": f"chart-watcher-{own}",
     }
     sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     helm("install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace", *sets)
@@ -151,14 +153,19 @@ def running(helm: Helm, bootstrap_servers: str, folder: Path) -> Iterator[Run]:
         stack.callback(consumer.stop)
         ingress = ServiceProcess("ingress", environment)
         stack.callback(ingress.stop)
+        watching = folder / "watcher.kubeconfig"
+        watching.write_text(AdminApi(api.url, token_of(api, f"{NAME}-watcher"), api.ca_file).kubeconfig())
+        watcher = ServiceProcess("watcher", environment | {"KUBE_CONFIG_FILE": str(watching)})
+        stack.callback(watcher.stop)
         consumer.until_ready()
         ingress.until_ready()
+        watcher.until_ready()
         status, answer = post(ingress.url, {"project": "team-a", "image": "busybox"})
         install_to_answer = time.monotonic() - begun
         assert status == 200, (answer, consumer.lines[-5:])
         targets = {
             process.probes.removeprefix("http://"): {"namespace": NAMESPACE, "pod": f"{NAME}-{process.role}-0"}
-            for process in (ingress, consumer)
+            for process in (ingress, consumer, watcher)
         }
         prometheus = stack.enter_context(LocalPrometheus(folder / "prometheus", targets, (rules(helm, folder),)))
         while len(prometheus.query("up == 1")) < len(targets):

@@ -44,4 +44,6 @@ def test_two_of_them_in_one_parent_have_names_of_their_own(parent):
     aliases = [{"alias": "staging"}, {"alias": "production"}]
     objects = parent({"staging": LEAST, "production": LEAST}, aliases)
     assert len(objects) == len(set(objects))
-    assert {name for kind, name in objects if kind == "Deployment"} == {"x-production-ingress", "x-staging-ingress"}
+    assert {name for kind, name in objects if kind == "Deployment"} == {
+        f"x-{alias}-{role}" for alias in ("production", "staging") for role in ("ingress", "watcher")
+    }
