@@ -30,9 +30,9 @@ def starting(environment: dict[str, str]) -> Iterator[ServiceProcess]:
 
 
 def refused(environment: dict[str, str]) -> str:
-    """The reason that a service which cannot get in gives again and again, seeing to it that it logs nothing else."""
+    """The reason that a service which cannot get in gives, seeing to it that it logs nothing else."""
     with starting(environment) as ingress:
-        line = ingress.wait_for("kafka-unreachable", tries=2)
+        line = ingress.wait_for("kafka-unreachable")
     assert {each["action"] for each in ingress.lines} == {"probes-listening", "kafka-unreachable", "stopped"}
     assert len({each["reason"] for each in ingress.lines if each["action"] == "kafka-unreachable"}) == 1
     assert not any(secret in str(ingress.lines) for secret in (WRONG, PASSWORD, "PRIVATE KEY"))
