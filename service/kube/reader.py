@@ -61,9 +61,10 @@ class KubeReader:
         return page
 
     async def lines(self, resource: str, namespace: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
-        """Yield each line of an answer without end, such as a watch's. Raises ApiError, ApiUnreachable."""
+        """Yield an empty line when an answer without end begins, then its lines. Raises ApiError, ApiUnreachable."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=SILENCE_SECONDS)
         async with self._get("watch", resource, namespace, query, timeout) as response:
+            yield b""
             rest = b""
             async for chunk in response.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")

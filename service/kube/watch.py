@@ -63,33 +63,34 @@ class Watch:
         self._show = show
         self._uniform = uniform
         self._version = ""
+        self._broken = False
 
     async def changes(self) -> AsyncIterator[Change]:
         """Yield every change, without end. Failures are told in the log and tried again; none is raised."""
-        pause, broken = RETRY_SECONDS[0], False
+        pause = RETRY_SECONDS[0]
         while True:
             try:
                 async for change in self._round():
                     yield change
                     pause = RETRY_SECONDS[0]
-                    broken = self._tell(broken, None)
+                    self._tell(None)
             except Expired:
                 self._version = ""
             except (ApiError, ApiUnreachable) as error:
                 if isinstance(error, ApiError):
                     self._version = ""
-                broken = self._tell(broken, error)
+                self._tell(error)
             await asyncio.sleep(pause * self._uniform())  # also where something in front ends every watch at once
             pause = min(pause * 2, RETRY_SECONDS[1])
 
-    def _tell(self, was_broken: bool, error: Exception | None) -> bool:  # noqa: FBT001 - the state of before
-        """Log the begin and the end of a failure, not each try; return whether there is one."""
+    def _tell(self, error: Exception | None) -> None:
+        """Log the begin and the end of a failure, not each try."""
         is_broken = error is not None
-        if is_broken != was_broken:
+        if is_broken != self._broken:
+            self._broken = is_broken
             self._show(not is_broken)
             action = "watch-broken" if is_broken else "watch-back"
             log.warning(action, resource=self._resource, namespace=self._namespace or "all", reason=str(error or ""))
-        return is_broken
 
     async def _round(self) -> AsyncIterator[Change]:
         """Yield what one list says, where one is needed, and then one watch until it ends."""
@@ -137,6 +138,9 @@ class Watch:
         }
         try:
             async for line in self._reader.lines(self._resource, self._namespace, query):
+                self._tell(None)
+                if not line:
+                    continue  # the answer has begun: in a quiet cluster nothing else says so for a minute
                 event = orjson.loads(line)
                 if event["type"] == "ERROR":
                     if event["object"].get("code") == GONE:
