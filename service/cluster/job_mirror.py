@@ -15,6 +15,9 @@ from service.submission.job_events import JobState
 MAX_EVENTS: Final = 10_000
 """Explaining events kept in all, the latest of each object and reason; those of others' objects are among them."""
 
+MAX_GONE: Final = 10_000
+"""Deleted Jobs kept until their end is written, the latest; those whose events are another replica's are among them."""
+
 EXPLAINING: Final = frozenset({"FailedCreate", "FailedMount", "FailedAttachVolume"})
 """The reasons of the events that explain why a job does not run."""
 
@@ -31,6 +34,7 @@ class JobMirror:
         self._cluster = cluster
         self._changed = changed
         self._jobs: dict[str, JobFacts] = {}
+        self._gone: OrderedDict[str, JobFacts] = OrderedDict()
         self._pods: dict[str, dict[str, PodFacts]] = {}
         self._job_of_pod: dict[str, str] = {}
         self._events: OrderedDict[tuple[str, str], EventFacts] = OrderedDict()
@@ -44,9 +48,17 @@ class JobMirror:
         """The facts of all Jobs by uid."""
         return self._jobs
 
+    def gone(self, uid: str) -> JobFacts | None:
+        """Return the last facts of a deleted Job: it may have ended and gone between two writes of its events."""
+        return self._gone.get(uid)
+
+    def forget(self, uid: str) -> None:
+        """Drop a deleted Job whose end is written."""
+        self._gone.pop(uid, None)
+
     def state(self, uid: str, now: int) -> JobState | None:
-        """Return the state of a Job at `now` (milliseconds), None where there is no such Job."""
-        job = self._jobs.get(uid)
+        """Return the state of a Job at `now` (milliseconds), the last one of a deleted Job, None for an unknown one."""
+        job = self._jobs.get(uid) or self._gone.get(uid)
         if job is None:
             return None
         pods = tuple(self._pods.get(uid, {}).values())
@@ -66,7 +78,10 @@ class JobMirror:
 
     def deleted(self, resource: str, uid: str) -> None:
         """Forget an object."""
-        if resource == "jobs" and self._jobs.pop(uid, None) is not None:
+        if resource == "jobs" and (job := self._jobs.pop(uid, None)) is not None:
+            self._gone[uid] = job
+            if len(self._gone) > MAX_GONE:
+                self._gone.popitem(last=False)
             self._forget_events(uid)
             self._changed(uid)
         elif resource == "pods" and uid in self._job_of_pod:

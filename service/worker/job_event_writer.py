@@ -94,7 +94,8 @@ class JobEventWriter:
 
         Nothing where its partition is not ours. Raises LeaseLost where it may be another's by now, BrokerUnavailable.
         """
-        job = self._mirror.jobs.get(uid)
+        is_gone = uid not in self._mirror.jobs
+        job = self._mirror.gone(uid) if is_gone else self._mirror.jobs[uid]
         if job is not None:
             partition, key = self._events.partition_of(job.submission), job.submission
             if partition is None:
@@ -108,23 +109,29 @@ class JobEventWriter:
             return 0
         last = written.get(key)
         if last is not None and last.uid != uid:
-            if job is None:
+            if is_gone:
                 return 0  # of a Job before the present one
             last = None
-        now = self._now()
-        before = None if last is None else last.state()
-        observed = self._mirror.state(uid, now)
-        if observed is None:
-            if before is None:
-                return 0
-            observed = deleted(before, now)
-        traceparent = None if job is None else job.traceparent
-        events = advance(before, 0 if last is None else last.sequence, observed, now=now, traceparent=traceparent)
+        events = self._since(last, uid, traceparent=None if job is None else job.traceparent, is_gone=is_gone)
         for event in events:
             await self._send(event, partition)
             self._remember(written, event)
             self._key_of[uid] = (partition, key)
+        self._mirror.forget(uid)
         return len(events)
+
+    def _since(self, last: Written | None, uid: str, *, traceparent: str | None, is_gone: bool) -> list[JobEvent]:
+        """Return the events since what was written last; a Job that ended and is gone already ends first."""
+        now = self._now()
+        before, sequence = (None, 0) if last is None else (last.state(), last.sequence)
+        observed = self._mirror.state(uid, now)
+        events: list[JobEvent] = []
+        if observed is not None and (not is_gone or before is None or observed.phase.ended):
+            events += advance(before, sequence, observed, now=now, traceparent=traceparent)
+        if is_gone and (known := events[-1].state if events else before) is not None:
+            gone = deleted(known, now)
+            events += advance(known, sequence + len(events), gone, now=now, traceparent=traceparent)
+        return events
 
     async def _send(self, event: JobEvent, partition: int) -> None:
         if not await self._events.confirm(partition):

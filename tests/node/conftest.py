@@ -87,17 +87,24 @@ def real_cluster(
 
 
 @pytest.fixture(scope="session")
-def node_service(kafka_server: KafkaServer, real_cluster: RealCluster) -> Iterator[ServiceProcess]:
-    """Both roles in one process, submitting to the real cluster."""
+def settings(kafka_server: KafkaServer, real_cluster: RealCluster) -> dict[str, str]:
+    """Settings of a service of the real cluster that shares nothing with others on its Kafka."""
     run = uuid.uuid4().hex[:8]
-    settings = {
+    return {
         "KAFKA_BOOTSTRAP_SERVERS": kafka_server.bootstrap_servers,
         "KUBE_CONFIG_FILE": str(real_cluster.kubeconfig),
         "TOPICS_SUBMISSIONS": f"node-submissions-{run}",
         "TOPICS_OUTCOMES": f"node-outcomes-{run}",
         "TOPICS_DEAD_LETTERS": f"node-dead-letters-{run}",
+        "TOPICS_JOB_EVENTS": f"node-events-{run}",
         "CONSUMER_GROUP": f"node-{run}",
+        "WATCHER_GROUP": f"node-watcher-{run}",
     }
+
+
+@pytest.fixture(scope="session")
+def node_service(settings: dict[str, str]) -> Iterator[ServiceProcess]:
+    """All roles in one process."""
     process = ServiceProcess("all", settings)
     try:
         yield process.until_ready()

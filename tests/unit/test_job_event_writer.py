@@ -1,0 +1,99 @@
+"""The writer of job events on a log in memory: what is told of Jobs that end and go between two writes."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from service.cluster.job_mirror import MAX_GONE, JobMirror
+from service.submission.job_events import is_terminal, read_job_event
+from service.submission.records import Record
+from service.worker.job_event_writer import JobEventWriter
+
+KEY = "s" * 52
+JOB: dict[str, Any] = {
+    "metadata": {
+        "uid": "u1",
+        "name": "train",
+        "namespace": "runai-team-a",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "labels": {"project": "team-a"},
+        "annotations": {"job-submission.io/submission-id": KEY, "job-submission.io/user": "john"},
+    },
+    "spec": {"template": {"spec": {"containers": [{"image": "busybox"}]}}},
+    "status": {},
+}
+COMPLETE = {"type": "Complete", "status": "True", "reason": "", "lastTransitionTime": "2026-01-01T00:01:00Z"}
+FAILED = COMPLETE | {"type": "Failed", "reason": "BackoffLimitExceeded"}
+
+
+class Log:
+    """A topic of one partition, and its producer."""
+
+    topic = "job-events"
+
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+
+    def partition_of(self, key: str) -> int:
+        return 0
+
+    async def scan(self, partition: int) -> Any:
+        yield []
+
+    async def confirm(self, partition: int) -> bool:
+        return True
+
+    async def send(self, record: Any) -> None:
+        self.records.append(record)
+
+    @property
+    def told(self) -> list[str]:
+        """The kinds of the events, in order, with numbers that rise."""
+        events = [
+            read_job_event(Record(self.topic, 0, number, 0, each.key, each.value, each.headers))
+            for number, each in enumerate(self.records)
+        ]
+        assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+        assert sum(map(is_terminal, events)) <= 1
+        return [event.kind.value for event in events]
+
+
+@pytest.fixture
+async def parts() -> tuple[JobMirror, JobEventWriter, Log]:
+    log = Log()
+    mirror = JobMirror("default", lambda uid: None)
+    writer = JobEventWriter(mirror, log, log, lambda: 1_767_225_700_000)
+    await writer.load(0)
+    return mirror, writer, log
+
+
+def with_conditions(*conditions: dict[str, str]) -> dict[str, Any]:
+    return copy.deepcopy(JOB) | {"status": {"conditions": list(conditions)}}
+
+
+@pytest.mark.parametrize("was_written", [True, False])
+@pytest.mark.parametrize(
+    ("conditions", "end"),
+    [([COMPLETE], ["succeeded", "deleted"]), ([FAILED], ["failed", "deleted"]), ([], ["deleted"])],
+)
+async def test_a_job_that_is_gone_before_the_next_write_is_told_to_its_real_end(parts, conditions, end, was_written):
+    mirror, writer, log = parts
+    mirror.applied("jobs", JOB)
+    if was_written:
+        await writer.write("u1")
+    mirror.applied("jobs", with_conditions(*conditions))
+    mirror.deleted("jobs", "u1")
+    await writer.write("u1")
+    assert [kind for kind in log.told if kind not in ("created", "waiting")] == end
+    assert await writer.write("u1") == 0  # and nothing again
+
+
+async def test_what_another_replica_tells_is_not_remembered_for_ever(parts):
+    mirror, _, _ = parts
+    for number in range(MAX_GONE + 1):
+        job = copy.deepcopy(JOB)
+        job["metadata"]["uid"] = f"u{number}"
+        mirror.applied("jobs", job)
+        mirror.deleted("jobs", f"u{number}")
+    assert (mirror.gone("u0"), mirror.gone(f"u{MAX_GONE}").uid) == (None, f"u{MAX_GONE}")
