@@ -25,8 +25,6 @@ from service.submission.records import Record
 from service.telemetry.logs import log
 
 SCAN_BYTES: Final = 1024 * 1024
-CONFIRM_SECONDS: Final = 0.05
-"""How often a write that waits for proof of membership looks again."""
 UPKEEP_SECONDS: Final = 5.0
 """How often a membership that the group has forgotten is looked for."""
 
@@ -47,7 +45,6 @@ class JobEventLog:
         self._upkeep: asyncio.Task[None] | None = None
         self._on_assigned: Callback = _ignore
         self._on_revoked: Callback = _ignore
-        self._owned: set[int] = set()
         self._partitions = 0
 
     async def start(self, on_assigned: Callback, on_revoked: Callback) -> None:
@@ -76,15 +73,6 @@ class JobEventLog:
         """Tell whether the group has confirmed this membership recently enough to act on it."""
         return self._membership is not None and self._membership.confirmed()
 
-    async def confirm(self, partition: int) -> bool:
-        """Return True when this process may write to a partition, False when it is another's by now.
-
-        A process that was stopped for longer than its session waits here for what the group says.
-        """
-        while partition in self._owned and not self.confirmed():  # noqa: ASYNC110 - no event tells that time has passed
-            await asyncio.sleep(CONFIRM_SECONDS)
-        return partition in self._owned
-
     async def scan(self, partition: int) -> AsyncIterator[list[Record]]:
         """Yield all records of a partition up to its present end, in lists. Raises BrokerUnavailable."""
         start = await self._reader.offset_at(partition, EARLIEST) or 0
@@ -96,16 +84,11 @@ class JobEventLog:
             return await Membership.of(self._kafka, self._group, await self._reader.partition_count())
 
         self._membership = await until_connected(connect, "job-events")
-        self._membership.join(self.topic, self._assigned, self._revoked)
+        self._membership.join(self.topic, self._assigned, self._on_revoked)
 
     async def _assigned(self, partitions: list[int]) -> None:
         self._partitions = await self._partition_count()
-        self._owned = set(partitions)
         await self._on_assigned(partitions)
-
-    async def _revoked(self, partitions: list[int]) -> None:
-        self._owned.difference_update(partitions)
-        await self._on_revoked(partitions)
 
     async def _partition_count(self) -> int:
         while True:
@@ -128,7 +111,7 @@ class JobEventLog:
                     membership.note_partitions(await self._reader.partition_count())
                 continue
             log.warning("kafka-client-replaced", client="job-events", reason=reason)
-            await self._revoked(sorted(self._owned))
+            await self._on_revoked([each.partition for each in membership.client.assignment()])
             await close(membership.client)
             await self._join()
 

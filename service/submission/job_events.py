@@ -6,7 +6,7 @@ state that this service could have written, or `UnreadableRecord`. CloudEvents 1
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,9 +21,6 @@ EVENT_TYPE_PREFIX: Final = "io.job-submission.job."
 
 MAX_HISTORY: Final = 32
 """Transitions that a state remembers."""
-
-MAX_MESSAGE: Final = 2048
-"""Characters of a message that are kept: what a kubelet keeps of a container's last words."""
 
 Milliseconds = Annotated[int, Field(ge=0)]
 
@@ -202,8 +199,3 @@ def read_job_event(record: Record) -> JobEvent | None:
         at=state.history[-1].at if state.history else state.created_at,
         traceparent=None if traceparent is None else traceparent.decode("ascii", "replace"),
     )
-
-
-def as_json(state: JobState) -> dict[str, Any]:
-    """Return the state as its JSON object."""
-    return state.model_dump(mode="json", by_alias=True)

@@ -10,10 +10,11 @@ from typing import NamedTuple
 from service.broker import JobEventLog, Producer
 from service.cluster.job_mirror import JobMirror
 from service.cluster.job_state import advance, deleted
-from service.errors import LeaseLost, UnreadableRecord
+from service.errors import UnreadableRecord
 from service.submission.job_events import JobEvent, JobState, job_event_record, read_job_event
 from service.submission.records import NewRecord
 from service.telemetry.logs import log
+from service.worker.partitions import Lease
 
 
 class Written(NamedTuple):
@@ -29,6 +30,20 @@ class Written(NamedTuple):
         return JobState.model_validate_json(self.value)
 
 
+class History(NamedTuple):
+    """What stands in a partition, by submission, and the right to write to it."""
+
+    lease: Lease
+    written: dict[str, Written]
+
+    def note(self, event: JobEvent, value: bytes) -> None:
+        """Note an event that stands in the partition as `value`; one that was written again changes nothing."""
+        state = event.state
+        last = self.written.get(state.submission)
+        if last is None or last.uid != state.id or last.sequence < event.sequence:
+            self.written[state.submission] = Written(state.id, event.sequence, value, state.deleted_at)
+
+
 class JobEventWriter:
     """The histories of the partitions that are ours. `now` gives the time in milliseconds."""
 
@@ -37,12 +52,12 @@ class JobEventWriter:
         self._events = events
         self._producer = producer
         self._now = now
-        self._written: dict[int, dict[str, Written]] = {}
+        self._histories: dict[int, History] = {}
         self._key_of: dict[str, tuple[int, str]] = {}
 
     async def load(self, partition: int) -> None:
-        """Read what was written to a partition; raises BrokerUnavailable."""
-        written: dict[str, Written] = {}
+        """Read what was written to a partition that has become ours; raises BrokerUnavailable."""
+        history = History(Lease(self._events.confirmed), {})
         async for records in self._events.scan(partition):
             for record in records:
                 try:
@@ -50,38 +65,29 @@ class JobEventWriter:
                 except UnreadableRecord as error:
                     log.warning("job-event-unreadable", partition=partition, offset=record.offset, reason=str(error))
                     continue
-                if event is not None:
-                    self._remember(written, event)
+                if event is not None and record.value is not None:
+                    history.note(event, record.value)
                 elif record.key is not None:
-                    written.pop(record.key.decode("ascii", "replace"), None)
-        self._written[partition] = written
-        for key, last in written.items():
+                    history.written.pop(record.key.decode("ascii", "replace"), None)
+        self._histories[partition] = history
+        for key, last in history.written.items():
             self._key_of[last.uid] = (partition, key)
-
-    @staticmethod
-    def _remember(written: dict[str, Written], event: JobEvent) -> Written:
-        state = event.state
-        before = written.get(state.submission)
-        if before is not None and before.uid == state.id and before.sequence >= event.sequence:
-            return before
-        last = written[state.submission] = Written(state.id, event.sequence, state.value(), state.deleted_at)
-        return last
 
     def forget(self, partition: int) -> None:
         """Drop what is known of a partition that others have taken over."""
-        for last in self._written.pop(partition, {}).values():
+        history = self._histories.pop(partition, None)
+        if history is None:
+            return
+        history.lease.revoked = True
+        for last in history.written.values():
             self._key_of.pop(last.uid, None)
-
-    def is_ours(self, partition: int) -> bool:
-        """Tell whether a partition is loaded."""
-        return partition in self._written
 
     def missing(self) -> list[str]:
         """Return the uids of Jobs that were there when last written and that the cluster does not have (any more)."""
         return [
             last.uid
-            for written in self._written.values()
-            for last in written.values()
+            for history in self._histories.values()
+            for last in history.written.values()
             if last.deleted_at is None and last.uid not in self._mirror.jobs
         ]
 
@@ -104,18 +110,20 @@ class JobEventWriter:
             partition, key = self._key_of[uid]
         else:
             return 0
-        written = self._written.get(partition)
-        if written is None:
+        history = self._histories.get(partition)
+        if history is None:
             return 0
-        last = written.get(key)
+        last = history.written.get(key)
         if last is not None and last.uid != uid:
             if is_gone:
                 return 0  # of a Job before the present one
             last = None
         events = self._since(last, uid, traceparent=None if job is None else job.traceparent, is_gone=is_gone)
         for event in events:
-            await self._send(event, partition)
-            self._remember(written, event)
+            record = job_event_record(event, self._events.topic, partition)
+            await history.lease.confirm()
+            await self._producer.send(record)
+            history.note(event, record.value or b"")
             self._key_of[uid] = (partition, key)
         self._mirror.forget(uid)
         return len(events)
@@ -133,25 +141,19 @@ class JobEventWriter:
             events += advance(known, sequence + len(events), gone, now=now, traceparent=traceparent)
         return events
 
-    async def _send(self, event: JobEvent, partition: int) -> None:
-        if not await self._events.confirm(partition):
-            raise LeaseLost
-        await self._producer.send(job_event_record(event, self._events.topic, partition))
-
     async def expire(self, before: int) -> int:
         """End the histories of Jobs that were deleted before a time in milliseconds; return their number.
 
         Raises LeaseLost, BrokerUnavailable.
         """
         ended = 0
-        for partition, written in list(self._written.items()):
-            for key, last in list(written.items()):
+        for partition, history in list(self._histories.items()):
+            for key, last in list(history.written.items()):
                 if last.deleted_at is None or last.deleted_at >= before:
                     continue
-                if not await self._events.confirm(partition):
-                    raise LeaseLost
+                await history.lease.confirm()
                 await self._producer.send(NewRecord(self._events.topic, partition, key.encode(), None, ()))
-                del written[key]
+                del history.written[key]
                 self._key_of.pop(last.uid, None)
                 ended += 1
         return ended
