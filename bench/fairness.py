@@ -8,16 +8,15 @@ from typing import Any
 import orjson
 
 from bench.backlog import Progress, make_topics, outcome_count, write
+from bench.beside import p99_beside
 from bench.figures import Figure, figure
 from bench.jobs import BODY, USER, document
-from bench.load import CONNECTIONS, HttpLoad, Load
-from bench.pairs import Options, in_turns
+from bench.load import HttpLoad
+from bench.pairs import Options
 from bench.stack import PARTITIONS, Stack
 from service.submission.records import NewRecord
 
 SECONDS = 6.0
-LOAD = 0.4
-"""Share of the capacity at which a bad key is let loose."""
 SHARE = 200
 """Records in each of the other partitions."""
 TIMES = 100
@@ -27,30 +26,7 @@ WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfiguration
 
 async def bad_key(stack: Stack, options: Options) -> list[Figure]:
     """Measure the others' p99 with and without a submission whose create hangs and one whose create always fails."""
-    seconds = max(1.0, SECONDS * options.scale)
-    async with stack.both(stack.environment()) as (ingress, _):
-        load = HttpLoad(ingress.jobs)
-        request = load.request(BODY, RA_USER=USER)
-        await load.closed(request, options.scaled(1000), CONNECTIONS)
-        capacity = (await load.closed(request, options.scaled(2000), CONNECTIONS)).expect(200).rate
-
-        async def others() -> Load:
-            return (await load.open(request, capacity * LOAD, seconds)).expect(200)
-
-        async def others_beside_bad_ones() -> Load:
-            async with bad_projects(stack, load):
-                return await others()
-
-        pairs = await in_turns(options.pairs, others, others_beside_bad_ones)
-        load.close()
-    return [
-        figure(
-            "P7 key",
-            [with_bad.quantile(0.99) / without.quantile(0.99) for without, with_bad in pairs],
-            without=[without.quantile(0.99) for without, _ in pairs],
-            with_bad=[with_bad.quantile(0.99) for _, with_bad in pairs],
-        )
-    ]
+    return await p99_beside("P7 key", stack, options, SECONDS, lambda _, load: bad_projects(stack, load))
 
 
 @contextlib.asynccontextmanager

@@ -5,18 +5,19 @@ import contextlib
 import itertools
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from aiokafka import AIOKafkaProducer
 
+from bench.beside import p99_beside
 from bench.bombs import BOMBS
 from bench.figures import Figure, figure
-from bench.jobs import BODY, USER
-from bench.load import CONNECTIONS, HttpLoad, Load
-from bench.pairs import Options, in_turns
+from bench.jobs import USER
+from bench.load import HttpLoad
+from bench.pairs import Options
 from bench.stack import Service, Stack, canned_cluster
 from bench.watched import FILE, LongestTurn
 from bench.wire_bombs import WIRE_BOMBS
@@ -25,8 +26,6 @@ from devstack.process import Process
 SECONDS: Final = 30.0
 RATE: Final = 4.0
 """Bombs a second beside the healthy load: the whole corpus in 25 s."""
-LOAD: Final = 0.4
-"""Share of the capacity that the healthy load takes."""
 TRIES: Final = 3
 """Of each bomb; the shortest counts, as a collection of garbage may fall into one."""
 ANSWER_SECONDS: Final = 10.0
@@ -100,34 +99,13 @@ async def send(url: str, octets: bytes) -> None:
 
 async def others(stack: Stack, options: Options) -> list[Figure]:
     """Measure the p99 of healthy POSTs with and without bombs."""
-    seconds = max(1.0, SECONDS * options.scale)
-    async with stack.both(stack.environment()) as (ingress, _):
-        load = HttpLoad(ingress.jobs)
-        request = load.request(BODY, RA_USER=USER)
-        await load.closed(request, options.scaled(1000), CONNECTIONS)
-        capacity = (await load.closed(request, options.scaled(2000), CONNECTIONS)).expect(200).rate
-
-        async def healthy() -> Load:
-            return (await load.open(request, capacity * LOAD, seconds)).expect(200)
-
-        async def beside_bombs() -> Load:
-            with _bombarded(ingress.url, stack.folder / "bombs.log"):
-                return await healthy()
-
-        pairs = await in_turns(options.pairs, healthy, beside_bombs)
-        load.close()
-    return [
-        figure(
-            "P10 others",
-            [beside.quantile(0.99) / alone.quantile(0.99) for alone, beside in pairs],
-            alone=[alone.quantile(0.99) for alone, _ in pairs],
-            beside=[beside.quantile(0.99) for _, beside in pairs],
-        )
-    ]
+    return await p99_beside(
+        "P10 others", stack, options, SECONDS, lambda url, _: _bombarded(url, stack.folder / "bombs.log")
+    )
 
 
-@contextlib.contextmanager
-def _bombarded(url: str, log: Path) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def _bombarded(url: str, log: Path) -> AsyncIterator[None]:
     """Send bombs from a process of its own: what they cost whoever sends them must not delay the healthy load."""
     process = Process("the bombs", [sys.executable, "-m", "bench.hostile", url], log)
     try:
