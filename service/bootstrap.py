@@ -226,10 +226,7 @@ async def _watcher(shared: Shared, stopping: asyncio.Event) -> None:
         stack.push_async_callback(reader.close)
         namespaces = sorted(settings.watcher.namespaces) or [""]
         watches = {
-            resource: {
-                namespace: Watch(reader, resource, namespace, selector, metrics.watch_up.labels(resource=resource).set)
-                for namespace in namespaces
-            }
+            resource: {namespace: Watch(reader, resource, namespace, selector) for namespace in namespaces}
             for resource, selector in WATCHED.items()
         }
         events = JobEventLog(settings.kafka, settings.topics.job_events, settings.watcher)

@@ -8,6 +8,7 @@ the topic as members of a group: who owns a partition writes its events.
 import asyncio
 import time
 from collections.abc import Collection, Mapping
+from functools import partial
 
 from service.broker import BrokerUnavailable, JobEventLog, Producer, RecordTooLarge
 from service.cluster.job_mirror import JobMirror
@@ -56,6 +57,9 @@ class Watcher:
         self._unsynced = {(resource, namespace) for resource in watches for namespace in watches[resource]}
         self._loading: dict[int, asyncio.Task[None]] = {}
         self._written = metrics.job_events
+        for resource, in_namespaces in watches.items():
+            up = partial(_all_up, in_namespaces.values())
+            metrics.watch_up.labels(resource=resource).set_function(up)
         metrics.watched_jobs.set_function(lambda: len(self._mirror))
 
     @property
@@ -182,3 +186,8 @@ class Watcher:
                 pass
             except BrokerUnavailable as error:
                 log.warning("job-event-not-written", reason=str(error))
+
+
+def _all_up(watches: Collection[Watch]) -> float:
+    """Return 1 while changes come in through all of the watches, else 0."""
+    return all(watch.up for watch in watches)

@@ -44,7 +44,7 @@ class Expired(Exception):
 class Watch:
     """Follows `resource` in one namespace, or in all where `namespace` is empty; `selector` is of labels or fields.
 
-    `show` is told 1 while changes come in and 0 while they do not.
+    `up` tells whether changes come in.
     """
 
     def __init__(
@@ -53,17 +53,16 @@ class Watch:
         resource: str,
         namespace: str,
         selector: dict[str, str],
-        show: Callable[[float], None] = lambda _: None,
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self._reader = reader
         self._resource = resource
         self._namespace = namespace
         self._selector = selector
-        self._show = show
         self._uniform = uniform
         self._version = ""
         self._broken = False
+        self.up = False
 
     async def changes(self) -> AsyncIterator[Change]:
         """Yield every change, without end. Failures are told in the log and tried again; none is raised."""
@@ -72,8 +71,8 @@ class Watch:
             try:
                 async for change in self._round():
                     yield change
-                    pause = RETRY_SECONDS[0]
-                    self._tell(None)
+                    if change.kind != "listing":  # before which nothing has been asked
+                        pause = RETRY_SECONDS[0]
             except Expired:
                 self._version = ""
             except (ApiError, ApiUnreachable) as error:
@@ -86,9 +85,9 @@ class Watch:
     def _tell(self, error: Exception | None) -> None:
         """Log the begin and the end of a failure, not each try."""
         is_broken = error is not None
+        self.up = not is_broken
         if is_broken != self._broken:
             self._broken = is_broken
-            self._show(not is_broken)
             action = "watch-broken" if is_broken else "watch-back"
             log.warning(action, resource=self._resource, namespace=self._namespace or "all", reason=str(error or ""))
 
@@ -102,7 +101,7 @@ class Watch:
                 for item in page:
                     yield Change("applied", item)
             self._version = version
-            self._show(1)
+            self._tell(None)
             yield Change("synced", {})
         async for kind, item in self._watch(self._version):
             self._version = item["metadata"]["resourceVersion"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+import structlog
 from aiohttp import web
 
 from service.kube import Login
@@ -167,3 +168,27 @@ async def test_a_line_longer_than_a_chunk_is_one_object(tmp_path: Path):
     script = [page(version=7), events(("ADDED", large))]
     changes, _ = await told(tmp_path, script, 3)
     assert changes == [("listing", ""), ("synced", ""), ("applied", "a")]
+
+
+async def test_a_list_that_is_refused_again_and_again_is_told_once_and_asked_for_less_and_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    asked: list[str] = []
+    script = [*[refusing(403, "Forbidden")] * 5, page(job("a", 1), version=7)]
+    with structlog.testing.capture_logs() as lines:
+        async with watching(tmp_path, script, asked) as watch:
+            monkeypatch.setattr(watch_module.asyncio, "sleep", sleep)
+            up = []
+            async for change in watch.changes():
+                up.append((change.kind, watch.up))
+                if change.kind == "synced":
+                    break
+            monkeypatch.undo()
+    assert [line["event"] for line in lines] == ["watch-broken", "watch-back"]
+    assert up == [("listing", False)] * 6 + [("applied", False), ("synced", True)]
+    assert pauses == pytest.approx([0.002, 0.004, 0.008, 0.016, 0.032])
