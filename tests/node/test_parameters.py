@@ -75,7 +75,7 @@ CASES = [
         {"image": "team/arguments", "environment": {"A": "a"}, "arguments": ["$(A)", "$$", "$$(A)"]},
         "<$(A)>\n<$$>\n<$$(A)>\n",
     ),
-    Case("workingDir", {"workingDir": "/work/made for it"}, "/work/made for it\n", "pwd"),
+    Case("workingDir", {"workingDir": "/somewhere/made for it"}, "/somewhere/made for it\n", "pwd"),
     Case(
         "createHomeDir",
         {"createHomeDir": True},
