@@ -149,11 +149,6 @@ def rule_for(answer: ApiAnswer) -> Rule:
     return next(rule for rule in RULES if rule.matches(answer))
 
 
-def judge(answer: ApiAnswer) -> Verdict:
-    """Return what to do about an answer of 400 and above to the creation of an object."""
-    return rule_for(answer).verdict
-
-
 def is_absent(answer: ApiAnswer) -> bool:
     """Tell whether the API server says that there is no object of the name asked for."""
     return answer.is_status and answer.status == 404 and answer.reason == "NotFound"

@@ -16,7 +16,6 @@ from service.kube.decisions import (
     is_absent,
     is_denied_by_roles,
     is_gone,
-    judge,
     rejection_for,
     rule_for,
 )
@@ -177,7 +176,7 @@ def test_an_answer(rule: str, status: int, reason: str, message: str, verdict: V
     found = rule_for(answer)
     status_of_refusal = None if found.refusal is None else found.refusal.status
     assert (found.name, found.verdict, status_of_refusal) == (rule, verdict, refusal)
-    assert judge(answer) is verdict
+    assert rule_for(answer).verdict is verdict
 
 
 def test_every_row_of_the_table_has_a_case_and_a_name_of_its_own():
@@ -206,19 +205,19 @@ def test_a_refusal_has_a_status_and_nothing_else_has_one():
 def test_what_a_proxy_says_decides_nothing(status: int, text: str):
     for reason in ("", "AlreadyExists", "NotFound"):
         answer = ApiAnswer(status, reason, text, is_status=False)
-        assert not judge(answer).is_final
+        assert not rule_for(answer).verdict.is_final
         assert (is_absent(answer), is_gone(answer), is_denied_by_roles(answer)) == (False, False, False)
 
 
 @given(st.integers(0, 999), st.text(), st.text(), st.booleans())
 def test_every_answer_has_a_verdict(status: int, reason: str, message: str, is_status: bool):
-    assert judge(ApiAnswer(status, reason, message, is_status=is_status)) in Verdict
+    assert rule_for(ApiAnswer(status, reason, message, is_status=is_status)).verdict in Verdict
 
 
 @given(st.sampled_from([401, 408, 429, *range(500, 600), *range(300, 400)]))
 def test_trouble_of_the_cluster_is_never_a_rejection(status: int):
     answer = ApiAnswer(status)
-    assert judge(answer) in (Verdict.TEMPORARY, Verdict.OUTAGE)
+    assert rule_for(answer).verdict in (Verdict.TEMPORARY, Verdict.OUTAGE)
     with pytest.raises(ValueError, match="is no refusal"):
         rejection_for(answer, "the Job train-1")
 
