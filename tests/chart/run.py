@@ -47,6 +47,7 @@ class Run:
     environment: dict[str, str]
     ingress: ServiceProcess
     consumer: ServiceProcess
+    watcher: ServiceProcess
     prometheus: LocalPrometheus
     started: float
     install_to_answer: float
@@ -177,6 +178,7 @@ def running(helm: Helm, bootstrap_servers: str, folder: Path) -> Iterator[Run]:
             consumer_environment,
             ingress,
             consumer,
+            watcher,
             prometheus,
             time.time(),
             install_to_answer,

@@ -136,4 +136,6 @@ def test_alerts_fire_beside_real_outages_and_end_with_them(run):
     run.ingress.stop()
     until_firing(run, "JobSubmissionIngressDown")
     run.consumer.stop()
+    until_firing(run, "JobSubmissionIngressDown", "JobSubmissionNoConsumer")
+    run.watcher.stop()
     until_firing(run, "JobSubmissionDown")
