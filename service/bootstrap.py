@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from service.api import probes
 from service.api.server import Port, listening
+from service.auth.authorisation import ByCredential
 from service.auth.tokens import UnreadableTokens
 from service.auth.tokens_file import TokensFile
 from service.broker import JobEventLog, KafkaMonitor, OutcomeLog, Producer, SubmissionSource, Topics
@@ -170,7 +171,9 @@ async def _ingress(shared: Shared, stopping: asyncio.Event, http: Http) -> None:
     window = DuplicateWindow(outcomes, metrics)
     waiters = Waiters(outcomes, window)
     pending = PendingSubmissions(settings.kafka, settings.topics, settings.consumer.group)
-    ingress = HttpIngress(settings, producer, waiters, window, pending, metrics, checks, http.tokens, shared.tracing)
+    ingress = HttpIngress(
+        settings, producer, waiters, window, pending, metrics, checks, http.tokens, ByCredential(), shared.tracing
+    )
     checks["replies"] = lambda: waiters.ready
     checks["producer"] = lambda: producer.healthy
     watches = [asyncio.create_task(waiters.run())]

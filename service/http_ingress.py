@@ -4,19 +4,18 @@ Knows nothing of Kubernetes: a POST becomes a record on the topic, and the outco
 response. To add an endpoint, write its file in `api/` and a line in the route table.
 """
 
-from collections.abc import Callable
-
 from aiohttp import web
 
 from service.api import middlewares, probes, submissions, submit
 from service.api.bodies import Bodies
 from service.api.refusals import Refusals
 from service.api.responses import json_response
-from service.api.routes import Route
+from service.api.routes import PUBLIC, Route
 from service.api.submissions import Submissions
 from service.api.submit import Submit
+from service.auth.authentication import Verifier
+from service.auth.authorisation import Authoriser, Verb
 from service.auth.shares import Shares
-from service.auth.tokens import TokenList
 from service.broker import Producer
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -41,23 +40,25 @@ class HttpIngress:
         pending: PendingSubmissions,
         metrics: Metrics,
         checks: probes.Checks,
-        tokens: Callable[[], TokenList] | None,
+        verifier: Verifier | None,
+        authoriser: Authoriser,
         tracing: Tracing,
     ) -> None:
         self._settings = settings.http
         self._bodies = Bodies(settings.http, settings.submission.max_body_bytes)
         self._waiters = waiters
         self._metrics = metrics
-        self._tokens = tokens
+        self._verifier = verifier
+        self._authoriser = authoriser
         self._tracing = tracing
         trail = RefusalLog(settings.http.refusals_logged_per_second)
-        self.refusals = Refusals(trail, metrics, uses_tokens=tokens is not None)
+        self.refusals = Refusals(trail, metrics, uses_tokens=verifier is not None)
         jobs = Submit(settings, producer, waiters, metrics)
         outcomes = Submissions(window, pending, waiters)
         self.routes = (
-            *(Route("POST", path, jobs.post) for path in submit.PATHS),
-            Route("GET", submissions.PATH, outcomes.get),
-            Route("GET", "/", _index, public=True),
+            *(Route("POST", path, jobs.post, Verb.CREATE) for path in submit.PATHS),
+            Route("GET", submissions.PATH, outcomes.get, Verb.GET),
+            Route("GET", "/", _index, PUBLIC),
             *probes.health(checks),
         )
 
@@ -69,7 +70,8 @@ class HttpIngress:
                 middlewares.traced(routes, self._tracing),
                 middlewares.measured(routes, self._metrics),
                 middlewares.errors_as_json(self.refusals, USAGE),
-                middlewares.authenticated(routes, self._tokens),
+                middlewares.authenticated(routes, self._verifier),
+                middlewares.authorised(routes, self._authoriser),
                 middlewares.limited(self._settings, self._bodies, Shares(self._settings.max_in_flight, "user")),
             ],
         )

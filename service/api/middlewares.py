@@ -5,7 +5,7 @@ matched gets None for an unknown path and for a method that the path does not ta
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -14,9 +14,10 @@ from aiohttp.typedefs import Middleware
 from service.api.bodies import Bodies
 from service.api.refusals import Refusals
 from service.api.request_headers import as_text, only
-from service.api.routes import BODY, PRINCIPAL, SUBMISSION, Handler, Route
+from service.api.routes import BODY, PRINCIPAL, PUBLIC, RIGHTS, SUBMISSION, Handler, Route
+from service.auth.authentication import Verifier, authenticate
+from service.auth.authorisation import Authoriser, Rights
 from service.auth.shares import Shares
-from service.auth.tokens import TokenList, authenticate
 from service.errors import InvalidSubmission
 from service.settings import HttpSettings
 from service.submission import rejections
@@ -103,16 +104,33 @@ def _rejection(error: web.HTTPException, usage: str) -> Rejection:
     return rejections.of_status(error.status, error.reason)
 
 
-def authenticated(routes: Routes, tokens: Callable[[], TokenList] | None) -> Middleware:
+def authenticated(routes: Routes, verifier: Verifier | None) -> Middleware:
     """Note on the request who sent it; without good credentials only public routes are answered."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = routes.get(request.match_info.route)
-        if route is not None and not route.public:
+        if route is not None and route.needs is not PUBLIC:
             user, secret = (only(name, request.headers.getall(name, ())) for name in ("RA-USER", "Authorization"))
-            request[PRINCIPAL] = authenticate(user and as_text(user), secret, tokens() if tokens else None)
+            request[PRINCIPAL] = await authenticate(user and as_text(user), secret, verifier)
         return await handler(request)
+
+    return middleware
+
+
+def authorised(routes: Routes, authoriser: Authoriser) -> Middleware:
+    """Have the handler ask what the sender may do by the route; an answer of one that has not asked is kept back."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        route = routes.get(request.match_info.route)
+        if route is None or route.needs is PUBLIC:
+            return await handler(request)
+        rights = request[RIGHTS] = Rights(authoriser, request[PRINCIPAL], route.needs)
+        response = await handler(request)
+        if not rights.asked:
+            raise RuntimeError(f"{route.method} {route.path} was answered without asking whether it may be")
+        return response
 
     return middleware
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from service.api.responses import error_response, json_response
-from service.api.routes import Route
+from service.api.routes import PUBLIC, Route
 from service.submission.rejection import Rejection
 from service.telemetry.metrics import CONTENT_TYPE, Metrics
 
@@ -26,7 +26,7 @@ def health(checks: Checks) -> tuple[Route, Route]:
         states = {name: check() for name, check in checks.items()}
         return json_response(503 if False in states.values() else 200, states)
 
-    return Route("GET", "/healthz", healthz, public=True), Route("GET", "/readyz", readyz, public=True)
+    return Route("GET", "/healthz", healthz, PUBLIC), Route("GET", "/readyz", readyz, PUBLIC)
 
 
 def app(metrics: Metrics, checks: Checks) -> web.Application:
@@ -36,7 +36,7 @@ def app(metrics: Metrics, checks: Checks) -> web.Application:
         return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
 
     application = web.Application()
-    for route in (Route("GET", "/metrics", metrics_page, public=True), *health(checks)):
+    for route in (Route("GET", "/metrics", metrics_page, PUBLIC), *health(checks)):
         application.router.add_get(route.path, route.handler)
     return application
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from service.auth.authorisation import Rights, Verb
 from service.auth.principal import Principal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -13,6 +14,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PRINCIPAL: Final = web.RequestKey("principal", Principal)
 """Who sent the request; set for every route that is not public."""
 
+RIGHTS: Final = web.RequestKey("rights", Rights)
+"""What they may do by this route; set for every route that is not public, and asked by its handler."""
 
 BODY: Final = web.RequestKey("body", bytes)
 """The whole body of a POST; set for every route that is not public."""
@@ -21,11 +24,15 @@ SUBMISSION: Final = web.RequestKey("submission", str)
 """The key of the submission that a POST has become; left by the handler for the middlewares."""
 
 
+PUBLIC: Final = None
+"""Needs no right: answered without credentials."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One endpoint: `path` is a pattern of aiohttp, `public` means that it is answered without credentials."""
+    """One endpoint: `path` is a pattern of aiohttp, `needs` what its sender must be allowed to do, or `PUBLIC`."""
 
     method: str
     path: str
     handler: Handler
-    public: bool = False
+    needs: Verb | None

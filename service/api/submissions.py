@@ -6,8 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from service.api.responses import json_response, outcome_response
-from service.api.routes import PRINCIPAL
-from service.auth.principal import Principal
+from service.api.routes import RIGHTS
 from service.broker import BrokerUnavailable
 from service.submission import rejections
 from service.submission.identity import is_submission_key
@@ -40,14 +39,15 @@ class Submissions:
     async def get(self, request: web.Request) -> web.Response:
         """Answer 200 with the outcome, 202 while it is pending.
 
-        Raises SubmissionRejected: 404 if it is unknown or, with tokens, another user's; 503 while nobody can tell.
+        Raises SubmissionRejected: 404 if it is unknown or, where users are verified, another user's; 503 while nobody
+        can tell.
         """
-        principal, key = request[PRINCIPAL], request.match_info["id"]
+        user, key = request[RIGHTS].only_own(), request.match_info["id"]
         if not is_submission_key(key):
             raise SubmissionRejected(_unknown(key))
         try:
             outcome = await self._window.find(key)
-            if outcome is None and await self._is_pending(key, principal):
+            if outcome is None and await self._is_pending(key, user):
                 return json_response(
                     202, {"status": 202, "message": "the outcome is not known yet"}, {"Retry-After": "1"}
                 )
@@ -60,13 +60,12 @@ class Submissions:
             raise SubmissionRejected(
                 rejections.not_accepted("the outcomes of the past are still being read: ask again")
             )
-        if outcome is None or (principal.projects is not None and outcome.user != principal.user):
+        if outcome is None or (user is not None and outcome.user != user):
             raise SubmissionRejected(_unknown(key))
         return outcome_response(outcome, status=200)
 
-    async def _is_pending(self, key: str, principal: Principal) -> bool:
-        """Tell whether a submission waits for its outcome; with tokens, whether one of this user's own does."""
-        user = None if principal.projects is None else principal.user
+    async def _is_pending(self, key: str, user: str | None) -> bool:
+        """Tell whether a submission waits for its outcome, and is of this user if one is given."""
         return self._waiters.expects(key, user) or await self._pending.holds(key.encode(), user)
 
     async def _just_finished(self, key: str) -> Outcome | None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from service.api import submissions
 from service.api.request_headers import as_text, only, read_idempotency_key, read_prefer
 from service.api.responses import json_response, outcome_response
-from service.api.routes import BODY, PRINCIPAL, SUBMISSION
+from service.api.routes import BODY, PRINCIPAL, RIGHTS, SUBMISSION
 from service.auth.shares import Shares
 from service.broker import BrokerUnavailable, Producer, RecordTooLarge
 from service.settings import Settings
@@ -53,7 +53,7 @@ class Submit:
         principal = request[PRINCIPAL]
         body = request[BODY]
         job = validate(read_document(body), self._limits)
-        principal.require(job.project)
+        await request[RIGHTS].require(job.project)
         key = only("Idempotency-Key", request.headers.getall("Idempotency-Key", ()))
         key = read_idempotency_key(key and as_text(key))
         wait = read_prefer(

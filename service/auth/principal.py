@@ -1,22 +1,27 @@
-"""Who sent a request, and where they may submit to."""
+"""Who sent a request."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Final
 
-from service.submission import rejections
-from service.submission.rejection import SubmissionRejected
+MAX_USER_LENGTH: Final = 253
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The user of a request and the projects they may submit to; None means any."""
+    """The user of a request, with what their credential says of them.
+
+    `is_verified` is False where the header `RA-USER` was taken at its word. `extra` is what the cluster knows besides
+    (`status.user.extra` of a TokenReview), for it to decide by. `projects` are patterns of the projects that the
+    credential is good for, None where it names none and is good for any.
+    """
 
     user: str
+    groups: tuple[str, ...] = ()
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
     projects: tuple[str, ...] | None = None
+    is_verified: bool = True
 
-    def require(self, project: str) -> None:
-        """Raise SubmissionRejected (403) when this user may not submit to `project`."""
-        if self.projects is not None and not any(fnmatchcase(project, pattern) for pattern in self.projects):
-            raise SubmissionRejected(
-                rejections.forbidden(f"user {self.user} is not allowed to submit to project {project}")
-            )
+    def reaches(self, project: str) -> bool:
+        """Tell whether the credential is good for `project`; what the user may do there is another question."""
+        return self.projects is None or any(fnmatchcase(project, pattern) for pattern in self.projects)

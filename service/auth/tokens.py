@@ -1,20 +1,14 @@
-"""Who may submit for which project, decided from the request's headers and a list of tokens.
-
-Without a list the header `RA-USER` is believed, as in the documented API: then whatever stands in front of the ingress
-must set it. With a list every request needs `Authorization: Bearer <token>` (RFC 6750) and the token says the user.
-"""
+"""A list of bearer tokens: whose each is, and which projects it is good for."""
 
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from service.auth.principal import Principal
+from service.auth.principal import MAX_USER_LENGTH, Principal
 from service.submission import rejections
 from service.submission.rejection import SubmissionRejected
-
-MAX_USER_LENGTH: Final = 253
 
 
 class UnreadableTokens(Exception):
@@ -43,6 +37,13 @@ class TokenList(BaseModel):
         """The tokens by their SHA-256; the first of equal ones counts."""
         return {token.sha256: token for token in reversed(self.tokens)}
 
+    def owner(self, token: str) -> Principal:
+        """Return whose token this is. Raises SubmissionRejected (401)."""
+        listed = self.by_digest.get(sha256(token.encode("utf-8", "surrogateescape")).hexdigest())
+        if listed is None:
+            raise SubmissionRejected(rejections.unauthorized("the token is not known"))
+        return Principal(listed.user, projects=listed.projects)
+
     @classmethod
     def read(cls, content: bytes) -> Self:
         """Return the list that a file holds. Raises UnreadableTokens."""
@@ -62,31 +63,3 @@ def _where(location: tuple[int | str, ...]) -> str:
 
 def _what(kind: str, message: str) -> str:
     return "a field that a tokens file does not have" if kind == "extra_forbidden" else message
-
-
-def authenticate(ra_user: str | None, authorization: str | None, tokens: TokenList | None) -> Principal:
-    """Return who sent a request with these headers.
-
-    Raises SubmissionRejected: 401 for no or bad credentials, 403 for the token of somebody else than `RA-USER`.
-    """
-    user = (ra_user or "").strip()
-    if len(user) > MAX_USER_LENGTH or not user.isprintable():
-        raise SubmissionRejected(
-            rejections.unauthorized(f"RA-USER must be printable and at most {MAX_USER_LENGTH} characters")
-        )
-    if tokens is None:
-        if not user:
-            raise SubmissionRejected(
-                rejections.unauthorized("the header RA-USER is missing: it names the submitting user")
-            )
-        return Principal(user)
-    scheme, _, secret = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        raise SubmissionRejected(rejections.unauthorized("credentials are missing: send Authorization: Bearer <token>"))
-    digest = sha256(secret.strip().encode("utf-8", "surrogateescape")).hexdigest()
-    token = tokens.by_digest.get(digest)
-    if token is None:
-        raise SubmissionRejected(rejections.unauthorized("the token is not known"))
-    if user and user != token.user:
-        raise SubmissionRejected(rejections.forbidden(f"the token belongs to another user than RA-USER {user}"))
-    return Principal(token.user, token.projects)

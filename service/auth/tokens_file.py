@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from service.auth.principal import Principal
 from service.auth.tokens import TokenList, UnreadableTokens
 from service.submission import rejections
 from service.submission.rejection import SubmissionRejected
@@ -44,11 +45,11 @@ class TokensFile:
         """Whether requests are let in at all: the file can be read, or could be a while ago."""
         return self._expires is None or asyncio.get_running_loop().time() < self._expires
 
-    def __call__(self) -> TokenList:
-        """Return the list that counts now. Raises SubmissionRejected (503) when there is none."""
+    async def verify(self, token: str) -> Principal:
+        """See `Verifier`."""
         if not self.usable:
             raise SubmissionRejected(rejections.credentials_unreadable())
-        return self._tokens
+        return self._tokens.owner(token)
 
     async def watch(self) -> None:
         """Read the file again and again, until cancelled."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from service.api.server import Port, listening
-from service.auth.tokens import TokenList
+from service.auth.authentication import Verifier
+from service.auth.authorisation import Authoriser, ByCredential
 from service.http_ingress import HttpIngress
 from service.settings import HttpSettings, Settings, read_settings
 from service.submission.records import NewRecord, Record
@@ -129,7 +130,8 @@ def with_http(**http: Any) -> Settings:
 
 @contextlib.asynccontextmanager
 async def running(
-    tokens: Callable[[], TokenList] | None = None,
+    verifier: Verifier | None = None,
+    authoriser: Authoriser | None = None,
     *,
     host: str = "127.0.0.1",
     tracing: Tracing | None = None,
@@ -142,7 +144,10 @@ async def running(
     waiters = Waiters(fake, window)
     following = asyncio.create_task(waiters.run())
     checks = {"replies": lambda: True}
-    ingress = HttpIngress(settings, fake, waiters, window, fake, metrics, checks, tokens, tracing or Untraced())
+    authoriser = authoriser or ByCredential()
+    ingress = HttpIngress(
+        settings, fake, waiters, window, fake, metrics, checks, verifier, authoriser, tracing or Untraced()
+    )
     bounds = settings.http
     port = Port("api", "HTTP_", host, 0, bounds.max_connections, bounds.max_header_bytes)
     try:

@@ -8,7 +8,9 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
-from service.api.routes import PRINCIPAL, Handler, Route
+from service.api.probes import Checks
+from service.api.routes import PRINCIPAL, PUBLIC, RIGHTS, Handler, Route
+from service.auth.authorisation import ByCredential, Verb
 from service.errors import Fault, InvalidSubmission
 from service.http_ingress import USAGE, HttpIngress
 from service.submission import rejections
@@ -22,15 +24,29 @@ NO_PARTS: Any = None
 """Stands for the parts behind the handlers, which these tests replace or never reach."""
 
 
+def application(metrics: Metrics, checks: Checks, **http: Any) -> HttpIngress:
+    return HttpIngress(with_http(**http), *[NO_PARTS] * 4, metrics, checks, None, ByCredential(), Untraced())
+
+
+def asking(handler: Handler) -> Handler:
+    """The handler, after it has asked for the rights of its route."""
+
+    async def asks(request: web.Request) -> web.StreamResponse:
+        if RIGHTS in request:
+            await request[RIGHTS].require("team-a")
+        return await handler(request)
+
+    return asks
+
+
 class Ingress:
     """The application with handlers of the test's own, on a port."""
 
     def __init__(self, handler: Handler | None = None, **http: Any) -> None:
         self.metrics = Metrics()
-        parts = [NO_PARTS] * 4
-        self.ingress = HttpIngress(with_http(**http), *parts, self.metrics, {"running": lambda: True}, None, Untraced())
+        self.ingress = application(self.metrics, {"running": lambda: True}, **http)
         if handler is not None:
-            self.ingress.routes = tuple(replace(route, handler=handler) for route in self.ingress.routes)
+            self.ingress.routes = tuple(replace(route, handler=asking(handler)) for route in self.ingress.routes)
 
     async def __aenter__(self) -> "Ingress":
         self._server = TestServer(self.ingress.app())
@@ -59,14 +75,14 @@ EVERY = pytest.mark.parametrize("route", ROUTES, ids=[f"{route.method} {route.pa
 
 
 def test_the_table_is_this():
-    assert [(route.method, route.path, route.public) for route in ROUTES] == [
-        ("POST", "/api/job", False),
-        ("POST", "/api/v1/job", False),
-        ("POST", "/api/v1/jobs", False),
-        ("GET", "/api/submissions/{id}", False),
-        ("GET", "/", True),
-        ("GET", "/healthz", True),
-        ("GET", "/readyz", True),
+    assert [(route.method, route.path, route.needs) for route in ROUTES] == [
+        ("POST", "/api/job", Verb.CREATE),
+        ("POST", "/api/v1/job", Verb.CREATE),
+        ("POST", "/api/v1/jobs", Verb.CREATE),
+        ("GET", "/api/submissions/{id}", Verb.GET),
+        ("GET", "/", PUBLIC),
+        ("GET", "/healthz", PUBLIC),
+        ("GET", "/readyz", PUBLIC),
     ]
 
 
@@ -74,7 +90,7 @@ def test_the_table_is_this():
 async def test_every_route_needs_credentials_unless_it_is_public(route):
     async with Ingress() as ingress:
         status, body = await ingress.ask(route)
-    assert (status, set(body) == ERROR) == ((200, False) if route.public else (401, True))
+    assert (status, set(body) == ERROR) == ((200, False) if route.needs is PUBLIC else (401, True))
 
 
 @EVERY
@@ -83,7 +99,19 @@ async def test_every_route_knows_who_asks_unless_it_is_public(route):
         return web.json_response(request[PRINCIPAL].user if PRINCIPAL in request else None)
 
     async with Ingress(handler) as ingress:
-        assert await ingress.ask(route, RA_USER="john") == (200, None if route.public else "john")
+        assert await ingress.ask(route, RA_USER="john") == (200, None if route.needs is PUBLIC else "john")
+
+
+@EVERY
+async def test_no_route_is_answered_that_has_not_asked_what_its_sender_may_do_unless_it_is_public(route):
+    async def handler(_request: web.Request) -> web.Response:
+        return web.json_response("a secret")
+
+    async with Ingress() as ingress:
+        ingress.ingress.routes = tuple(replace(route, handler=handler) for route in ROUTES)
+    async with ingress:
+        status, body = await ingress.ask(route, RA_USER="john")
+    assert (status, body == "a secret") == ((200, True) if route.needs is PUBLIC else (500, False))
 
 
 @EVERY
@@ -123,7 +151,7 @@ async def test_every_route_is_counted(route):
 @EVERY
 async def test_every_route_has_its_place_taken_unless_it_is_public(route):
     async def handler(_request: web.Request) -> web.Response:
-        assert route.public or (await ingress.ask(route, RA_USER="john"))[0] == 429
+        assert route.needs is PUBLIC or (await ingress.ask(route, RA_USER="john"))[0] == 429
         return web.json_response({})
 
     async with Ingress(handler, max_in_flight=1) as ingress:
@@ -148,7 +176,7 @@ async def test_every_route_refuses_headers_that_are_too_large_together(route):
 )
 async def test_what_no_route_takes_has_the_one_shape_too(method, path, status, allow):
     async with Ingress() as ingress:
-        answered, body = await ingress.ask(Route(method, path, NO_PARTS))
+        answered, body = await ingress.ask(Route(method, path, NO_PARTS, PUBLIC))
         assert (answered, set(body), body["details"]) == (status, ERROR | {"details"}, USAGE)
         assert ingress.sample("http_requests_total", method="none", route="none", code=str(status)) == 1
         async with ingress._http.request(method, ingress._server.make_url(path)) as response:
@@ -156,10 +184,9 @@ async def test_what_no_route_takes_has_the_one_shape_too(method, path, status, a
 
 
 async def test_health_says_what_is_not_ready():
-    parts = [NO_PARTS] * 4
     ingress = Ingress()
-    checks = {"running": lambda: True, "replies": lambda: False}
-    ingress.ingress = HttpIngress(with_http(), *parts, Metrics(), checks, None, Untraced())
+    ingress.ingress = application(Metrics(), {"running": lambda: True, "replies": lambda: False})
     async with ingress:
-        assert await ingress.ask(Route("GET", "/readyz", NO_PARTS)) == (503, {"running": True, "replies": False})
-        assert await ingress.ask(Route("GET", "/healthz", NO_PARTS)) == (200, "ok\n")
+        states = {"running": True, "replies": False}
+        assert await ingress.ask(Route("GET", "/readyz", NO_PARTS, PUBLIC)) == (503, states)
+        assert await ingress.ask(Route("GET", "/healthz", NO_PARTS, PUBLIC)) == (200, "ok\n")
