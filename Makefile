@@ -65,7 +65,7 @@ faults: .venv/dev.stamp ## the long fault suite: 200 runs of 1,000 submissions, 
 	@mkdir -p build && $(BIN)/python -m tests.faults --runs 200 --submissions 1000 --report build/faults.json
 
 .PHONY: mutants
-mutants: .venv/mutation.stamp ## mutation testing of names, the table of errors and the commit front
+mutants: .venv/mutation.stamp ## mutation testing of names, offsets, the work queue and the table of answers
 	@$(BIN)/mutmut run --max-children 2 && $(BIN)/mutmut results
 
 .PHONY: docs

@@ -101,7 +101,7 @@ def _uneven(topic: str, share: int) -> Iterator[NewRecord]:
 
 
 def slowest_share(progress: Progress) -> float:
-    """Return what the slowest of the others has done, as a part of its sixth of everything done."""
+    """Return what the slowest of the others has done, divided by the average of all partitions."""
     ends = progress[-1][1]
     slowest = min(ends[partition] for partition in range(1, PARTITIONS))
     return slowest / (sum(ends.values()) / PARTITIONS)

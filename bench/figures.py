@@ -77,7 +77,7 @@ class Figure:
 
     @property
     def value(self) -> float:
-        """The median, which counts."""
+        """The median, which is compared with bar and aim."""
         return statistics.median(self.values)
 
     @property

@@ -27,11 +27,11 @@ SECONDS: Final = 30.0
 RATE: Final = 4.0
 """Bombs a second beside the healthy load: the whole corpus in 25 s."""
 TRIES: Final = 3
-"""Of each bomb; the shortest counts, as a collection of garbage may fall into one."""
+"""Runs of each bomb; the shortest is used, as a garbage collection may fall into one."""
 ANSWER_SECONDS: Final = 10.0
 READY: Final = "ready"
 REST_SECONDS: Final = 0.1
-"""After a bomb, for what it leaves behind."""
+"""Pause after each bomb, for garbage collection and the closing of connections."""
 
 
 def requests() -> dict[str, bytes]:

@@ -15,9 +15,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 CONNECTIONS: Final = 64
-"""Of a closed loop at full load."""
+"""Connections in a closed loop at full load."""
 MAX_CONNECTIONS: Final = 2000
-"""Of an open loop."""
+"""Most connections of an open loop."""
 
 
 @dataclass

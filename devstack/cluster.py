@@ -188,7 +188,7 @@ class LocalCluster:
         commands = {
             "kube-controller-manager": [
                 *common,
-                # it publishes only authorities of their own, and the certificate here vouches for itself
+                # it publishes only authorities of their own, and the certificate here is self-signed
                 "--controllers=*,-kube-apiserver-serving-clustertrustbundle-publisher-controller",
                 f"--service-account-private-key-file={self._dir / 'service-accounts.key'}",
                 f"--root-ca-file={self.api.ca_file}",

@@ -14,7 +14,7 @@ from devstack.ports import free_port
 from devstack.process import Process, ServerError
 
 KAFKA_VERSION = "4.2.1"
-# slf4j-simple: the artifact brings no logging backend, and a broker that fails in silence cannot be helped
+# slf4j-simple: the artifact brings no logging backend, and without one the failure of a broker leaves no trace
 _COORDINATES = [f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:1.7.36"]
 _JVM = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.showDateTime=true"]
 

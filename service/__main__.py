@@ -71,9 +71,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _spare_the_collector() -> None:
-    """Have cyclic garbage looked for more seldom: with 700 objects between two looks it is a tenth of the CPU.
+    """Run the garbage collector less often: at the default threshold of 700 objects it takes a tenth of the CPU.
 
-    What has been made so far stays for good and is not looked through again (gc.freeze).
+    What has been made so far stays for good and is not examined again (gc.freeze).
     """
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
@@ -111,7 +111,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         return 0 if uvloop.run(check_topics(settings, job_events=True)) else 1
     _spare_the_collector()
     roles = frozenset(ROLES) - {"all"} if options.command == "all" else frozenset({options.command})
-    if "ingress" not in roles:  # which has people waiting
+    if "ingress" not in roles:  # whose clients wait for their answers
         _wait_for_the_cpu()
     try:
         uvloop.run(serve(settings, roles))

@@ -53,7 +53,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """What the ingress needs of the machine: had first, so that a start without it ends at once."""
+    """What the ingress needs of the machine: taken first, so that a start ends at once where it is not to be had."""
 
     port: Port
     socket: socket.socket

@@ -61,7 +61,7 @@ class Submitter:
         return Outcome.of(submission, fingerprint, creation.name, warnings=warnings, project=job.project)
 
     async def release(self, submission: Submission, outcome: Outcome, *, confirm: Confirm, sleep: Sleep) -> None:
-        """Let go of a Job with a short TTL, now that its outcome is acknowledged; others are left alone.
+        """Take the finalizer off a Job with a short TTL, now that its outcome is acknowledged; others have none.
 
         Needs nothing but the record and its outcome, so that a missed release is made good on redelivery. Never
         raises but LeaseLost: the outcome stands.

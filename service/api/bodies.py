@@ -26,8 +26,8 @@ class _Partial:
 class Bodies:
     """The request bodies of the ingress.
 
-    Most arrive together with their headers and count for nothing here. Of those on their way, one too many costs the
-    user with the most of them the oldest: refusing the newest instead would let slow clients shut everybody out.
+    Most arrive together with their headers and do not count here. Where too many others are still arriving, the oldest
+    of the user with the most of them is ended: refusing the newest instead would let slow clients shut everybody out.
     """
 
     def __init__(self, settings: HttpSettings, max_bytes: int) -> None:
@@ -95,7 +95,7 @@ async def _whole(content: StreamReader, limit: int) -> bytes:
     body = b""
     while chunk := await content.readany():
         body = _bounded(body + chunk, limit)
-        await asyncio.sleep(0)  # `readany` does not wait while there is something: think of thousands of tiny chunks
+        await asyncio.sleep(0)  # `readany` does not wait while there is something: tiny chunks would hold the loop
     return body
 
 

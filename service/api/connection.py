@@ -2,7 +2,7 @@
 
 aiohttp's own connection, and on top of it: no body is unpacked, the header section as a whole is bounded (aiohttp
 bounds each field), an answer given before the body was read closes the connection and says so, and what arrives after
-such an answer is read to a bound and thrown away. Every error has the API's shape, also of what is no HTTP at all.
+such an answer is read to a bound and thrown away. Every error has the API's shape, also that for malformed HTTP.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ PIECE_BYTES: Final = 32 * 1024
 """How much is parsed at once: the message of an error holds a copy of what was parsed, and takes its time to write."""
 
 MAX_LINE_BYTES: Final = 8190
-"""Longest path and query (RFC 9112, section 3, asks for 8,000): routing takes aiohttp the square of its slashes."""
+"""Longest path and query (RFC 9112, section 3, asks for 8,000): aiohttp's routing takes time quadratic in slashes."""
 
 SERVER: Final = "job-submission"
 """The header `Server`: no versions, which would tell an attacker where to begin."""
@@ -136,7 +136,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002
     ) -> web.StreamResponse:
-        """Answer what is no HTTP, or what made a handler fail outside all middlewares."""
+        """Answer malformed HTTP, and what made a handler fail outside all middlewares."""
         if request.writer.output_size > 0:
             raise ConnectionError("part of another answer was sent before")
         if isinstance(exc, HttpProcessingError):

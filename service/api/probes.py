@@ -42,5 +42,5 @@ def app(metrics: Metrics, checks: Checks) -> web.Application:
 
 
 def refuse(_request: web.BaseRequest, rejection: Rejection) -> web.Response:
-    """Answer what is no HTTP: nobody has to be told who sends that to this port."""
+    """Answer malformed HTTP; it is not logged on this port."""
     return error_response(rejection)

@@ -34,7 +34,7 @@ class Refusals:
         return error_response(rejection, uses_tokens=self._uses_tokens)
 
     def unrouted(self, request: web.BaseRequest, rejection: Rejection) -> web.Response:
-        """Answer what no middleware has seen: what is no HTTP, or expects what nobody can give."""
+        """Answer what no middleware has seen: malformed HTTP, or an expectation that cannot be met."""
         self._metrics.http_requests.labels(method="none", route="none", code=str(rejection.status)).inc()
         return self.response(request, rejection)
 

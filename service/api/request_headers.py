@@ -76,6 +76,6 @@ def as_text(value: str) -> str:
 def media_type(content_type: str) -> str:
     """Return the type and subtype of a `Content-Type` (RFC 9110, section 8.3.1), without its parameters.
 
-    The standard library's parser, which aiohttp uses, takes the square of the header's length.
+    The standard library's parser, which aiohttp uses, takes time quadratic in the header's length.
     """
     return content_type.partition(";")[0].strip(" \t").lower()

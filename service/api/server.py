@@ -39,10 +39,10 @@ SWEEP_SECONDS: Final = 5
 """How often clients that do not read are looked for."""
 
 QUIET_SECONDS: Final = 10
-"""How long one log line about dropped connections stands for all."""
+"""Shortest time between two log lines about dropped connections."""
 
 MOST_LOOKED_AT: Final = 64
-"""How many connections one that is new may cost a look."""
+"""Most open connections examined to make room for a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class Connections:
         for connection in list(islice(self._used, MOST_LOOKED_AT)):
             if connection.expendable:
                 return connection
-            self._used[connection] = self._used.pop(connection)  # busy: to the end, so that nobody looks twice
+            self._used[connection] = self._used.pop(connection)  # busy: to the end, examined last next time
         return None
 
     def _drop(self, connection: Connection, why: str) -> None:

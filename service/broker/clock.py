@@ -1,6 +1,6 @@
 """The brokers' clock, as the acknowledgements of this process's writes tell it.
 
-Nothing that matters may hang on one process's own clock, which may be wrong by days. Topics with
+Nothing that matters may depend on one process's own clock, which may be wrong by days. Topics with
 `message.timestamp.type=LogAppendTime` are stamped by the brokers, and so are the acknowledgements of what is written.
 """
 

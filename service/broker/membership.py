@@ -26,7 +26,7 @@ REBALANCE_SECONDS = 20.0
 LEASE_SHARE = 0.75
 """Share of the session after which an unconfirmed membership is not acted on: the rest is for the act itself."""
 NEVER_MS = 24 * 3600 * 1000
-"""The poll interval after which aiokafka would leave the group: the consumer polls whatever happens."""
+"""The poll interval after which aiokafka would leave the group: never reached, as the consumer polls all the time."""
 
 
 class Membership:

@@ -36,7 +36,7 @@ _SETTLED: Final = ("Stable", "Empty", "Dead")
 
 
 class KafkaMonitor:
-    """Keeps the gauges of Kafka true, and makes vanished topics anew where that is allowed. `run` it beside a role."""
+    """Updates the gauges of Kafka, and makes vanished topics anew where that is allowed. `run` it beside a role."""
 
     def __init__(
         self, kafka: KafkaSettings, names: TopicSettings, topics: Topics, group: str, metrics: Metrics

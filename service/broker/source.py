@@ -229,7 +229,7 @@ class SubmissionSource:
                 async with asyncio.timeout(self._kafka.request_timeout_seconds):
                     await self._measure_lag(membership.client)
             except (BrokerUnavailable, KafkaError, TimeoutError) as error:
-                self._lag = {}  # unknown: the last value would look like one of today
+                self._lag = {}  # unknown: the last value would look current
                 log.info("lag-unknown", reason=describe(error))
             except Exception:  # noqa: BLE001 - without this task partitions that are added would never be read
                 log.exception("watch-failed")

@@ -1,6 +1,6 @@
-"""Makes the three topics where they are missing, and says everything that is wrong with them, before the first record.
+"""Makes the topics where they are missing (three, with a watcher four), and says what is wrong with those there are.
 
-What the service promises hangs on the topics: the duplicate window on the retention and compaction of the outcomes,
+What the service promises depends on the topics: the duplicate window on the retention and compaction of the outcomes,
 the meeting of duplicates on equal partition counts, the age of a submission on the brokers' own time stamps.
 """
 

@@ -24,7 +24,7 @@ from service.telemetry.metrics import Metrics
 T = TypeVar("T")
 
 SUSPECT_SHARE = 8
-"""For one in so many places a suspect namespace may have a request in progress."""
+"""A suspect namespace may have one request in progress for so many that the API server may have in all."""
 WATCH_SECONDS = 10.0
 """How often the API server is asked whether it is there, besides by those who need it."""
 

@@ -3,7 +3,8 @@
 Slow start, additive increase, multiplicative decrease, as TCP does (RFC 5681): while answers come quickly twice as many
 steps may be in progress each round, and once that was too much one more each round; a 429 halves their number and holds
 all of them back for as long as the server asks; when most answers of a round are slow, the next round is smaller. A
-single slow object, such as one behind a broken webhook, is outvoted. `retries` asks for a place before each step.
+single slow object, such as one behind a broken webhook, does not change the limit. `retries` asks for a place before
+each step.
 
 Places go to the namespaces in turn, and within one in the order they are asked for: a thousand steps of one project
 delay a step of another by one of them (fair queueing; RFC 970).
@@ -74,7 +75,7 @@ class Limiter:
         now = asyncio.get_running_loop().time()
         if refused:
             self._not_before = max(self._not_before, now + (retry_after or RETRY_AFTER_SECONDS))
-            if entered >= self._decreased_at:  # those that were on their way already tell nothing new
+            if entered >= self._decreased_at:  # earlier ones began before the last reduction
                 self._decreased_at = now
                 self._shrink(1 / 2)
         else:

@@ -11,13 +11,13 @@ from typing import Any, Final, NamedTuple
 from service.manifests.labels import (
     GPU_FRACTION_ANNOTATION,
     PROJECT_LABEL,
-    QUEUE_LABELS,
     SUBMISSION_ID_ANNOTATION,
     TRACEPARENT_ANNOTATION,
     TYPE_ANNOTATION,
     USER,
 )
 from service.manifests.pod import GPU_RESOURCE
+from service.manifests.profiles import QUEUE_LABELS
 
 MAX_TEXT: Final = 2048
 """Characters of a message that are kept."""

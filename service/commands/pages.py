@@ -1,6 +1,7 @@
 """Pages of the documentation that are written from the code, so that they cannot be out of date.
 
-`job-submission settings | metrics | errors | answers` prints one as Markdown; `make docs` writes them to `docs/`.
+`job-submission settings | errors | metrics | answers | parameters | waiting` prints one as Markdown; `make docs` writes
+them to `docs/`.
 """
 
 import re

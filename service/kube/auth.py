@@ -75,13 +75,13 @@ class Login:
         return cls(lambda: read_login(settings), settings.login_timeout_seconds)
 
     async def access(self, patience: float) -> Access:
-        """Return what gets a request through, waiting for at most `patience` seconds. Raises LoginFailed."""
+        """Return the credentials for a request, waiting for at most `patience` seconds. Raises LoginFailed."""
         if time.monotonic() - self._read_at >= (DISTRUST_SECONDS if self._refused else REREAD_SECONDS):
             self._reread()
         running = self._fetch()
         if running is not None and (self._access is None or self._refused or self._expires_within(timedelta())):
             await asyncio.wait((running,), timeout=patience)
-        # one that has expired as soon as it was given tells of a wrong clock, and the API server has another one
+        # one that has expired as soon as it was given means a wrong clock here: the API server may still take it
         has_newest = self._failure is None and (running is None or running.done())
         if self._access is None or (self._expires_within(timedelta()) and not has_newest):
             raise LoginFailed(self._failure or "the credential plugin has not answered yet")

@@ -101,7 +101,7 @@ class Health:
     async def _confirm_identity(self) -> None:
         """Return when the login has any of the service's rights anywhere; raises ApiUnreachable.
 
-        Which submission is refused does not matter: whoever may do none of all this is not the service.
+        Which submission is refused does not matter: a login without any of these rights is a wrong login.
         """
         self._is_doubted = True
         likely = dict.fromkeys([self.created_in, *islice(self._namespaces, MAX_NAMESPACES)])

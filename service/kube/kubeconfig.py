@@ -201,7 +201,7 @@ class _Kubeconfig(KubeConfigLoader):
 
 
 def _impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a user that acts as another: kubeconfig's `as` and its company.
+    """Return the headers of a user that acts as another: kubeconfig's `as`, `as-groups` and the like.
 
     https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation
     """

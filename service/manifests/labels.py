@@ -50,8 +50,5 @@ TYPE_ANNOTATION: Final = "job-submission.io/type"
 GPU_FRACTION_ANNOTATION: Final = "gpu-fraction"
 """On pods, under a profile that shares GPUs: the part of one GPU."""
 
-QUEUE_LABELS: Final = ("kueue.x-k8s.io/queue-name", "kai.scheduler/queue", "runai/queue")
-"""On the Job, by scheduler profile: its queue."""
-
 RELEASE_PATCH: Final[dict[str, Any]] = {"metadata": {"$deleteFromPrimitiveList/finalizers": [HOLD_FINALIZER]}}
 """Strategic merge patch that takes `HOLD_FINALIZER` off a Job and leaves those of others; repeating it is harmless."""

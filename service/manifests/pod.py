@@ -35,7 +35,7 @@ def _container(submission: JobSubmission, mounts: list[dict[str, Any]]) -> dict[
     own = {"HOME": HOME} if submission.create_home_dir else {}
     if submission.gpu == 0:
         own["NVIDIA_VISIBLE_DEVICES"] = "void"  # without it NVIDIA's runtime shows a CUDA image every GPU of the node
-    environment = {**own, **submission.environment}  # the request's own counts
+    environment = {**own, **submission.environment}  # what the request sets wins
     return given(
         name="job",
         image=submission.image,

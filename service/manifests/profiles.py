@@ -1,7 +1,8 @@
 """The scheduler profiles: one table of what each scheduler can do and wants to see on a job.
 
-One request, several schedulers; which one is a setting, never the client's business. To add a scheduler, add an entry
-to `PROFILES`: the setting's values, the warnings, the docs and the cases that the tests ask for derive from it.
+One request, several schedulers; which one is a setting, never the client's business. To add one that is told all it
+needs by labels and annotations, add an entry to `PROFILES`: the setting's values, the warnings, the docs and the cases
+that the tests ask for derive from it.
 Sources: the Run:AI command-line reference; KAI-Scheduler's documentation of queues, priorities and GPU sharing; Kueue,
 "Run a Kubernetes Job" and "Partial admission".
 """
@@ -9,6 +10,7 @@ Sources: the Run:AI command-line reference; KAI-Scheduler's documentation of que
 from dataclasses import dataclass, field
 from typing import Final
 
+from service.manifests.labels import GPU_FRACTION_ANNOTATION
 from service.validation import JobSubmission
 
 
@@ -53,7 +55,7 @@ class Profile:
     elastic: Elastic | None = None
     """None: the scheduler has nothing of the kind, and `elastic` gives a warning."""
     created_suspended: bool = False
-    """Whether the scheduler lets Jobs go itself, so that none may start before it has looked at it."""
+    """Whether the scheduler unsuspends Jobs itself, so that none may start before it has been admitted."""
 
     def __str__(self) -> str:
         """Return the profile's name, as the setting has it."""
@@ -78,7 +80,7 @@ PROFILES: Final = {
             "runai",
             scheduler="runai-scheduler",
             queue_label="runai/queue",
-            fraction_annotation="gpu-fraction",
+            fraction_annotation=GPU_FRACTION_ANNOTATION,
             priorities=PriorityClasses("priorityClassName", "train", "build", "interactive-preemptible"),
             elastic=Elastic("elastic", "true", is_label=True),
         ),
@@ -86,7 +88,7 @@ PROFILES: Final = {
             "kai",
             scheduler="kai-scheduler",
             queue_label="kai.scheduler/queue",
-            fraction_annotation="gpu-fraction",
+            fraction_annotation=GPU_FRACTION_ANNOTATION,
             priorities=PriorityClasses("priorityClassName", "train", "build", "build-preemptible"),
         ),
         Profile(
@@ -100,6 +102,9 @@ PROFILES: Final = {
     )
 }
 """Every profile by its name."""
+
+QUEUE_LABELS: Final = tuple(profile.queue_label for profile in PROFILES.values() if profile.queue_label)
+"""Where a Job may name its queue: the labels of all profiles."""
 
 
 @dataclass(frozen=True, slots=True)

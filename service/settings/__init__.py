@@ -1,6 +1,6 @@
 """Every setting of the service, by topic, each read from one environment variable.
 
-`KAFKA_BOOTSTRAP_SERVERS` is `settings.kafka.bootstrap_servers`, and so on: the prefix of a class joined with the name
+`KAFKA_BOOTSTRAP_SERVERS` is `Settings.kafka.bootstrap_servers`, and so on: the prefix of a class joined with the name
 of the field. Units are in the names. `docs/settings.md` is generated from this package (`job-submission settings`). To
 add a setting, add a field with its description to the class of its topic.
 """

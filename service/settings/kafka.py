@@ -100,7 +100,7 @@ class KafkaSettings(BaseSettings):
 
 
 class TopicSettings(BaseSettings):
-    """The four topics. All times of the duplicate window hang on `duplicate_window_seconds`."""
+    """The four topics. All times of the duplicate window derive from `duplicate_window_seconds`."""
 
     model_config = SettingsConfigDict(env_prefix="TOPICS_", frozen=True)
 

@@ -28,7 +28,7 @@ request after an upgrade.
 _LONGEST_NAME = 80  # of a name that is not ours within a path, in characters
 _LONGEST_PATH = 300
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # or the rest, where its end is missing: so linear
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # an unended one matches to the end: linear
 
 Location = tuple[str | int, ...]
 
@@ -112,7 +112,7 @@ def _repeats_names(text: str, document: dict[str, Any]) -> bool:
     """Tell whether an object has a name twice: orjson keeps the last, so that a colon is missing when written back."""
     written = orjson.dumps(document)
     if "\\u" not in text and text.count(":") == written.count(b":"):
-        return False  # nothing hides a colon, so strings may be counted along
+        return False  # no colon is escaped: those within strings are as many in both texts
     return _without_strings(text).count(":") != _without_strings(written.decode()).count(":")
 
 

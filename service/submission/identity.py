@@ -27,7 +27,7 @@ _KEY = re.compile(r"[a-z2-7]{51}[aq]")  # 256 bits are 51 characters and the fir
 
 
 def digest(*parts: str | bytes) -> bytes:
-    """Return the SHA-256 of `parts`, 32 bytes, each part led by its length in 8 bytes.
+    """Return the SHA-256 of `parts`, 32 bytes, each part prefixed with its length in 8 bytes.
 
     The lengths keep ("a", "bc") and ("ab", "c") apart. A string counts as its UTF-8 bytes; any string has a digest,
     lone surrogates included.

@@ -34,9 +34,10 @@ _STATUS = re.compile(rb"[245][0-9]{2}")  # of outcomes: done, or refused
 class Outcome:
     """What became of a submission: status and body of the HTTP response, and whom it is for.
 
-    `is_aside` marks a refusal that decides nothing about the id: a second request under an id used before (422), a
-    record too old to tell whether it was done (410). It is written under a key of its own, so that it never displaces
-    the outcome of the id. `project` is for the log alone: None where it is not known, and no part of the record.
+    `is_aside` marks a refusal that does not decide what becomes of the id: a second request under an id used before
+    (422), a record too old to tell whether it was done (410). It is written under a key of its own beside the id's, so
+    that it never displaces the outcome of the id. `project` is for the log alone: None where it is not known, and no
+    part of the record.
     """
 
     id: SubmissionId
@@ -87,12 +88,12 @@ class Outcome:
 
     @property
     def key(self) -> str:
-        """The key of the outcome's record: the submission's, with the fingerprint appended where it stands aside."""
+        """The key of the outcome's record: the submission's, with the fingerprint appended where it `is_aside`."""
         return aside_key(self.id.key, self.fingerprint) if self.is_aside else self.id.key
 
 
 def aside_key(key: str, fingerprint: str) -> str:
-    """Return the key of a refusal that stands aside of a submission's outcome, of a request with this fingerprint."""
+    """Return the key of a refusal that `is_aside`, of a request with this fingerprint."""
     return f"{key}.{fingerprint}"
 
 

@@ -211,7 +211,10 @@ _OTHER: Final = "ProtocolError"
 
 
 def of_status(status: int, message: str, reason: str | None = None) -> Rejection:
-    """Return a refusal that comes from elsewhere: the HTTP library, or a note that an earlier release left on a Job."""
+    """Return a refusal that comes from elsewhere: the HTTP library, or a note that an earlier release left on a Job.
+
+    Without a reason it has that of the first constructor of its status: put a new one behind those of equal status.
+    """
     known = (constructor.reason for constructor in REJECTIONS.values() if constructor.status == status)
     return Rejection(status, reason or next(known, _OTHER), message)
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 
 class Severity(StrEnum):
-    """Whose turn it is, in the order in which causes are told."""
+    """Who has to act, in the order in which causes are told: of several the first one is."""
 
     MISCONFIGURATION = "misconfiguration"
     POLICY = "policy"

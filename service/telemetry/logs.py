@@ -82,7 +82,7 @@ def configure(settings: LogSettings) -> None:
 
 
 def _of_libraries(record: logging.LogRecord) -> bool:
-    """Leave out what libraries cry about and what passes by itself; a malformed request is one line, no traceback."""
+    """Drop lines of libraries about what recovers by itself; a malformed request is one line, no traceback."""
     if record.name == "aiohttp.server" and record.exc_info and record.exc_info[0] is not None:
         if record.exc_info[0].__module__ == "aiohttp.http_exceptions":
             record.levelno, record.levelname = logging.WARNING, "WARNING"

@@ -27,7 +27,7 @@ class Repetitions:
         if now - at < self._seconds:
             self._written[key] = at, left_out + 1
             return None
-        self._written.pop(key, None)  # so that it becomes the youngest
+        self._written.pop(key, None)  # inserted anew as the newest
         self._written[key] = now, 0
         if len(self._written) > MAX_KEYS:
             del self._written[next(iter(self._written))]

@@ -22,13 +22,13 @@ from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 
 KEY_LENGTH: Final = 52
-"""Length of a submission's key; that of an outcome that stands aside goes on after it."""
+"""Length of a submission's key; that of an outcome that `is_aside` has the fingerprint appended."""
 UPKEEP_SECONDS: Final = 15.0
 """How often the submissions remembered are counted."""
 EXPIRE_EVERY: Final = 40
 """Number of counts between two looks at what retention has deleted."""
 
-_DECIDED, _ASIDE = "decided", "aside"  # tables: outcomes of an id, and refusals that stand aside
+_DECIDED, _ASIDE = "decided", "aside"  # tables: outcomes of an id, and refusals that decide nothing about it
 
 _hash = hash  # of bytes: 64 bits, with a secret of the process (PEP 456)
 
@@ -151,7 +151,7 @@ class DuplicateWindow:
         return await self._find(_DECIDED, key, self._next if partition is None else (partition,))
 
     async def find_aside(self, key: str) -> Outcome | None:
-        """Return the last refusal under this key that stands aside of the submission's outcome, or None.
+        """Return the last refusal under this key that `is_aside`, or None.
 
         Raises BrokerUnavailable.
         """

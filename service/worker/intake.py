@@ -18,7 +18,7 @@ from service.worker.partitions import Assignment
 from service.worker.work_queue import Work, WorkQueue, read_work
 
 MAX_HELD: Final = 8
-"""Most records of a partition delivered and not finished, asleep between tries mostly, in `queue_per_partition`s."""
+"""Most unfinished records of a partition, as a multiple of `queue_per_partition`; most wait for their next try."""
 SLICE_SECONDS: Final = 0.005
 """How long records are read before others have a turn on the event loop."""
 

@@ -1,6 +1,7 @@
 """What a consumer holds while it works: a partition, the lease to write for it, and a slot for each record in progress.
 
-`consumer` makes and ends them; `record_handler` confirms the lease before every write and sleeps through its slot.
+`consumer` makes and ends them; `record_handler` confirms the lease before every write and gives the slot up while it
+waits for the next try.
 """
 
 import asyncio

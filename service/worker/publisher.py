@@ -23,7 +23,7 @@ T = TypeVar("T")
 KAFKA_RETRY_SECONDS = 0.5
 """Pause between two tries to write to Kafka: the client has waited its own time-out before."""
 CLOCK_KEY: Final = b"clock"
-"""Key of a deletion that deletes nothing, written to the outcomes to learn the brokers' time."""
+"""Key of a tombstone that deletes nothing: its acknowledgement has the brokers' time."""
 
 
 class Publisher:

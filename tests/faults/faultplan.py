@@ -34,7 +34,7 @@ HTTP_FAULTS = (*CONNECTION_FAULTS, Fault.TOO_MANY, Fault.SERVER_ERROR, Fault.UNA
 
 
 class FaultPlan:
-    """Chooses a fault for a request, or none. `rates` are probabilities; set it to change the weather."""
+    """Chooses a fault for a request, or none. `rates` are probabilities; set it to change them."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)

@@ -103,7 +103,7 @@ class Fleet:
 
     @property
     def members(self) -> list[Member]:
-        """All places, those of guests included, which come and go by themselves."""
+        """All members, also the guests: consumers of another process that come and go during a run."""
         return [self.ingress, *self.consumers, *self.guests]
 
     @property

@@ -1,4 +1,4 @@
-"""The books of one run: what was promised, what was found, and every difference between the two.
+"""The ledger of one run: what was promised, what was found, and every difference between the two.
 
 Pure: the run fills in what it saw, `verdict` compares. A submission is known by its mark, a text within its body that
 comes back in the stored Job, so that nothing here relies on the identities that the service gives.

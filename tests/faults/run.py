@@ -1,4 +1,4 @@
-"""One run: servers are there; clients send, a scenario plays its faults, all comes to rest, the books are compared."""
+"""One run: servers are there; clients send, a scenario plays its faults, all comes to rest, the ledger is compared."""
 
 import asyncio
 import random

@@ -1,6 +1,6 @@
 """What goes wrong in a run, by name: each scenario plays its faults while the clients send, and then leaves off.
 
-A scenario leaves no fault behind: servers run, the plans are calm, and every place of the fleet has a process.
+A scenario leaves no fault behind: servers run, the plans of both proxies are empty, every member of the fleet runs.
 """
 
 import asyncio

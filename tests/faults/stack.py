@@ -1,4 +1,4 @@
-"""The servers that all runs share: a real broker with a door for the proxy, and a real API server with its etcd."""
+"""The servers that all runs share: a real broker with a listener for the proxy, and a real API server with its etcd."""
 
 import contextlib
 import random

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from service.manifests.job import ManifestOptions, Manifests, effect_warnings
-from service.manifests.profiles import PROFILES
+from service.manifests.profiles import PROFILES, Profile
+from service.spec import metadata
 from tests.unit.expected_job import built, job_manifest, submission
 
 RUNAI = {"runai/queue": "team-a", "priorityClassName": "train"}
@@ -155,3 +156,17 @@ WARNINGS: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
 )
 def test_warnings(profile: str, job: dict[str, Any], warnings: tuple[str, ...]):
     assert effect_warnings(submission(profile, **job), PROFILES[profile]) == warnings
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=str)
+def test_no_request_can_set_what_a_scheduler_reads(profile: Profile):
+    keys = {
+        profile.queue_label,
+        profile.fraction_annotation,
+        profile.priorities and profile.priorities.label,
+        profile.priority_setting_label,
+        profile.elastic and profile.elastic.key,
+    } - {None}
+    for key in keys:
+        with pytest.raises(ValueError, match="reserved key"):
+            metadata.key.read(key)

@@ -18,7 +18,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* The names of the topics and of the groups, as a dict; the defaults are those of service/settings.py. */}}
+{{/* The names of the topics and of the groups, as a dict; the defaults are those of service/settings/. */}}
 {{- define "job-submission.kafkaNames" -}}
 submissions: {{ .Values.settings.TOPICS_SUBMISSIONS | default "job-submissions" | quote }}
 outcomes: {{ .Values.settings.TOPICS_OUTCOMES | default "job-outcomes" | quote }}
