@@ -13,9 +13,7 @@ from dataclasses import dataclass
 
 from service.api import probes
 from service.api.server import Port, listening
-from service.auth.authorisation import ByCredential
-from service.auth.tokens import UnreadableTokens
-from service.auth.tokens_file import TokensFile
+from service.auth.access import Access
 from service.broker import JobEventLog, KafkaMonitor, OutcomeLog, Producer, SubmissionSource, Topics
 from service.cluster.cluster import Cluster
 from service.consumer import Consumer
@@ -57,7 +55,7 @@ class Http:
 
     port: Port
     socket: socket.socket
-    tokens: TokensFile | None
+    access: Access
 
 
 async def serve(settings: Settings, roles: frozenset[str]) -> None:
@@ -144,17 +142,13 @@ async def _run(
 
 
 def _http(settings: Settings, metrics: Metrics) -> Http:
-    """Read the tokens file and take the port. Raises FaultySettings, OSError where the port is taken."""
-    http, tokens = settings.http, None
+    """Read who is let in, and take the port. Raises FaultySettings, OSError where the port is taken."""
+    http = settings.http
     if http.port and http.port == settings.probes.port:
         raise FaultySettings([f"HTTP_PORT: must be another port than METRICS_PORT, {http.port}"])
-    if http.tokens_file is not None:
-        try:
-            tokens = TokensFile(http.tokens_file, http.tokens_grace_seconds, metrics.tokens_unreadable.set)
-        except UnreadableTokens as error:
-            raise FaultySettings([f"HTTP_TOKENS_FILE: {http.tokens_file} cannot be read: {error}"]) from None
+    access = Access.open(settings.access, settings.kube, metrics)
     port = Port("api", "HTTP_", http.host, http.port, http.max_connections, http.max_header_bytes)
-    return Http(port, port.bind(), tokens)
+    return Http(port, port.bind(), access)
 
 
 def _login(settings: Settings) -> Login:
@@ -171,21 +165,31 @@ async def _ingress(shared: Shared, stopping: asyncio.Event, http: Http) -> None:
     window = DuplicateWindow(outcomes, metrics)
     waiters = Waiters(outcomes, window)
     pending = PendingSubmissions(settings.kafka, settings.topics, settings.consumer.group)
+    access = http.access
     ingress = HttpIngress(
-        settings, producer, waiters, window, pending, metrics, checks, http.tokens, ByCredential(), shared.tracing
+        settings,
+        producer,
+        waiters,
+        window,
+        pending,
+        metrics,
+        checks,
+        access.verifier,
+        access.authoriser,
+        shared.tracing,
     )
     checks["replies"] = lambda: waiters.ready
     checks["producer"] = lambda: producer.healthy
-    watches = [asyncio.create_task(waiters.run())]
-    if (tokens := http.tokens) is not None:
-        checks["tokens"] = lambda: tokens.usable
-        watches.append(asyncio.create_task(tokens.watch()))
+    checks.update(access.checks)
+    watches = [asyncio.create_task(waiters.run()), asyncio.create_task(access.watch())]
     drain = settings.http.drain_seconds
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(access.close)
         stack.callback(window.close)
         stack.push_async_callback(outcomes.stop)
         stack.push_async_callback(pending.stop)
         stack.push_async_callback(cancel, watches)
+        access.tell()
         serving = listening(http.socket, http.port, ingress.app(), ingress.refusals.unrouted, metrics, drain)
         log.info("ingress-listening", port=await stack.enter_async_context(serving))
         await ends_before(stopping, *watches)

@@ -15,6 +15,7 @@ from service.api.submissions import Submissions
 from service.api.submit import Submit
 from service.auth.authentication import Verifier
 from service.auth.authorisation import Authoriser, Verb
+from service.auth.rates import Rates
 from service.auth.shares import Shares
 from service.broker import Producer
 from service.settings import Settings
@@ -72,7 +73,12 @@ class HttpIngress:
                 middlewares.errors_as_json(self.refusals, USAGE),
                 middlewares.authenticated(routes, self._verifier),
                 middlewares.authorised(routes, self._authoriser),
-                middlewares.limited(self._settings, self._bodies, Shares(self._settings.max_in_flight, "user")),
+                middlewares.limited(
+                    self._settings,
+                    self._bodies,
+                    Rates(self._settings.user_requests_per_second, "user"),
+                    Shares(self._settings.max_in_flight, "user"),
+                ),
             ],
         )
         for route in self.routes:

@@ -17,6 +17,7 @@ from service.api.request_headers import as_text, only
 from service.api.routes import BODY, PRINCIPAL, PUBLIC, RIGHTS, SUBMISSION, Handler, Route
 from service.auth.authentication import Verifier, authenticate
 from service.auth.authorisation import Authoriser, Rights
+from service.auth.rates import Rates
 from service.auth.shares import Shares
 from service.errors import InvalidSubmission
 from service.settings import HttpSettings
@@ -82,7 +83,7 @@ def errors_as_json(refusals: Refusals, usage: str) -> Middleware:
         except InvalidSubmission as error:
             return refusals.response(request, rejections.invalid_parameters(error))
         except SubmissionRejected as rejected:
-            return refusals.response(request, rejected.rejection)
+            return refusals.response(request, rejected.rejection, rejected.retry_after)
         except web.HTTPException as error:
             response = refusals.response(request, _rejection(error, usage))
             if "Allow" in error.headers:
@@ -135,8 +136,8 @@ def authorised(routes: Routes, authoriser: Authoriser) -> Middleware:
     return middleware
 
 
-def limited(settings: HttpSettings, bodies: Bodies, places: Shares) -> Middleware:
-    """Bound what a request may bring, and share the places of requests in progress among their users.
+def limited(settings: HttpSettings, bodies: Bodies, rates: Rates, places: Shares) -> Middleware:
+    """Bound what a request may bring, how many a user may make, and share the places of those in progress among users.
 
     A place is taken when the body has arrived whole, so that slow clients hold none.
     """
@@ -148,6 +149,7 @@ def limited(settings: HttpSettings, bodies: Bodies, places: Shares) -> Middlewar
         principal = request.get(PRINCIPAL)
         if principal is None:
             return await handler(request)
+        rates.count(principal.user)
         if request.method == "POST":
             request[BODY] = await bodies.read(request, principal.user)
         with places.place(principal.user):

@@ -17,8 +17,8 @@ class Refusals:
         self._metrics = metrics
         self._uses_tokens = uses_tokens
 
-    def response(self, request: web.BaseRequest, rejection: Rejection) -> web.Response:
-        """Answer a request."""
+    def response(self, request: web.BaseRequest, rejection: Rejection, retry_after: int | None = None) -> web.Response:
+        """Answer a request; `retry_after` is in how many seconds another one has a chance, where that is known."""
         principal = request.get(PRINCIPAL)
         self._trail.write(
             rejection.reason,
@@ -31,7 +31,7 @@ class Refusals:
             claimed_user=None if principal else request.headers.get("RA-USER"),
             message=rejection.message,
         )
-        return error_response(rejection, uses_tokens=self._uses_tokens)
+        return error_response(rejection, retry_after, uses_tokens=self._uses_tokens)
 
     def unrouted(self, request: web.BaseRequest, rejection: Rejection) -> web.Response:
         """Answer what no middleware has seen: malformed HTTP, or an expectation that cannot be met."""

@@ -23,11 +23,11 @@ def json_response(status: int, body: dict[str, Any], headers: dict[str, str] | N
     return web.Response(body=orjson.dumps(body), status=status, content_type="application/json", headers=headers)
 
 
-def error_response(rejection: Rejection, *, uses_tokens: bool = False) -> web.Response:
-    """Return a refusal in the API's shape, with the headers that its status asks for."""
+def error_response(rejection: Rejection, retry_after: int | None = None, *, uses_tokens: bool = False) -> web.Response:
+    """Return a refusal in the API's shape, with the headers that its status asks for; `retry_after` in seconds."""
     headers = {}
     if rejection.status in RETRIABLE:
-        headers["Retry-After"] = RETRY_SECONDS
+        headers["Retry-After"] = RETRY_SECONDS if retry_after is None else str(retry_after)
     if rejection.status == rejections.unauthorized.status:
         # RFC 9110 wants a 401 to say what is missing: a token, or the header of the documented API
         headers["WWW-Authenticate"] = 'Bearer realm="job-submission"' if uses_tokens else "RA-USER"

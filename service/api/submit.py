@@ -13,6 +13,7 @@ from service.api import submissions
 from service.api.request_headers import as_text, only, read_idempotency_key, read_prefer
 from service.api.responses import json_response, outcome_response
 from service.api.routes import BODY, PRINCIPAL, RIGHTS, SUBMISSION
+from service.auth.rates import Rates
 from service.auth.shares import Shares
 from service.broker import BrokerUnavailable, Producer, RecordTooLarge
 from service.settings import Settings
@@ -42,6 +43,7 @@ class Submit:
         self._producer = producer
         self._waiters = waiters
         self._places = Shares(settings.http.max_in_flight, "project")
+        self._rates = Rates(settings.http.project_submissions_per_second, "project")
         metrics.in_flight.labels(role="ingress").set_function(lambda: self._places.taken)
         self._received = metrics.received.labels(via="http")
 
@@ -54,6 +56,7 @@ class Submit:
         body = request[BODY]
         job = validate(read_document(body), self._limits)
         await request[RIGHTS].require(job.project)
+        self._rates.count(job.project)
         key = only("Idempotency-Key", request.headers.getall("Idempotency-Key", ()))
         key = read_idempotency_key(key and as_text(key))
         wait = read_prefer(

@@ -7,7 +7,7 @@ says the user.
 
 from typing import Protocol
 
-from service.auth.principal import MAX_USER_LENGTH, Principal
+from service.auth.principal import MAX_USER_LENGTH, Principal, is_user
 from service.submission import rejections
 from service.submission.rejection import SubmissionRejected
 
@@ -29,7 +29,7 @@ async def authenticate(ra_user: str | None, authorization: str | None, verifier:
     while tokens cannot be verified.
     """
     user = (ra_user or "").strip()
-    if len(user) > MAX_USER_LENGTH or not user.isprintable():
+    if user and not is_user(user):
         raise SubmissionRejected(
             rejections.unauthorized(f"RA-USER must be printable and at most {MAX_USER_LENGTH} characters")
         )

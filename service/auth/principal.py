@@ -7,6 +7,11 @@ from typing import Final
 MAX_USER_LENGTH: Final = 253
 
 
+def is_user(name: str) -> bool:
+    """Tell whether `name` can be the name of a user: it stands in headers of records and in lines of the log."""
+    return 0 < len(name) <= MAX_USER_LENGTH and name.isprintable()
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The user of a request, with what their credential says of them.

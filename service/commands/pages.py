@@ -46,7 +46,7 @@ def _type(annotation: Any) -> str:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
-    if value is None or value == frozenset():
+    if value in (None, "", frozenset()):
         return "unset"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 

@@ -4,7 +4,7 @@
 program gives the credentials. `transport` makes one exchange, `client` the requests of the service, `fencing` confirms
 the lease right before a write. `health` tells whether there is an API server that knows the service, `errors` reads
 what came back, `decisions` says what it means for a submission, `access_review` tells which rights are missing;
-`reader` and `watch` are the watcher's, which only reads.
+`reader` and `watch` are the watcher's, which only reads; `reviews` is the ingress's, which asks about users.
 """
 
 from service.kube.access_review import missing_rights
@@ -13,6 +13,7 @@ from service.kube.client import Created, KubeApi
 from service.kube.errors import ApiError, ApiUnreachable, FaultyLogin
 from service.kube.fencing import Confirm
 from service.kube.reader import KubeReader
+from service.kube.reviews import ReviewedUser, Reviews
 from service.kube.watch import Watch
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "KubeApi",
     "KubeReader",
     "Login",
+    "ReviewedUser",
+    "Reviews",
     "Watch",
     "missing_rights",
 ]

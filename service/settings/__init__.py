@@ -5,6 +5,7 @@ of the field. Units are in the names. `docs/settings.md` is generated from this 
 add a setting, add a field with its description to the class of its topic.
 """
 
+from service.settings.access import AccessSettings
 from service.settings.kafka import KafkaSettings, TopicSettings
 from service.settings.kube import KubeSettings
 from service.settings.process import LogSettings, ProbeSettings, TracingSettings
@@ -12,6 +13,7 @@ from service.settings.roles import ConsumerSettings, HttpSettings, SubmissionSet
 from service.settings.whole import FaultySettings, Settings, read_settings
 
 __all__ = [
+    "AccessSettings",
     "ConsumerSettings",
     "FaultySettings",
     "HttpSettings",

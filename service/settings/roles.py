@@ -1,12 +1,11 @@
 """The roles: what a submission may ask for, the ingress, the consumer."""
 
-from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.settings.types import Name, Names, Port, Positive, Seconds
+from service.settings.types import Name, Names, Port, Positive, Rate, Seconds
 from service.spec.limits import Limits
 
 _UNSET: Final = Limits()
@@ -51,6 +50,14 @@ class HttpSettings(BaseSettings):
         description="Requests in progress at once; above it the answer is 429, and sooner for a user or a project that "
         "would hold more places than are left free.",
     )
+    user_requests_per_second: Rate = Field(
+        0,
+        description="Most requests of one user in a second, on one process; above it the answer is 429 with the time "
+        "after which to come again. 0 sets no bound.",
+    )
+    project_submissions_per_second: Rate = Field(
+        0, description="Most POSTs for one project in a second, on one process, likewise. 0 sets no bound."
+    )
     max_partial_bodies: Positive = Field(
         256,
         description="Request bodies on their way at once; one more costs the user with the most of them the oldest.",
@@ -59,15 +66,6 @@ class HttpSettings(BaseSettings):
         4096,
         description="Open connections, as far as the limit of open files goes; one more closes the one that has been "
         "idle for longest.",
-    )
-    tokens_file: Path | None = Field(
-        None,
-        description="File of bearer tokens (see `docs/security.md`). Unset: the header `RA-USER` is believed as it is.",
-    )
-    tokens_grace_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        60,
-        description="How long the last good list counts while the tokens file cannot be read; then every request is "
-        "refused (503) and the process is not ready.",
     )
     refusals_logged_per_second: Annotated[int, Field(ge=0)] = Field(
         10, description="Refused requests that get a line of the log, in a second and for each reason."

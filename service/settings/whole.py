@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
+from service.settings.access import AccessSettings
 from service.settings.kafka import KafkaSettings, TopicSettings
 from service.settings.kube import KubeSettings
 from service.settings.process import LogSettings, ProbeSettings, TracingSettings
@@ -22,6 +23,7 @@ class Settings:
     kube: KubeSettings
     submission: SubmissionSettings
     http: HttpSettings
+    access: AccessSettings
     consumer: ConsumerSettings
     watcher: WatcherSettings
     probes: ProbeSettings

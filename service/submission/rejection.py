@@ -37,11 +37,12 @@ class Rejection:
 
 
 class SubmissionRejected(Exception):
-    """The submission is refused for good; `rejection` says why."""
+    """The submission is refused; `rejection` says why, `retry_after` in how many seconds there is room, if known."""
 
-    def __init__(self, rejection: Rejection) -> None:
+    def __init__(self, rejection: Rejection, retry_after: int | None = None) -> None:
         super().__init__(rejection.message)
         self.rejection = rejection
+        self.retry_after = retry_after
 
 
 class Constructor(Generic[P]):

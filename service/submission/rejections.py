@@ -158,7 +158,7 @@ def quota_exceeded(message: str, details: Details) -> Sentence:
 
 @rejects(429, "TooManyRequests")
 def too_many_requests(what: str = "submissions in progress") -> Sentence:
-    """Too many submissions are in progress, in all or of one user or project, or too many bodies are on their way."""
+    """Too many requests are in progress or came in a second, of one user or project or in all, or too many bodies."""
     return f"too many {what}: try again later"
 
 
@@ -172,6 +172,12 @@ def not_accepted(message: str, details: Details = None) -> Sentence:
 def credentials_unreadable() -> Sentence:
     """The list of tokens has been unreadable for too long, so that nobody can be known; the log has the cause."""
     return "the service cannot read its list of tokens, and knows nobody without it: nothing was accepted"
+
+
+@rejects(503, "AccessUnknown")
+def access_unknown(cause: str) -> Sentence:
+    """Whoever vouches for users, an issuer or the cluster, cannot be asked who sent the request or what they may do."""
+    return f"{cause}, so that nobody can tell who you are or what you may do: nothing was accepted; try again later"
 
 
 @rejects(503, "MaybeAccepted")

@@ -55,6 +55,12 @@ class Metrics:
         self.tokens_unreadable = Gauge(
             f"{name}_tokens_unreadable", "1 while the tokens file cannot be read; 0 without one.", registry=registry
         )
+        self.oidc_issuer_up = Gauge(
+            f"{name}_oidc_issuer_up",
+            "1 while the OIDC issuer gives its keys, 0 while the last ones are used; NaN without an issuer.",
+            registry=registry,
+        )
+        self.oidc_issuer_up.set(math.nan)
         self.outcomes = Counter(
             f"{name}_outcomes",
             "Outcomes acknowledged by Kafka, by status class (2xx, 4xx, 5xx).",
