@@ -154,6 +154,20 @@ class Topics:
         return complaints
 
 
+async def is_there(kafka: KafkaSettings, topic: str) -> bool:
+    """Tell whether a topic is there, and may be described, without a request that could make the brokers create it.
+
+    Raises KafkaError, BrokerUnavailable.
+    """
+    admin = AIOKafkaAdminClient(**client_arguments(kafka))
+    try:
+        async with asyncio.timeout(2 * kafka.request_timeout_seconds):
+            await admin.start()
+            return topic in await admin.list_topics()
+    finally:
+        await admin.close()
+
+
 def wanted_configs(settings: TopicSettings) -> dict[str, dict[str, str]]:
     """Return the configuration of each topic as the service creates it."""
     window = settings.duplicate_window_seconds * 1000 + DAY_MS
