@@ -4,7 +4,7 @@ Those that a Go module holds are fetched into the cache, and go.sum vouches for 
 are files of `operator_crds/`, each with its origin in its first lines.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import yaml
@@ -57,8 +57,12 @@ def install(api: AdminApi, crds: list[Path]) -> None:
 
 def are_served(api: AdminApi, crds: list[Path]) -> bool:
     """Whether the API server has established all of them: before that it knows nothing of their kinds."""
-    for file in crds:
-        name = yaml.safe_load(file.read_text())["metadata"]["name"]
+    return are_established(api, [yaml.safe_load(file.read_text())["metadata"]["name"] for file in crds])
+
+
+def are_established(api: AdminApi, names: Iterable[str]) -> bool:
+    """As `are_served`, of CRDs by their names."""
+    for name in names:
         crd = api.request("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
         conditions = {each["type"]: each["status"] for each in crd.get("status", {}).get("conditions", ())}
         if conditions.get("Established") != "True":

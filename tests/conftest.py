@@ -20,7 +20,7 @@ settings.register_profile("busy machine", suppress_health_check=[HealthCheck.too
 settings.load_profile("busy machine")
 
 _SHARED = {"kafka_server": "kafka", "cluster_server": "kubernetes"}
-_LOCAL = {"kafka_build": "kafka", "cluster_build": "kubernetes"}
+_LOCAL = {"kafka_build": "kafka", "cluster_build": "kubernetes", "kueue_build": "kueue"}
 _PREPARED = pytest.StashKey[dict[str, servers.Opener | ServerError | None]]()
 
 
@@ -94,6 +94,12 @@ def secured_kafka(kafka_build: None, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="session")
 def cluster_build(request: pytest.FixtureRequest) -> None:
     """For tests with a `LocalCluster` of their own: its programs are built."""
+    _prepared(request)
+
+
+@pytest.fixture(scope="session")
+def kueue_build(request: pytest.FixtureRequest) -> None:
+    """For tests with a `LocalKueue` of their own: its program is built."""
     _prepared(request)
 
 

@@ -18,6 +18,7 @@ from devstack.api import AdminApi
 from devstack.cluster import LocalCluster
 from devstack.controlplane import control_plane
 from devstack.kafka import KAFKA_VERSION, LocalKafka, kafka_jars
+from devstack.kueue import kueue
 from devstack.process import ServerError
 
 KAFKA_IMAGE = f"apache/kafka:{KAFKA_VERSION}"
@@ -105,13 +106,16 @@ def prepare(
     return LocalKafka if server == "kafka" else functools.partial(LocalCluster, controllers=True)
 
 
+_BUILDS = {"kafka": kafka_jars, "kubernetes": control_plane, "kueue": kueue}
+
+
 def build(server: str, say: Say) -> None:
     """Fetch or build what a local server needs.
 
     Raises:
         ServerError: that failed.
     """
-    (kafka_jars if server == "kafka" else control_plane)(say)
+    _BUILDS[server](say)
 
 
 def _given_cluster(kubeconfig: Path) -> GivenCluster:

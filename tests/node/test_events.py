@@ -4,10 +4,9 @@ import asyncio
 from collections import defaultdict
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 
-from service.submission.job_events import is_terminal, read_job_event
-from service.submission.records import Record
+from service.submission.job_events import is_terminal
+from tests.job_events import job_events
 
 JOBS = {
     "ends": {"script": "echo done", "ttlAfterFinish": "10m"},
@@ -26,24 +25,12 @@ def histories(jobs, settings):
 
 
 async def read(settings, names):
-    consumer = AIOKafkaConsumer(
-        settings["TOPICS_JOB_EVENTS"],
-        bootstrap_servers=settings["KAFKA_BOOTSTRAP_SERVERS"],
-        auto_offset_reset="earliest",
-    )
     seen = defaultdict(list)
-    await consumer.start()
-    try:
-        async with asyncio.timeout(90):
-            while not all(any(map(is_terminal, seen[name])) for name in names):
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    for each in records:
-                        where = (each.topic, each.partition, each.offset, each.timestamp, each.key, each.value)
-                        event = read_job_event(Record(*where, tuple(each.headers)))
-                        if event.id not in {one.id for one in seen[event.state.name]}:
-                            seen[event.state.name].append(event)
-    finally:
-        await consumer.stop()
+    async with asyncio.timeout(90), job_events(settings) as events:
+        async for event in events:
+            seen[event.state.name].append(event)
+            if all(any(map(is_terminal, seen[name])) for name in names):
+                break
     return seen
 
 
