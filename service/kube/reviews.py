@@ -17,6 +17,9 @@ from service.telemetry.metrics import Metrics
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
 """What an authenticator of the cluster notes about a user, for its authorisers."""
 
+RIGHTS: Final = {"tokenreviews": ("create",), "subjectaccessreviews": ("create",)}
+"""Verbs by resource in the whole cluster: the first to ask whose a token is, the second who may do what."""
+
 _JSON: Final = {"Content-Type": "application/json"}
 _TOKENS: Final = "/apis/authentication.k8s.io/v1/tokenreviews"
 _ACCESS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"

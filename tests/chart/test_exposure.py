@@ -19,9 +19,13 @@ ROUTE_ON = ("expose.httpRoute.enabled=true", "expose.httpRoute.parentRefs[0].nam
     ],
 )
 def test_nothing_is_exposed_without_authentication_unless_that_is_said_too(render, outside):
-    with pytest.raises(HelmError, match=r"set tokensSecret, or expose\.allowUnauthenticated=true"):
-        render("minimal", *outside)
+    refused = r"set tokensSecret or settings\.HTTP_AUTHENTICATION, or expose\.allowUnauthenticated=true"
+    for off in ((), ("settings.HTTP_AUTHENTICATION=none",), ("settings.HTTP_AUTHENTICATION=auto",)):
+        with pytest.raises(HelmError, match=refused):
+            render("minimal", *outside, *off)
     render("minimal", *outside, "tokensSecret=tokens")
+    render("minimal", *outside, "settings.HTTP_AUTHENTICATION=kubernetes")
+    render("minimal", *outside, "settings.HTTP_AUTHENTICATION=oidc")
     render("minimal", *outside, "expose.allowUnauthenticated=true")
 
 

@@ -159,7 +159,7 @@ metadata:
   annotations: {{- merge $annotations $values.podAnnotations $root.Values.commonAnnotations | toYaml | nindent 4 }}
 spec:
   serviceAccountName: {{ include "job-submission.account" . | quote }}
-  automountServiceAccountToken: {{ ne $component "ingress" }}
+  automountServiceAccountToken: {{ or (ne $component "ingress") (ne (include "job-submission.reviews" $root) "") }}
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds | default (include "job-submission.grace" .) }}
   {{- with include "job-submission.imagePullSecrets" $root | trim }}

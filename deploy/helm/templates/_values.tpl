@@ -38,8 +38,18 @@ removed, so that `securityContext.runAsUser: null` or `resources: null` leave it
 {{- fail "projects.allNamespaces needs rbac.clusterRole: name the projects in projects.names instead" -}}
 {{- end -}}
 {{- $outside := or .Values.expose.ingress.enabled .Values.expose.httpRoute.enabled (ne .Values.service.type "ClusterIP") .Values.service.externalIPs -}}
-{{- if and $outside (not .Values.tokensSecret) (not .Values.expose.allowUnauthenticated) -}}
-{{- fail "without tokensSecret whoever reaches the service can submit as anybody: set tokensSecret, or expose.allowUnauthenticated=true where a proxy in front authenticates and replaces the header RA-USER" -}}
+{{- $authentication := include "job-submission.authentication" . -}}
+{{- if and $outside (eq $authentication "none") (not .Values.expose.allowUnauthenticated) -}}
+{{- fail "without authentication whoever reaches the service can submit as anybody: set tokensSecret or settings.HTTP_AUTHENTICATION, or expose.allowUnauthenticated=true where a proxy in front authenticates and replaces the header RA-USER" -}}
+{{- end -}}
+{{- if and .Values.tokensSecret (ne $authentication "tokens") -}}
+{{- fail (printf "tokensSecret and settings.HTTP_AUTHENTICATION=%s are two ways to know users: choose one" $authentication) -}}
+{{- end -}}
+{{- if and (eq $authentication "tokens") (not .Values.tokensSecret) -}}
+{{- fail "settings.HTTP_AUTHENTICATION=tokens takes a list of them: set tokensSecret" -}}
+{{- end -}}
+{{- if and (include "job-submission.reviews" .) .Values.rbac.create (not .Values.rbac.clusterRole) -}}
+{{- fail "the right to review tokens and access is one of the whole cluster, and needs rbac.clusterRole, or rbac.create=false where somebody else grants it" -}}
 {{- end -}}
 {{- $scraped := or .Values.monitoring.scrapeAnnotations .Values.monitoring.podMonitor.enabled .Values.monitoring.serviceMonitor.enabled -}}
 {{- if and $scraped .Values.networkPolicy.enabled (not .Values.networkPolicy.scrapers) -}}
