@@ -18,7 +18,7 @@ from service.broker import JobEventLog, KafkaMonitor, OutcomeLog, Producer, Subm
 from service.cluster.cluster import Cluster
 from service.consumer import Consumer
 from service.http_ingress import HttpIngress
-from service.kube import ApiError, ApiUnreachable, FaultyLogin, KubeApi, KubeReader, Login, Watch, missing_rights
+from service.kube import ApiError, ApiUnreachable, FaultyLogin, KubeApi, KubeReader, Login, missing_rights
 from service.lifecycle import cancel, ends_before
 from service.settings import FaultySettings, Settings
 from service.submission.identity import namespace_of
@@ -29,7 +29,7 @@ from service.telemetry.tracing import Tracing, open_tracing
 from service.views.duplicates import DuplicateWindow
 from service.views.pending import PendingSubmissions
 from service.views.waiters import Waiters
-from service.watcher import WATCHED, Watcher
+from service.watcher import Watcher, watches
 from service.worker.record_handler import RecordHandler
 
 PROBE_CONNECTIONS = 64
@@ -131,7 +131,7 @@ async def _run(
             if login is not None and "watcher" in roles:
                 running.create_task(_watcher(shared, drained))
             if http is not None:
-                await _ingress(shared, stopping, http)
+                await _ingress(shared, stopping, http, monitor)
             else:
                 await stopping.wait()
             drained.set()
@@ -159,12 +159,12 @@ def _login(settings: Settings) -> Login:
         raise FaultySettings([str(error)]) from None
 
 
-async def _ingress(shared: Shared, stopping: asyncio.Event, http: Http) -> None:
+async def _ingress(shared: Shared, stopping: asyncio.Event, http: Http, monitor: KafkaMonitor) -> None:
     settings, metrics, checks, producer = shared.settings, shared.metrics, shared.checks, shared.producer
     outcomes = OutcomeLog(settings.kafka, settings.topics, metrics)
     window = DuplicateWindow(outcomes, metrics)
     waiters = Waiters(outcomes, window)
-    pending = PendingSubmissions(settings.kafka, settings.topics, settings.consumer.group)
+    pending = PendingSubmissions(settings.kafka, settings.topics, settings.consumer.group, monitor.is_read)
     access = http.access
     ingress = HttpIngress(
         settings,
@@ -213,7 +213,7 @@ async def _consumer(shared: Shared, stopping: asyncio.Event, login: Login) -> No
             producer, window, submitter, settings.topics, settings.consumer, limit, metrics, shared.tracing
         )
         source = SubmissionSource(settings.kafka, settings.topics, settings.consumer, metrics)
-        consumer = Consumer(source, window, handler, settings.consumer, limit, metrics)
+        consumer = Consumer(source, window, handler, settings.consumer, limit, metrics, trouble=lambda: cluster.trouble)
         checks["consumer"] = lambda: consumer.ready
         checks["kubernetes"] = lambda: cluster.state
         watches = [asyncio.create_task(watch) for watch in (cluster.watch(), _check_rights(api, settings))]
@@ -232,12 +232,9 @@ async def _watcher(shared: Shared, stopping: asyncio.Event) -> None:
         reader = KubeReader(_login(settings), settings.kube.request_timeout_seconds, metrics)
         stack.push_async_callback(reader.close)
         namespaces = sorted(settings.watcher.namespaces) or [""]
-        watches = {
-            resource: {namespace: Watch(reader, resource, namespace, selector) for namespace in namespaces}
-            for resource, selector in WATCHED.items()
-        }
+        seen = watches(reader, settings.kube.scheduler_profile, namespaces)
         events = JobEventLog(settings.kafka, settings.topics.job_events, settings.watcher)
-        watcher = Watcher(watches, events, producer, settings.watcher, metrics)
+        watcher = Watcher(seen, events, producer, settings.watcher, settings.kube.installation, metrics)
         checks["watcher"] = lambda: watcher.ready
         running = asyncio.create_task(watcher.run())
         stack.push_async_callback(cancel, [running])

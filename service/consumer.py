@@ -6,12 +6,13 @@ of them, so that the group membership outlives any outage.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from service.broker import BrokerUnavailable, SubmissionSource
 from service.errors import LeaseLost, TooManyDeadLetters
 from service.lifecycle import cancel, ends_before
 from service.settings import ConsumerSettings
+from service.submission.waiting_in_log import Trouble
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 from service.views.duplicates import DuplicateWindow
@@ -31,7 +32,10 @@ RETRY_SECONDS = 1.0
 
 
 class Consumer:
-    """One member of the consumer group. `run` works until `stop`; `ready` tells whether it takes part."""
+    """One member of the consumer group. `run` works until `stop`; `ready` tells whether it takes part.
+
+    `trouble` tells what keeps Jobs from being made; it is left with the commits for whoever asks why something waits.
+    """
 
     def __init__(
         self,
@@ -41,8 +45,10 @@ class Consumer:
         settings: ConsumerSettings,
         max_body_bytes: int,
         metrics: Metrics,
+        trouble: Callable[[], Trouble] = lambda: Trouble.NONE,
     ) -> None:
         self._source = source
+        self._trouble = trouble
         self._window = window
         self._handler = handler
         self._settings = settings
@@ -50,7 +56,7 @@ class Consumer:
         self._received = metrics.received.labels(via="topic")
         self._assignments: dict[int, Assignment] = {}
         metrics.in_flight.labels(role="consumer").set_function(self._count_in_flight)
-        self._committed: dict[int, int] = {}
+        self._committed: dict[int, tuple[int, Trouble]] = {}
         self._queue = WorkQueue()
         self._intake = Intake(source, self._queue, self._assignments, settings, max_body_bytes)
         self._wake = asyncio.Event()
@@ -207,15 +213,17 @@ class Consumer:
             self._observe()
 
     async def _commit(self, assignments: Mapping[int, Assignment]) -> None:
+        """Commit what can be, with what keeps this consumer from working: also where that alone has changed."""
+        trouble = Trouble.STOPPED if self._halted else self._trouble()
         offsets = {
             partition: committable
             for partition, assignment in assignments.items()
             if (committable := assignment.offsets.committable) is not None
-            and self._committed.get(partition) != committable
+            and self._committed.get(partition) != (committable, trouble)
         }
         try:
-            if offsets and await self._source.commit(offsets):
-                self._committed.update(offsets)
+            if offsets and await self._source.commit(offsets, trouble):
+                self._committed.update({partition: (offset, trouble) for partition, offset in offsets.items()})
         except BrokerUnavailable as error:
             log.warning("commit-failed", reason=str(error))
 

@@ -9,14 +9,17 @@ import asyncio
 import time
 from collections.abc import Collection, Mapping
 from functools import partial
+from typing import Final
 
 from service.broker import BrokerUnavailable, JobEventLog, Producer, RecordTooLarge
 from service.cluster.job_mirror import JobMirror
 from service.errors import LeaseLost
-from service.kube import Watch
+from service.kube import KubeReader, Watch
 from service.lifecycle import cancel
 from service.manifests.labels import MANAGED_BY_LABEL, MANAGER
+from service.manifests.profiles import Profile
 from service.settings import WatcherSettings
+from service.submission.waiting_causes import CAUSES
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 from service.worker.job_event_writer import JobEventWriter
@@ -25,9 +28,28 @@ RETRY_SECONDS = 1.0
 """Pause after Kafka did not take an event, or a partition could not be read."""
 EXPIRE_SECONDS = 3600.0
 """How often the histories that are over are looked for."""
-_OURS = {"labelSelector": f"{MANAGED_BY_LABEL}={MANAGER}"}
-WATCHED = {"jobs": _OURS, "pods": _OURS, "events": {"fieldSelector": "type=Warning"}}
-"""What is watched, and the selector of each."""
+_MANAGED: Final = {"labelSelector": f"{MANAGED_BY_LABEL}={MANAGER}"}
+WATCHED: Final[Mapping[str, Mapping[str, str]]] = {
+    "jobs": _MANAGED,
+    "pods": _MANAGED,
+    "events": {"fieldSelector": "type=Warning"},
+}
+"""What is watched whatever the scheduler, and the selector of each."""
+
+
+def watches(reader: KubeReader, profile: Profile, namespaces: Collection[str]) -> dict[str, dict[str, Watch]]:
+    """Return the watches by resource and namespace, those of what the scheduler of the profile says included.
+
+    The empty namespace stands for all.
+    """
+    resources = dict(WATCHED) | ({profile.admission: {}} if profile.admission else {})
+    return {
+        resource: {
+            namespace: Watch(reader, resource, namespace, selector, optional=resource not in WATCHED)
+            for namespace in namespaces
+        }
+        for resource, selector in resources.items()
+    }
 
 
 class Watcher:
@@ -42,12 +64,13 @@ class Watcher:
         events: JobEventLog,
         producer: Producer,
         settings: WatcherSettings,
+        installation: str,
         metrics: Metrics,
     ) -> None:
         self._watches = watches
         self._events = events
         self._settings = settings
-        self._mirror = JobMirror(settings.cluster_name, self._changed)
+        self._mirror = JobMirror(settings.cluster_name, installation, self._changed)
         self._writer = JobEventWriter(self._mirror, events, producer, lambda: int(time.time() * 1000))
         self._pending: dict[str, None] = {}
         self._again: set[str] = set()
@@ -61,6 +84,10 @@ class Watcher:
             up = partial(_all_up, in_namespaces.values())
             metrics.watch_up.labels(resource=resource).set_function(up)
         metrics.watched_jobs.set_function(lambda: len(self._mirror))
+        for cause in CAUSES.values():
+            if cause.stage != "log":  # which is told before there is a Job
+                waiting = partial(self._writer.number_waiting, cause.reason)
+                metrics.waiting_jobs.labels(reason=cause.reason).set_function(waiting)
 
     @property
     def ready(self) -> bool:
@@ -91,16 +118,21 @@ class Watcher:
                     listed = []
                 case "synced":
                     self._mirror.remaining(resource, namespace, listed or ())
-                    self._unsynced.discard((resource, namespace))
                     listed = None
-                    if not self._unsynced:
-                        self._look_at(self._writer.missing())
+                    self._wait_no_more_for(resource, namespace)
+                case "unavailable":
+                    self._wait_no_more_for(resource, namespace)
                 case "deleted":
                     self._mirror.deleted(resource, item["metadata"]["uid"])
                 case "applied":
                     self._mirror.applied(resource, item)
                     if listed is not None:
                         listed.append(item["metadata"]["uid"])
+
+    def _wait_no_more_for(self, resource: str, namespace: str) -> None:
+        self._unsynced.discard((resource, namespace))
+        if not self._unsynced:
+            self._look_at(self._writer.missing())
 
     def _changed(self, uid: str) -> None:
         self._look_at([uid])

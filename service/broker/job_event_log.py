@@ -62,12 +62,15 @@ class JobEventLog:
             await close(membership.client)
         await self._reader.stop()
 
-    def partition_of(self, key: str) -> int | None:
+    def partition_of(self, key: str, own: int | None = None) -> int | None:
         """Return the partition of a submission's events, that of its outcome; None before the first assignment.
 
-        The number of partitions is that of the last assignment: where some are added, the group assigns anew.
+        `own` is the partition of a record that is identified by its offset. The number of partitions is that of the
+        last assignment: where some are added, the group assigns anew.
         """
-        return partition_for(key.encode(), self._partitions) if self._partitions else None
+        if not self._partitions:
+            return None
+        return own if own is not None and own < self._partitions else partition_for(key.encode(), self._partitions)
 
     def confirmed(self) -> bool:
         """Tell whether the group has confirmed this membership recently enough to act on it."""

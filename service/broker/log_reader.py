@@ -91,11 +91,11 @@ class LogReader:
 
         return await self._until_answered(ask)
 
-    async def committed(self, partition: int, group: str) -> int | None:
-        """Return the offset a consumer group has committed, None if it has not. Raises BrokerUnavailable."""
+    async def committed(self, partition: int, group: str) -> queries.Committed | None:
+        """Return what a consumer group has committed, None if it has not. Raises BrokerUnavailable."""
 
-        async def ask(client: AIOKafkaClient) -> int | None:
-            return await queries.committed_offset(client, self._topic, partition, group)
+        async def ask(client: AIOKafkaClient) -> queries.Committed | None:
+            return await queries.committed(client, self._topic, partition, group)
 
         return await self._until_answered(ask)
 

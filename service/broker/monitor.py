@@ -56,6 +56,7 @@ class KafkaMonitor:
         self._group_at = float("-inf")
         self._unread_since: float | None = None
         self._unread_told = False
+        self._unread: frozenset[int] | None = None
         self._foreign_told = False
         metrics.kafka_up.set(0)
 
@@ -63,6 +64,15 @@ class KafkaMonitor:
     def ready(self) -> bool:
         """True while some broker answers for the submissions and no topic is missing."""
         return self._answers
+
+    def is_read(self, partition: int) -> bool | None:
+        """Tell whether a consumer reads a partition of the submissions; None where that is not known.
+
+        One that has just lost its reader counts as read: a rebalance or a rollout finds it another.
+        """
+        if self._unread is None or not self._is_up:
+            return None
+        return partition not in self._unread or not self._unread_told
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -174,6 +184,7 @@ class KafkaMonitor:
         read = {p for member in group.members for topic, p in member.assigned if topic == self._submissions}
         unread = sorted(set(range(count)) - read) if group.assignor == ASSIGNOR_NAME else list(range(count))
         self._metrics.unread_partitions.set(len(unread))
+        self._unread = frozenset(unread)
         if not unread:
             if self._unread_told:
                 log.info("partitions-read", group=self._group)

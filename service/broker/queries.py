@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
@@ -24,6 +24,13 @@ LATEST: Final = -1
 """Times that ask ListOffsets for the ends of a partition (Kafka protocol, ListOffsets)."""
 READ_UNCOMMITTED: Final = 0
 READ_COMMITTED: Final = 1
+
+
+class Committed(NamedTuple):
+    """What a consumer group has committed for a partition; `note` is the metadata that it left with the offset."""
+
+    offset: int
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +105,13 @@ async def list_offsets(
     return found
 
 
-async def committed_offset(client: AIOKafkaClient, topic: str, partition: int, group: str) -> int | None:
-    """Return the offset a consumer group has committed, None if it has not."""
+async def committed(client: AIOKafkaClient, topic: str, partition: int, group: str) -> Committed | None:
+    """Return what a consumer group has committed, None if it has not."""
     response = await _ask_coordinator(client, group, OffsetFetchRequest(group, [(topic, [partition])]))
     check(response.error_code)  # of the group as a whole: then there are no topics in it
-    _, offset, _, error = response.topics[0][1][0]
+    _, offset, note, error = response.topics[0][1][0]
     check(error)
-    return None if offset < 0 else int(offset)
+    return None if offset < 0 else Committed(int(offset), note or "")
 
 
 async def describe_group(client: AIOKafkaClient, group: str) -> Group:

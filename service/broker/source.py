@@ -128,15 +128,15 @@ class SubmissionSource:
         assigned: set[TopicPartition] = client.assignment()
         return assigned & {TopicPartition(self._topic, partition) for partition in partitions}
 
-    async def commit(self, offsets: Mapping[int, int]) -> bool:
-        """Commit the offset of the next record to be read, by partition.
+    async def commit(self, offsets: Mapping[int, int], note: str = "") -> bool:
+        """Commit the offset of the next record to be read, by partition, and a note for whoever asks how far we are.
 
         False where a rebalance has taken a partition away, so that somebody else reads on from what was committed
         before: nothing is wrong. Raises BrokerUnavailable.
         """
         if self._membership is None:
             return False
-        committed = {TopicPartition(self._topic, partition): offset for partition, offset in offsets.items()}
+        committed = {TopicPartition(self._topic, partition): (offset, note) for partition, offset in offsets.items()}
         try:
             async with asyncio.timeout(self._kafka.request_timeout_seconds):
                 await self._membership.client.commit(committed)

@@ -19,6 +19,7 @@ from service.manifests.job import ManifestOptions
 from service.manifests.profiles import Profile
 from service.settings import KubeSettings
 from service.submission.identity import namespace_of
+from service.submission.waiting_in_log import Trouble
 from service.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Cluster:
 
     api: KubeApi
     gate: OutageGate
+    limiter: Limiter
     retrier: Retrier
     pause: PauseSwitch
     profile: Profile
@@ -54,12 +56,14 @@ class Cluster:
         return cls(
             api=api,
             gate=gate,
+            limiter=limiter,
             retrier=Retrier(
                 gate, limiter, slow_namespaces, settings.retry_base_seconds, settings.retry_cap_seconds, metrics
             ),
             pause=PauseSwitch(settings.pause_file, metrics.kube_paused.set),
             profile=settings.scheduler_profile,
             options=ManifestOptions(
+                installation=settings.installation,
                 hold_below_ttl=settings.hold_below_ttl_seconds,
                 kueue_priority_class=settings.kueue_priority_class,
                 ingress_class=settings.ingress_class,
@@ -80,6 +84,15 @@ class Cluster:
     async def watch(self) -> None:
         """Notice an outage, and the pause switch, even while nobody submits anything; until cancelled."""
         await asyncio.gather(self.gate.watch(WATCH_SECONDS), self.pause.watch())
+
+    @property
+    def trouble(self) -> Trouble:
+        """What keeps Jobs from being made, in a word for programs."""
+        if self.pause.is_on:
+            return Trouble.PAUSED
+        if self.gate.in_outage:
+            return Trouble.UNREACHABLE
+        return Trouble.THROTTLED if self.limiter.is_throttled else Trouble.NONE
 
     @property
     def state(self) -> str:

@@ -18,6 +18,9 @@ from typing import Final
 DECREASE_SLOW: Final = 0.7
 """What is left of the limit after a slow round."""
 
+THROTTLED_SECONDS: Final = 10.0
+"""How long a 429 is news."""
+
 RETRY_AFTER_SECONDS: Final = 1.0
 """How long a 429 without `Retry-After` holds back; what the API server itself sends."""
 
@@ -39,6 +42,7 @@ class Limiter:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._turns: deque[str] = deque()  # the namespaces in `_waiting`
         self._not_before = self._decreased_at = 0.0
+        self._refused_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._answers = self._slow = 0
         self._slow_start = True  # until it was too much for the first time
@@ -48,6 +52,11 @@ class Limiter:
         self.limit = min(max(limit, 1.0), self._most)
         self._answers = self._slow = 0
         self._show(int(self.limit))
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether the API server has refused a step of late as one too many."""
+        return asyncio.get_running_loop().time() - self._refused_at < THROTTLED_SECONDS
 
     async def enter(self, namespace: str) -> float:
         """Take a place, waiting for one; return the time on the event loop's clock at which it was given."""
@@ -74,6 +83,7 @@ class Limiter:
         """Give back the place taken at `entered`; `refused` tells of a 429 and `retry_after` what came with it."""
         now = asyncio.get_running_loop().time()
         if refused:
+            self._refused_at = now
             self._not_before = max(self._not_before, now + (retry_after or RETRY_AFTER_SECONDS))
             if entered >= self._decreased_at:  # earlier ones began before the last reduction
                 self._decreased_at = now

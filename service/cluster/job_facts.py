@@ -1,15 +1,27 @@
-"""What decides a job's state, taken out of Kubernetes' objects: facts of the Job, its pods and its events.
+"""What decides a job's state, taken out of Kubernetes' objects: facts of the Job, its pods, events and admission.
 
-The watcher keeps these instead of the objects, which are ten times as large. Everything read here was written by
-others: a field that is missing or of an odd type is as good as absent, never an error.
+The watcher keeps these instead of the objects, which are ten times as large.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from service.cluster.object_fields import (
+    Condition,
+    Object,
+    as_count,
+    as_list,
+    as_map,
+    as_number,
+    as_text,
+    condition_in,
+    milliseconds,
+    true_conditions,
+)
 from service.manifests.labels import (
     GPU_FRACTION_ANNOTATION,
+    INTERACTIVE,
+    PARTITION_ANNOTATION,
     PROJECT_LABEL,
     SUBMISSION_ID_ANNOTATION,
     TRACEPARENT_ANNOTATION,
@@ -19,18 +31,8 @@ from service.manifests.labels import (
 from service.manifests.pod import GPU_RESOURCE
 from service.manifests.profiles import QUEUE_LABELS
 
-MAX_TEXT: Final = 2048
-"""Characters of a message that are kept."""
-
-Object = Mapping[str, Any]
-
-
-class Condition(NamedTuple):
-    """A condition whose status is True."""
-
-    reason: str
-    message: str
-    at: int | None
+WORKLOAD_CONDITIONS: Final = ("QuotaReserved", "Evicted")
+"""The conditions of a Workload that tell why its Job waits."""
 
 
 class JobFacts(NamedTuple):
@@ -40,6 +42,7 @@ class JobFacts(NamedTuple):
     name: str
     namespace: str
     submission: str
+    partition: int | None
     project: str
     user: str | None
     traceparent: str | None
@@ -70,6 +73,8 @@ class PodFacts(NamedTuple):
     reason: str
     node: str | None
     gpus: float
+    cpu: str
+    memory: str
     started_at: int | None
     finished_at: int | None
     deleting: bool
@@ -93,148 +98,155 @@ class EventFacts(NamedTuple):
     at: int
 
 
-def milliseconds(timestamp: object) -> int | None:
-    """Return the time that an RFC 3339 timestamp of Kubernetes names, in milliseconds; None for anything else."""
-    if not isinstance(timestamp, str):
-        return None
-    try:
-        return int(datetime.fromisoformat(timestamp).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return None
+class Admission(NamedTuple):
+    """What a queue says of a Job: the conditions of Kueue's Workload or of KAI's PodGroup, True or not, by type.
+
+    `uid` and `namespace` are those of the Workload or PodGroup, `job` is the uid of the Job.
+    """
+
+    scheduler: str
+    conditions: Mapping[str, tuple[bool, Condition]]
+    uid: str = ""
+    namespace: str = ""
+    job: str = ""
 
 
-def _map(value: object) -> Object:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: object) -> list[Object]:
-    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
-
-
-def _text(value: object) -> str:
-    return value[:MAX_TEXT] if isinstance(value, str) else ""
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _partition(value: object) -> int | None:
+    return int(value) if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < 10 else None
 
 
 def _gpus(pod_metadata: Object, pod_spec: Object) -> float:
     """Return the GPUs of one pod: whole devices of its containers, or the part that an annotation asks for."""
-    fraction = _map(pod_metadata.get("annotations")).get(GPU_FRACTION_ANNOTATION)
+    fraction = as_map(pod_metadata.get("annotations")).get(GPU_FRACTION_ANNOTATION)
     if isinstance(fraction, str):
         try:
             return float(fraction)
         except ValueError:
             return 0
     total = 0
-    for container in _list(pod_spec.get("containers")):
-        limit = _map(_map(container.get("resources")).get("limits")).get(GPU_RESOURCE)
+    for container in as_list(pod_spec.get("containers")):
+        limit = as_map(as_map(container.get("resources")).get("limits")).get(GPU_RESOURCE)
         total += int(limit) if isinstance(limit, str) and limit.isdecimal() and len(limit) < 10 else 0
     return total
 
 
-def _conditions(status: Object) -> dict[str, Condition]:
-    return {
-        _text(condition.get("type")): Condition(
-            _text(condition.get("reason")),
-            _text(condition.get("message")),
-            milliseconds(condition.get("lastTransitionTime")),
-        )
-        for condition in _list(status.get("conditions"))
-        if condition.get("status") == "True"
-    }
-
-
 def job_facts(job: Object) -> JobFacts | None:
     """Return the facts of a Job, None where it is not one of this service."""
-    metadata, spec, status = _map(job.get("metadata")), _map(job.get("spec")), _map(job.get("status"))
-    annotations, labels = _map(metadata.get("annotations")), _map(metadata.get("labels"))
+    metadata, spec, status = as_map(job.get("metadata")), as_map(job.get("spec")), as_map(job.get("status"))
+    annotations, labels = as_map(metadata.get("annotations")), as_map(metadata.get("labels"))
     submission, created_at = annotations.get(SUBMISSION_ID_ANNOTATION), milliseconds(metadata.get("creationTimestamp"))
     if not isinstance(submission, str) or created_at is None:
         return None
-    template = _map(spec.get("template"))
-    pod_spec = _map(template.get("spec"))
-    container = next(iter(_list(pod_spec.get("containers"))), {})
-    conditions = _conditions(status)
+    template = as_map(spec.get("template"))
+    pod_spec = as_map(template.get("spec"))
+    container = next(iter(as_list(pod_spec.get("containers"))), {})
+    conditions = true_conditions(status)
     failed = conditions.get("Failed")
-    selector = _map(pod_spec.get("nodeSelector"))
+    selector = as_map(pod_spec.get("nodeSelector"))
     return JobFacts(
-        uid=_text(metadata.get("uid")),
-        name=_text(metadata.get("name")),
-        namespace=_text(metadata.get("namespace")),
+        uid=as_text(metadata.get("uid")),
+        name=as_text(metadata.get("name")),
+        namespace=as_text(metadata.get("namespace")),
         submission=submission,
-        project=_text(labels.get(PROJECT_LABEL)),
-        user=_text(annotations.get(USER)) or None,
-        traceparent=_text(annotations.get(TRACEPARENT_ANNOTATION)) or None,
-        interactive=annotations.get(TYPE_ANNOTATION) == "Interactive",
+        partition=_partition(annotations.get(PARTITION_ANNOTATION)),
+        project=as_text(labels.get(PROJECT_LABEL)),
+        user=as_text(annotations.get(USER)) or None,
+        traceparent=as_text(annotations.get(TRACEPARENT_ANNOTATION)) or None,
+        interactive=annotations.get(TYPE_ANNOTATION) == INTERACTIVE,
         created_at=created_at,
         started_at=milliseconds(status.get("startTime")),
         finished_at=milliseconds(status.get("completionTime")) or (failed.at if failed else None),
         deleting_at=milliseconds(metadata.get("deletionTimestamp")),
         suspended=spec.get("suspend") is True,
-        completions=_number(spec.get("completions")),
-        parallelism=_number(spec.get("parallelism")),
-        succeeded=_count(status.get("succeeded")),
-        failed=_count(status.get("failed")),
-        image=_text(container.get("image")),
-        gpus=_gpus(_map(template.get("metadata")), pod_spec),
-        queue=next((_text(labels[label]) for label in QUEUE_LABELS if label in labels), None),
-        node_selector=tuple(sorted((_text(key), _text(value)) for key, value in selector.items())),
+        completions=as_number(spec.get("completions")),
+        parallelism=as_number(spec.get("parallelism")),
+        succeeded=as_count(status.get("succeeded")),
+        failed=as_count(status.get("failed")),
+        image=as_text(container.get("image")),
+        gpus=_gpus(as_map(template.get("metadata")), pod_spec),
+        queue=next((as_text(labels[label]) for label in QUEUE_LABELS if label in labels), None),
+        node_selector=tuple(sorted((as_text(key), as_text(value)) for key, value in selector.items())),
         conditions=conditions,
     )
 
 
-def owner_of(pod: Object) -> str | None:
-    """Return the uid of the Job that a pod belongs to."""
-    owners = _list(_map(pod.get("metadata")).get("ownerReferences"))
-    return next((_text(owner.get("uid")) for owner in owners if owner.get("kind") == "Job"), None)
+def owner_of(item: Object) -> str | None:
+    """Return the uid of the Job that a pod, Workload or PodGroup belongs to."""
+    owners = as_list(as_map(item.get("metadata")).get("ownerReferences"))
+    return next((as_text(owner.get("uid")) for owner in owners if owner.get("kind") == "Job"), None)
 
 
 def pod_facts(pod: Object) -> PodFacts:
     """Return the facts of a pod."""
-    metadata, spec, status = _map(pod.get("metadata")), _map(pod.get("spec")), _map(pod.get("status"))
-    conditions = {_text(entry.get("type")): entry for entry in _list(status.get("conditions"))}
+    metadata, spec, status = as_map(pod.get("metadata")), as_map(pod.get("spec")), as_map(pod.get("status"))
+    conditions = {as_text(entry.get("type")): entry for entry in as_list(status.get("conditions"))}
     scheduled, disrupted = conditions.get("PodScheduled"), conditions.get("DisruptionTarget")
-    containers = _list(status.get("containerStatuses"))
-    states = [_map(container.get("state")) for container in containers]
-    waiting = next((_map(state["waiting"]) for state in states if "waiting" in state), None)
-    running = next((_map(state["running"]) for state in states if "running" in state), None)
-    ends = [_map(state["terminated"]) for state in states if "terminated" in state]
+    containers = as_list(status.get("containerStatuses"))
+    states = [as_map(container.get("state")) for container in containers]
+    waiting = next((as_map(state["waiting"]) for state in states if "waiting" in state), None)
+    running = next((as_map(state["running"]) for state in states if "running" in state), None)
+    ends = [as_map(state["terminated"]) for state in states if "terminated" in state]
     ended = next((end for end in ends if end.get("exitCode") != 0), ends[0] if ends else None)
     unschedulable = scheduled is not None and scheduled.get("status") == "False"
+    container = next(iter(as_list(spec.get("containers"))), {})
+    asked = as_map(as_map(container.get("resources")).get("requests"))
     return PodFacts(
-        uid=_text(metadata.get("uid")),
-        name=_text(metadata.get("name")),
-        namespace=_text(metadata.get("namespace")),
-        phase=_text(status.get("phase")),
-        reason=_text(status.get("reason")),
-        node=_text(spec.get("nodeName")) or None,
+        uid=as_text(metadata.get("uid")),
+        name=as_text(metadata.get("name")),
+        namespace=as_text(metadata.get("namespace")),
+        phase=as_text(status.get("phase")),
+        reason=as_text(status.get("reason")),
+        node=as_text(spec.get("nodeName")) or None,
         gpus=_gpus(metadata, spec),
+        cpu=as_text(asked.get("cpu")),
+        memory=as_text(asked.get("memory")),
         started_at=milliseconds((running or ended or {}).get("startedAt")),
         finished_at=milliseconds((ended or {}).get("finishedAt")),
         deleting="deletionTimestamp" in metadata,
-        unschedulable=_text((scheduled or {}).get("message")) or "Unschedulable" if unschedulable else None,
+        unschedulable=as_text((scheduled or {}).get("message")) or "Unschedulable" if unschedulable else None,
         has_been_looked_at=scheduled is not None,
-        waiting_reason=_text((waiting or {}).get("reason")) or None,
-        waiting_message=_text((waiting or {}).get("message")),
-        exit_code=_number((ended or {}).get("exitCode")),
-        exit_reason=_text((ended or {}).get("reason")) or None,
-        exit_message=_text((ended or {}).get("message")) or _text(status.get("message")) or None,
-        restarts=sum(_count(container.get("restartCount")) for container in containers),
-        disrupted=_text((disrupted or {}).get("reason")) if (disrupted or {}).get("status") == "True" else None,
+        waiting_reason=as_text((waiting or {}).get("reason")) or None,
+        waiting_message=as_text((waiting or {}).get("message")),
+        exit_code=as_number((ended or {}).get("exitCode")),
+        exit_reason=as_text((ended or {}).get("reason")) or None,
+        exit_message=as_text((ended or {}).get("message")) or as_text(status.get("message")) or None,
+        restarts=sum(as_count(container.get("restartCount")) for container in containers),
+        disrupted=as_text((disrupted or {}).get("reason")) if (disrupted or {}).get("status") == "True" else None,
     )
 
 
 def event_facts(event: Object) -> EventFacts | None:
     """Return the facts of an event, None where it is about nothing."""
-    about = _text(_map(event.get("involvedObject")).get("uid"))
+    about = as_text(as_map(event.get("involvedObject")).get("uid"))
     at = milliseconds(event.get("lastTimestamp")) or milliseconds(event.get("eventTime"))
     if not about:
         return None
-    at = at or milliseconds(_map(event.get("metadata")).get("creationTimestamp")) or 0
-    return EventFacts(about, _text(event.get("reason")), _text(event.get("message")), at)
+    at = at or milliseconds(as_map(event.get("metadata")).get("creationTimestamp")) or 0
+    return EventFacts(about, as_text(event.get("reason")), as_text(event.get("message")), at)
+
+
+def workload_facts(workload: Object) -> Admission | None:
+    """Return what a Workload of Kueue says of its Job; None where it is of something else."""
+    conditions = as_list(as_map(workload.get("status")).get("conditions"))
+    told = {as_text(each.get("type")): (each.get("status") == "True", condition_in(each)) for each in conditions}
+    return _admission("kueue", workload, {kind: told[kind] for kind in WORKLOAD_CONDITIONS if kind in told})
+
+
+def pod_group_facts(group: Object) -> Admission | None:
+    """Return what a PodGroup of KAI says of its Job; None where it is of something else.
+
+    Why it is not scheduled stands in the `reasons` of its scheduling conditions, in older ones in `reason` alone.
+    """
+    told: dict[str, tuple[bool, Condition]] = {}
+    for condition in as_list(as_map(group.get("status")).get("schedulingConditions")):
+        for reason in as_list(condition.get("reasons")) or [condition]:
+            found = condition_in(reason)
+            told[found.reason] = (condition.get("status") == "True", found)
+    return _admission("kai", group, told)
+
+
+def _admission(scheduler: str, item: Object, told: dict[str, tuple[bool, Condition]]) -> Admission | None:
+    job, metadata = owner_of(item), as_map(item.get("metadata"))
+    if job is None:
+        return None
+    return Admission(scheduler, told, as_text(metadata.get("uid")), as_text(metadata.get("namespace")), job)

@@ -8,8 +8,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from service.cluster.job_facts import EventFacts, JobFacts, PodFacts, event_facts, job_facts, owner_of, pod_facts
+from service.cluster.job_facts import (
+    Admission,
+    EventFacts,
+    JobFacts,
+    PodFacts,
+    event_facts,
+    job_facts,
+    owner_of,
+    pod_facts,
+    pod_group_facts,
+    workload_facts,
+)
 from service.cluster.job_state import observe
+from service.cluster.ownership import is_ours
 from service.submission.job_events import JobState
 
 MAX_EVENTS: Final = 10_000
@@ -25,19 +37,24 @@ Object = Mapping[str, Any]
 
 
 class JobMirror:
-    """The jobs of one cluster; `changed` is called with the uid of a Job whenever its state may be another.
+    """The jobs of one installation; `changed` is called with the uid of a Job whenever its state may be another.
 
-    `applied`, `deleted` and `remaining` take the plural name of a resource: `jobs`, `pods` or `events`.
+    `applied`, `deleted` and `remaining` take the plural name of a resource: `jobs`, `pods`, `events`, and `workloads`
+    or `podgroups` where the scheduler has them.
     """
 
-    def __init__(self, cluster: str, changed: Callable[[str], None]) -> None:
+    def __init__(self, cluster: str, installation: str, changed: Callable[[str], None]) -> None:
         self._cluster = cluster
+        self._installation = installation
         self._changed = changed
         self._jobs: dict[str, JobFacts] = {}
         self._gone: OrderedDict[str, JobFacts] = OrderedDict()
         self._pods: dict[str, dict[str, PodFacts]] = {}
         self._job_of_pod: dict[str, str] = {}
         self._events: OrderedDict[tuple[str, str], EventFacts] = OrderedDict()
+        self._admissions: dict[str, Admission] = {}
+        self._admission_of: dict[str, str] = {}
+        self._failed_pods: dict[str, PodFacts] = {}
 
     def __len__(self) -> int:
         """Return the number of Jobs."""
@@ -54,7 +71,8 @@ class JobMirror:
 
     def forget(self, uid: str) -> None:
         """Drop a deleted Job whose end is written."""
-        self._gone.pop(uid, None)
+        if self._gone.pop(uid, None) is not None:
+            self._failed_pods.pop(uid, None)
 
     def state(self, uid: str, now: int) -> JobState | None:
         """Return the state of a Job at `now` (milliseconds), the last one of a deleted Job, None for an unknown one."""
@@ -64,34 +82,50 @@ class JobMirror:
         pods = tuple(self._pods.get(uid, {}).values())
         about = (uid, *(pod.uid for pod in pods))
         events = [event for key in about for reason in EXPLAINING if (event := self._events.get((key, reason)))]
-        return observe(job, pods, events, None, cluster=self._cluster, now=now)
+        admission = self._admissions.get(self._admission_of.get(uid, ""))
+        failed = self._failed_pods.get(uid)
+        return observe(job, pods, events, admission, failed, cluster=self._cluster, now=now)
 
     def applied(self, resource: str, item: Object) -> None:
         """Take note of an object as it is now."""
         match resource:
             case "jobs":
-                self._put_job(item)
+                if is_ours(item["metadata"], self._installation):
+                    self._put_job(item)
             case "pods":
-                self._put_pod(item)
+                if is_ours(item["metadata"], self._installation):
+                    self._put_pod(item)
             case "events":
                 self._put_event(item)
+            case "workloads":
+                self._put_admission(workload_facts(item))
+            case "podgroups":
+                self._put_admission(pod_group_facts(item))
 
     def deleted(self, resource: str, uid: str) -> None:
         """Forget an object."""
         if resource == "jobs" and (job := self._jobs.pop(uid, None)) is not None:
             self._gone[uid] = job
             if len(self._gone) > MAX_GONE:
-                self._gone.popitem(last=False)
+                forgotten, _ = self._gone.popitem(last=False)
+                self._failed_pods.pop(forgotten, None)
             self._forget_events(uid)
             self._changed(uid)
         elif resource == "pods" and uid in self._job_of_pod:
             owner = self._job_of_pod.pop(uid)
             pods = self._pods[owner]
-            del pods[uid]
+            pod = pods.pop(uid)
             if not pods:
                 del self._pods[owner]
+            if pod.exit_code not in (None, 0) and (owner in self._jobs or owner in self._gone):
+                self._failed_pods[owner] = pod  # a Job that is not kept takes its pods along before its end is told
             self._forget_events(uid)
             self._changed(owner)
+        elif uid in self._admissions:
+            job_uid = self._admissions.pop(uid).job
+            if self._admission_of.get(job_uid) == uid:
+                del self._admission_of[job_uid]
+            self._changed(job_uid)
 
     def remaining(self, resource: str, namespace: str, uids: Iterable[str]) -> None:
         """Forget the objects in `namespace` (empty: in all) that a complete list did not have."""
@@ -102,8 +136,10 @@ class JobMirror:
             known = [
                 uid for pods in self._pods.values() for uid, pod in pods.items() if namespace in ("", pod.namespace)
             ]
+        elif resource == "events":
+            return  # they end by themselves; what they explain is told by the objects
         else:
-            return  # events end by themselves; what they explain is told by the objects
+            known = [uid for uid, told in self._admissions.items() if namespace in ("", told.namespace)]
         for uid in known:
             if uid not in listed:
                 self.deleted(resource, uid)
@@ -135,6 +171,13 @@ class JobMirror:
         if len(self._events) > MAX_EVENTS:
             self._events.popitem(last=False)
         self._changed(self._job_of_pod.get(facts.about, facts.about))
+
+    def _put_admission(self, facts: Admission | None) -> None:
+        if facts is None or self._admissions.get(facts.uid) == facts:
+            return
+        self._admissions[facts.uid] = facts
+        self._admission_of[facts.job] = facts.uid
+        self._changed(facts.job)
 
     def _forget_events(self, about: str) -> None:
         for reason in EXPLAINING:

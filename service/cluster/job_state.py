@@ -7,8 +7,8 @@ the difference is not one that a reader can see.
 from collections.abc import Sequence
 from typing import Final
 
-from service.cluster.job_facts import EventFacts, JobFacts, PodFacts
-from service.cluster.waiting import Admission, Explanation, why_waiting
+from service.cluster.job_facts import Admission, EventFacts, JobFacts, PodFacts
+from service.cluster.waiting import Explanation, why_waiting
 from service.submission.job_events import (
     MAX_HISTORY,
     EventKind,
@@ -32,11 +32,15 @@ def observe(
     pods: Sequence[PodFacts],
     events: Sequence[EventFacts],
     admission: Admission | None,
+    failed: PodFacts | None = None,
     *,
     cluster: str,
     now: int,
 ) -> JobState:
-    """Return the state that these facts amount to, without history; `now` in milliseconds."""
+    """Return the state that these facts amount to, without history; `now` in milliseconds.
+
+    `failed` is the last pod that failed of those that are gone.
+    """
     phase = _phase(job, pods)
     why = why_waiting(job, pods, events, admission) if phase in _WAITING_PHASES else None
     running = [pod for pod in pods if pod.phase == "Running"]
@@ -69,7 +73,7 @@ def observe(
             failed=job.failed,
         ),
         restarts=job.failed + sum(pod.restarts for pod in pods),
-        exit=_exit(job, pods) if phase is Phase.FAILED or why is not None else None,
+        exit=_exit(job, (*pods, failed) if failed else pods) if phase is Phase.FAILED or why is not None else None,
     )
 
 

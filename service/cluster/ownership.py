@@ -1,10 +1,16 @@
-"""Whose object it is that has the name already: told by its annotations."""
+"""Whose object it is: this installation's, and this submission's. Told by labels and annotations alone."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from service.manifests.labels import FINGERPRINT_ANNOTATION, SUBMISSION_ID_ANNOTATION
+from service.manifests.labels import (
+    FINGERPRINT_ANNOTATION,
+    INSTALLATION_LABEL,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    SUBMISSION_ID_ANNOTATION,
+)
 from service.submission.identity import SubmissionId
 
 
@@ -28,3 +34,15 @@ def same_submission(metadata: Mapping[str, Any], submission_id: SubmissionId, fi
     if annotations.get(SUBMISSION_ID_ANNOTATION) != submission_id.key:
         return Holder.SOMEBODY_ELSES
     return Holder.SAME if annotations.get(FINGERPRINT_ANNOTATION) == fingerprint else Holder.OTHER_BODY
+
+
+def is_ours(metadata: Mapping[str, Any], installation: str) -> bool:
+    """Tell whether this installation made a Job, or the Job of a pod, from its `metadata`.
+
+    Only such Jobs are told, and may be deleted by name. One without a label of an installation was made by a release
+    that wrote none: it is everybody's, as it was then.
+    """
+    labels = metadata.get("labels")
+    if not isinstance(labels, Mapping) or labels.get(MANAGED_BY_LABEL) != MANAGER:
+        return False
+    return bool(labels.get(INSTALLATION_LABEL, installation) == installation)

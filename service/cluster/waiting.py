@@ -7,10 +7,11 @@ controller's events, the kubelet's container states, the conditions of Kueue's W
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from service.cluster.job_facts import Condition, EventFacts, JobFacts, PodFacts
+from service.cluster.job_facts import Admission, EventFacts, JobFacts, PodFacts
+from service.cluster.queue_reasons import Found, of_admission, of_kai_message
 from service.submission.waiting_causes import CAUSES, RANK, Cause
 
 MAX_SENTENCE: Final = 120
@@ -26,15 +27,7 @@ class Explanation(NamedTuple):
     evidence: tuple[str, ...]
 
 
-class Admission(NamedTuple):
-    """What a queue says of a Job: the conditions of Kueue's Workload or of KAI's PodGroup, True or not, by type."""
-
-    scheduler: str
-    conditions: Mapping[str, tuple[bool, Condition]]
-
-
 _MOUNT_FAILURES: Final = frozenset({"FailedMount", "FailedAttachVolume"})
-_Found = tuple[str, str, str]  # code, sentence, evidence
 
 _NODES = re.compile(r"(\d+)/(\d+) nodes are available: (.*?)(?:\.? preemption: .*|\.?)\Z", re.DOTALL)
 _PART = re.compile(r"(\d+) (.+)", re.DOTALL)
@@ -42,7 +35,9 @@ _STORAGE_CLASS = re.compile(r'storageclass(?:es)?(?:\.storage\.k8s\.io)? "([^"]*
 _NO_CLAIM = re.compile(r'persistentvolumeclaim "([^"]*)" not found')
 _SERVICE_ACCOUNT = re.compile(r'serviceaccount "([^"]*)" not found|error looking up service account [^/]*/([^:]*)')
 _PRIORITY_CLASS = re.compile(r"no PriorityClass with name (\S+) was found")
-_QUOTA = re.compile(r"exceeded quota: ([^,]*)")
+_QUOTA = re.compile(
+    r"exceeded quota: ([^,]*)(?:, requested: (?P<asked>.*), used: (?P<used>.*), limited: (?P<limit>.*))?"
+)
 _LEVEL = re.compile(r'violates PodSecurity "([a-z]+)')
 _TAINT = re.compile(r"untolerated taint(?:\(s\)|\s?\{([^}]*)\})?")
 
@@ -56,7 +51,7 @@ def why_waiting(
     """Return the cause that keeps a job that has not ended from running, the gravest where there are several."""
     found = [
         *_of_creation(job, pods, events),
-        *_of_admission(job, admission),
+        *of_admission(job, admission),
         *(cause for pod in pods if pod.phase == "Pending" for cause in _of_pod(job, pod, events)),
     ]
     if not found:
@@ -70,7 +65,7 @@ def _clipped(sentence: str) -> str:
     return sentence if len(sentence) <= MAX_SENTENCE else sentence[: MAX_SENTENCE - 3] + "..."
 
 
-def _of_creation(job: JobFacts, pods: Sequence[PodFacts], events: Sequence[EventFacts]) -> Iterator[_Found]:
+def _of_creation(job: JobFacts, pods: Sequence[PodFacts], events: Sequence[EventFacts]) -> Iterator[Found]:
     """Yield why the Job controller could not make pods: the last FailedCreate of the Job, while pods are missing."""
     wanted = min(job.parallelism if job.parallelism is not None else 1, (job.completions or 1) - job.succeeded)
     if job.suspended or sum(pod.phase in ("Pending", "Running") for pod in pods) >= wanted:
@@ -82,13 +77,13 @@ def _of_creation(job: JobFacts, pods: Sequence[PodFacts], events: Sequence[Event
         yield "BackOff", f"{job.failed} of its pods failed; the next try waits", ""
 
 
-def _of_refused_pod(job: JobFacts, message: str) -> _Found:
+def _of_refused_pod(job: JobFacts, message: str) -> Found:
     if account := _SERVICE_ACCOUNT.search(message):
         return "ServiceAccountMissing", f"the service account {account[1] or account[2]} does not exist", message
     if priority := _PRIORITY_CLASS.search(message):
         return "PriorityClassMissing", f"the priority class {priority[1]} does not exist", message
     if quota := _QUOTA.search(message):
-        return "QuotaExceeded", f"the quota {quota[1]} of project {job.project} is used up", message
+        return "QuotaExceeded", f"the quota {quota[1]} of project {job.project} {_quota_numbers(quota)}", message
     if level := _LEVEL.search(message):
         return "PodSecurityDenied", f"the level {level[1]} of project {job.project} forbids its pods", message
     if "GPU sharing is disabled" in message or "gpu sharing" in message.lower():
@@ -100,78 +95,17 @@ def _of_refused_pod(job: JobFacts, message: str) -> _Found:
     return "PodCreateFailed", "the API server refuses its pods", message
 
 
-def _of_admission(job: JobFacts, admission: Admission | None) -> Iterator[_Found]:
-    if admission is not None and admission.scheduler == "kai":
-        yield from _of_kai(job, admission.conditions)
-        return
-    if not job.suspended:
-        return
-    if job.queue is None:
-        yield "Suspended", "the Job is suspended", ""
-    elif admission is None:
-        yield "SuspendedByQueue", f"the queue {job.queue} has not looked at it yet", ""
-    else:
-        yield from _of_kueue(job, admission.conditions)
+def _quota_numbers(quota: re.Match[str]) -> str:
+    """Return what of a quota is asked for, used and given, of the first resource of which there is too little."""
+    resource, _, asked = (quota["asked"] or "").partition(",")[0].partition("=")
+    used, limit = (dict(re.findall(r"([^,=]+)=([^,]*)", quota[part] or "")).get(resource) for part in ("used", "limit"))
+    return f"has {used} of {limit} {resource} in use, {asked} asked for" if used and limit else "is used up"
 
 
-_KUEUE: Final = (
-    ("QueueOnHold", re.compile(r"is inactive|stopped|Deactivated"), "the queue {queue} is stopped"),
-    ("QueueMissing", re.compile(r"doesn't exist"), "the queue {queue} does not exist"),
-    ("OverLimit", re.compile(r"maximum capacity"), "asks for more than the queue {queue} can ever give"),
-    (
-        "NoMatchingFlavor",
-        re.compile(r"unavailable in ClusterQueue|(?:doesn't|didn't|not) match"),
-        "nothing in the queue {queue} fits what it asks for",
-    ),
-    (
-        "WaitingForPreemption",
-        re.compile(r"[Pp]ending the preemption|[Pp]reempting"),
-        "other jobs are being stopped for it",
-    ),
-    ("OverQuota", re.compile(r"insufficient"), "the quota of the queue {queue} is in use{more}"),
-    ("SuspendedByQueue", re.compile(r""), "waits in the queue {queue}"),
-)
-"""What the message of a Workload without quota says; the first that matches counts."""
-
-
-def _of_kueue(job: JobFacts, conditions: Mapping[str, tuple[bool, Condition]]) -> Iterator[_Found]:
-    evicted, condition = conditions.get("Evicted", (False, Condition("", "", None)))
-    if evicted and condition.reason == "Preempted":
-        yield "Preempted", "a job of higher priority took its place", condition.message
-    elif evicted:
-        yield "QueueOnHold", f"the queue {job.queue} is stopped", condition.message
-    reserved, condition = conditions.get("QuotaReserved", (False, Condition("", "", None)))
-    if not reserved:
-        code, _, sentence = next(row for row in _KUEUE if row[1].search(condition.message))
-        yield code, sentence.format(queue=job.queue, more=_more_needed(condition.message)), condition.message
-
-
-def _more_needed(message: str) -> str:
-    needed = re.search(r"unused quota for (\S+) in flavor (\S+), (\S+) more needed", message)
-    return f": {needed[3]} more {needed[1]} needed" if needed else ""
-
-
-def _of_kai(job: JobFacts, conditions: Mapping[str, tuple[bool, Condition]]) -> Iterator[_Found]:
-    for is_true, condition in conditions.values():
-        if is_true:
-            yield from _of_kai_message(job, condition.reason, condition.message)
-
-
-def _of_kai_message(job: JobFacts, reason: str, message: str) -> Iterator[_Found]:
-    if "NonPreemptibleOverQuota" in (reason, message) or "NonPreemptibleOverQuota" in message:
-        yield "OverQuota", f"the quota of queue {job.queue} is in use by jobs that cannot be preempted", message
-    elif "OverLimit" in reason or "OverLimit" in message:
-        yield "OverQuota", f"the limit of queue {job.queue} is reached", message
-    elif "QueueDoesNotExist" in reason or ("queue" in message.lower() and "not found" in message.lower()):
-        yield "QueueMissing", f"the queue {job.queue} does not exist", message
-    elif "gang" in message.lower() or "minimum" in message.lower():
-        yield "GangIncomplete", "not all of its pods fit at once", message
-
-
-def _of_pod(job: JobFacts, pod: PodFacts, events: Sequence[EventFacts]) -> Iterator[_Found]:
+def _of_pod(job: JobFacts, pod: PodFacts, events: Sequence[EventFacts]) -> Iterator[Found]:
     """Yield why a pending pod does not run: no node, or not started on it yet."""
     if pod.unschedulable is not None:
-        yield from _of_kai_message(job, "", pod.unschedulable)
+        yield from of_kai_message(job, "", pod.unschedulable)
         yield from _of_scheduler(job, pod, pod.unschedulable)
     elif pod.node is None and not pod.has_been_looked_at:
         yield "SchedulerSilent", "no scheduler has looked at its pod yet", ""
@@ -179,7 +113,7 @@ def _of_pod(job: JobFacts, pod: PodFacts, events: Sequence[EventFacts]) -> Itera
         yield from _of_start(pod, events)
 
 
-def _of_scheduler(job: JobFacts, pod: PodFacts, message: str) -> Iterator[_Found]:
+def _of_scheduler(job: JobFacts, pod: PodFacts, message: str) -> Iterator[Found]:
     """Yield what kube-scheduler's FitError says, "0/5 nodes are available: 3 Insufficient cpu, 2 ..."."""
     if storage := _STORAGE_CLASS.search(message):
         yield "StorageClassMissing", f"the storage class {storage[1]} does not exist", message
@@ -214,12 +148,16 @@ def _farness(text: str) -> int:
     return 2 if "node affinity" in text or "node selector" in text else 1 if "untolerated taint" in text else 0
 
 
-def _of_nodes(job: JobFacts, pod: PodFacts, count: int, total: int, text: str, message: str) -> _Found:
+def _of_nodes(job: JobFacts, pod: PodFacts, count: int, total: int, text: str, message: str) -> Found:
     if "Insufficient nvidia.com/gpu" in text or "Insufficient gpu" in text:
         return "NotEnoughGpu", f"asks {pod.gpus:g} GPUs; {count} of {total} nodes have too few free", message
     if "Insufficient cpu" in text or "Insufficient memory" in text or "Too many pods" in text:
-        what = "CPU" if "cpu" in text else "memory" if "memory" in text else "room for pods"
-        return "NotEnoughCpuOrMemory", f"{count} of {total} nodes have too little free {what}", message
+        what, asked = (
+            ("CPU", pod.cpu) if "cpu" in text else ("memory", pod.memory) if "memory" in text else ("pods", "")
+        )
+        asks = f"asks {asked} {what}; " if asked else ""
+        room = "too little free" if asked else f"too little free {what}" if what != "pods" else "no room for more pods"
+        return "NotEnoughCpuOrMemory", f"{asks}{count} of {total} nodes have {room}", message
     if "node affinity" in text or "node selector" in text:
         wanted = ", ".join(f"{key}={value}" for key, value in job.node_selector) or "the labels it wants"
         return "NoNodeOfType", f"none of {total} nodes has {wanted}", message
@@ -232,7 +170,7 @@ def _of_nodes(job: JobFacts, pod: PodFacts, count: int, total: int, text: str, m
     return "Unschedulable", f"{count} of {total} nodes: {text}", message
 
 
-def _of_start(pod: PodFacts, events: Sequence[EventFacts]) -> Iterator[_Found]:
+def _of_start(pod: PodFacts, events: Sequence[EventFacts]) -> Iterator[Found]:
     reason, message = pod.waiting_reason or "", pod.waiting_message
     match reason:
         case "InvalidImageName":

@@ -23,6 +23,12 @@ ROOTS: Final = {
 }
 """The resources that are read, and the API each belongs to."""
 
+GROUPS: Final = {
+    "workloads": "kueue.x-k8s.io",
+    "podgroups": "scheduling.run.ai",
+}
+"""Resources of schedulers, and the API group of each; which version has them, the cluster is asked."""
+
 SILENCE_SECONDS: Final = 150
 """How long an answer without end may say nothing: an API server sends a bookmark about every minute."""
 
@@ -33,6 +39,10 @@ PAGE_TIMEOUTS: Final = 6
 """Times the usual time-out that a page of a list may take."""
 
 
+class ResourceMissing(Exception):
+    """The cluster does not know a resource: what defines it is not installed."""
+
+
 class KubeReader:
     """A reading client of one API server, with a time-out in seconds; end it with `close`."""
 
@@ -40,6 +50,7 @@ class KubeReader:
         self._login = login
         self._timeout = timeout
         self._requests = metrics.kube_requests
+        self._roots = dict(ROOTS)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             headers={"Accept": "application/json", "User-Agent": f"job-submission-watcher/{__version__}"},
@@ -52,18 +63,29 @@ class KubeReader:
         await self._session.close()
 
     async def list_page(self, resource: str, namespace: str, query: Mapping[str, str]) -> dict[str, Any]:
-        """Return one page of a list, in all namespaces where `namespace` is empty. Raises ApiError, ApiUnreachable."""
-        timeout = aiohttp.ClientTimeout(total=PAGE_TIMEOUTS * self._timeout)
-        async with self._get("list", resource, namespace, query, timeout) as response:
-            page = object_in(await response.read())
+        """Return one page of a list, in all namespaces where `namespace` is empty.
+
+        Raises ApiError, ApiUnreachable, ResourceMissing.
+        """
+        path = await self._path(resource, namespace, query)
+        try:
+            page = await self._object("list", path, PAGE_TIMEOUTS * self._timeout)
+        except ApiError as error:
+            if error.answer.status == 404 and resource in GROUPS:
+                del self._roots[resource]  # its definition has gone, or its version
+            raise
         if "items" not in page:
             raise ApiUnreachable(Reason.NOT_THE_API, "an answer without a list")
         return page
 
     async def lines(self, resource: str, namespace: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
-        """Yield an empty line when an answer without end begins, then its lines. Raises ApiError, ApiUnreachable."""
+        """Yield an empty line when an answer without end begins, then its lines.
+
+        Raises ApiError, ApiUnreachable, ResourceMissing.
+        """
+        path = await self._path(resource, namespace, query)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=SILENCE_SECONDS)
-        async with self._get("watch", resource, namespace, query, timeout) as response:
+        async with self._get("watch", path, timeout) as response:
             yield b""
             rest = b""
             async for chunk in response.content.iter_any():
@@ -73,12 +95,41 @@ class KubeReader:
                 if len(rest) > MAX_LINE_BYTES:
                     raise ApiUnreachable(Reason.NOT_THE_API, f"a line of more than {MAX_LINE_BYTES} bytes")
 
-    @asynccontextmanager
-    async def _get(
-        self, verb: str, resource: str, namespace: str, query: Mapping[str, str], timeout: aiohttp.ClientTimeout
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _path(self, resource: str, namespace: str, query: Mapping[str, str]) -> str:
+        if resource not in self._roots:
+            self._roots[resource] = await self._root_of(resource, GROUPS[resource])
         place = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
-        path = f"{ROOTS[resource]}{place}/{resource}?{urlencode(query)}"
+        return f"{self._roots[resource]}{place}/{resource}?{urlencode(query)}"
+
+    async def _root_of(self, resource: str, group: str) -> str:
+        """Return the API that has a resource, of the group's versions the one that the cluster prefers.
+
+        https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
+        """
+        versions = await self._discovered(f"/apis/{group}", "versions")
+        for version in (str(each.get("groupVersion")) for each in versions):
+            resources = await self._discovered(f"/apis/{version}", "resources")
+            if any(each.get("name") == resource for each in resources):
+                return f"/apis/{version}"
+        raise ResourceMissing(f"{resource}.{group} is not installed")
+
+    async def _discovered(self, path: str, member: str) -> list[dict[str, Any]]:
+        """Return a list of a document of the discovery, an empty one where there is no such document."""
+        try:
+            document = await self._object("discovery", path, self._timeout)
+        except ApiError as error:
+            if error.answer.status == 404:
+                return []
+            raise
+        found = document.get(member)
+        return found if isinstance(found, list) else []
+
+    async def _object(self, verb: str, path: str, seconds: float) -> dict[str, Any]:
+        async with self._get(verb, path, aiohttp.ClientTimeout(total=seconds)) as response:
+            return object_in(await response.read())
+
+    @asynccontextmanager
+    async def _get(self, verb: str, path: str, timeout: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
             access = await self._login.access(self._timeout)
         except LoginFailed as error:

@@ -6,13 +6,13 @@ when the API server has forgotten that version (410). Source: Kubernetes API con
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
 from service.kube.errors import ApiError, ApiUnreachable, Reason
-from service.kube.reader import KubeReader
+from service.kube.reader import KubeReader, ResourceMissing
 from service.telemetry.logs import log
 
 PAGE: Final = 500
@@ -31,9 +31,10 @@ class Change(NamedTuple):
     """An object as it is now (`applied`) or was last (`deleted`), or begin and end of a list (`listing`, `synced`).
 
     What was there before `listing` and was not applied by the time of `synced` is gone, without its deletion seen.
+    `unavailable` says that nothing comes for now, where one can do without.
     """
 
-    kind: Literal["applied", "deleted", "listing", "synced"]
+    kind: Literal["applied", "deleted", "listing", "synced", "unavailable"]
     object: dict[str, Any]
 
 
@@ -44,7 +45,7 @@ class Expired(Exception):
 class Watch:
     """Follows `resource` in one namespace, or in all where `namespace` is empty; `selector` is of labels or fields.
 
-    `up` tells whether changes come in.
+    `up` tells whether changes come in. An `optional` resource may be unknown to the cluster, or refused.
     """
 
     def __init__(
@@ -52,14 +53,17 @@ class Watch:
         reader: KubeReader,
         resource: str,
         namespace: str,
-        selector: dict[str, str],
+        selector: Mapping[str, str],
         uniform: Callable[[], float] = random.random,
+        *,
+        optional: bool = False,
     ) -> None:
         self._reader = reader
         self._resource = resource
         self._namespace = namespace
         self._selector = selector
         self._uniform = uniform
+        self._optional = optional
         self._version = ""
         self._broken = False
         self.up = False
@@ -75,10 +79,12 @@ class Watch:
                         pause = RETRY_SECONDS[0]
             except Expired:
                 self._version = ""
-            except (ApiError, ApiUnreachable) as error:
-                if isinstance(error, ApiError):
+            except (ApiError, ApiUnreachable, ResourceMissing) as error:
+                if not isinstance(error, ApiUnreachable):
                     self._version = ""
                 self._tell(error)
+            if self._optional and not self.up:
+                yield Change("unavailable", {})
             await asyncio.sleep(pause * self._uniform())  # also where something in front ends every watch at once
             pause = min(pause * 2, RETRY_SECONDS[1])
 

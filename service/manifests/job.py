@@ -11,14 +11,19 @@ from typing import Any, Final
 
 from service.manifests.dependents import Dependent, dependents, given
 from service.manifests.labels import (
+    DEFAULT_INSTALLATION,
     FINGERPRINT_ANNOTATION,
     HOLD_FINALIZER,
+    INSTALLATION_LABEL,
+    INTERACTIVE,
     MANAGED_BY_LABEL,
     MANAGER,
+    PARTITION_ANNOTATION,
     PROJECT_LABEL,
     SUBMISSION_ID_ANNOTATION,
     SUBMISSION_LABEL,
     TRACEPARENT_ANNOTATION,
+    TYPE_ANNOTATION,
     USER,
 )
 from service.manifests.pod import pod_spec
@@ -42,9 +47,10 @@ The API server takes it with `restartPolicy: Never` alone, which all pods have.
 class ManifestOptions:
     """Settings of the installation that show in the objects.
 
-    Jobs with a TTL below `hold_below_ttl` seconds get the `HOLD_FINALIZER`; 0 holds none.
+    Jobs with a TTL below `hold_below_ttl` seconds get the `HOLD_FINALIZER`; 0 holds none. `installation` is a label.
     """
 
+    installation: str = DEFAULT_INSTALLATION
     hold_below_ttl: int = 0
     kueue_priority_class: str | None = None
     ingress_class: str | None = None
@@ -71,7 +77,12 @@ def build(
     options: ManifestOptions,
 ) -> Manifests:
     """Return the objects of a valid submission in `namespace`, the Job called `name`."""
-    labels = {MANAGED_BY_LABEL: MANAGER, PROJECT_LABEL: submission.project, SUBMISSION_LABEL: id.key}
+    labels = {
+        MANAGED_BY_LABEL: MANAGER,
+        INSTALLATION_LABEL: options.installation,
+        PROJECT_LABEL: submission.project,
+        SUBMISSION_LABEL: id.key,
+    }
     annotations = {SUBMISSION_ID_ANNOTATION: id.key, FINGERPRINT_ANNOTATION: fingerprint}
     if user:
         annotations[USER] = user
@@ -87,6 +98,10 @@ def build(
     job_metadata["annotations"] |= submission.annotations | added.job_annotations
     if traceparent is not None:
         job_metadata["annotations"][TRACEPARENT_ANNOTATION] = traceparent
+    if submission.interactive:
+        job_metadata["annotations"][TYPE_ANNOTATION] = INTERACTIVE
+    if id.partition is not None:
+        job_metadata["annotations"][PARTITION_ANNOTATION] = str(id.partition)
     if submission.ttl_after_finish is not None and submission.ttl_after_finish < options.hold_below_ttl:
         job_metadata["finalizers"] = [HOLD_FINALIZER]
     pod_metadata = given(

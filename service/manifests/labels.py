@@ -20,6 +20,12 @@ MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 MANAGER: Final = "job-submission"
 """The value of `MANAGED_BY_LABEL`."""
 
+INSTALLATION_LABEL: Final = "job-submission.io/installation"
+"""On every object and pod: which installation made it, where a cluster has several. See `cluster.ownership.is_ours`."""
+
+DEFAULT_INSTALLATION: Final = "job-submission"
+"""The value of `INSTALLATION_LABEL` where no setting gives another."""
+
 PROJECT_LABEL: Final = "project"
 """On every object and pod: the project, as Run:AI labels it."""
 
@@ -28,6 +34,9 @@ USER: Final = "job-submission.io/user"
 
 TRACEPARENT_ANNOTATION: Final = "job-submission.io/traceparent"
 """On the Job: the W3C trace context of the submission."""
+
+PARTITION_ANNOTATION: Final = "job-submission.io/partition"
+"""On the Job of a record without an id: the record's partition, where its outcome stands and its events belong too."""
 
 HOLD_FINALIZER: Final = "job-submission.io/outcome-pending"
 """On a Job with a short TTL until its outcome is acknowledged: it may be deleted, but its name stays taken."""
@@ -45,7 +54,10 @@ REJECTION_REASON_ANNOTATION: Final = "job-submission.io/rejection-reason"
 """Beside `REJECTION_ANNOTATION`: the reason of the rejection, a word for programs."""
 
 TYPE_ANNOTATION: Final = "job-submission.io/type"
-"""On the Job of a session: `Interactive`. Without it a Job is a training run, as the old API's `Train`."""
+"""On the Job of a session: `INTERACTIVE`. Without it a Job is a training run, as the old API's `Train`."""
+
+INTERACTIVE: Final = "Interactive"
+"""The value of `TYPE_ANNOTATION`."""
 
 GPU_FRACTION_ANNOTATION: Final = "gpu-fraction"
 """On pods, under a profile that shares GPUs: the part of one GPU."""

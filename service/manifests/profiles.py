@@ -56,6 +56,8 @@ class Profile:
     """None: the scheduler has nothing of the kind, and `elastic` gives a warning."""
     created_suspended: bool = False
     """Whether the scheduler unsuspends Jobs itself, so that none may start before it has been admitted."""
+    admission: str | None = None
+    """The resource, in the plural, in which the scheduler says why a job waits; None: on the pods alone."""
 
     def __str__(self) -> str:
         """Return the profile's name, as the setting has it."""
@@ -90,6 +92,7 @@ PROFILES: Final = {
             queue_label="kai.scheduler/queue",
             fraction_annotation=GPU_FRACTION_ANNOTATION,
             priorities=PriorityClasses("priorityClassName", "train", "build", "build-preemptible"),
+            admission="podgroups",
         ),
         Profile(
             "kueue",
@@ -98,6 +101,7 @@ PROFILES: Final = {
             priority_setting_label="kueue.x-k8s.io/priority-class",
             elastic=Elastic("kueue.x-k8s.io/job-min-parallelism", "1", needs_parallelism=True),
             created_suspended=True,
+            admission="workloads",
         ),
     )
 }

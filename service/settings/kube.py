@@ -6,8 +6,9 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.manifests.labels import DEFAULT_INSTALLATION
 from service.manifests.profiles import PROFILES, Profile
-from service.settings.types import Names, Positive, Seconds
+from service.settings.types import LabelValue, Names, Positive, Seconds
 from service.spec.fields import Rule
 
 
@@ -45,6 +46,12 @@ class KubeSettings(BaseSettings):
     )
     kueue_priority_class: str | None = Field(
         None, description="Value of the label `kueue.x-k8s.io/priority-class`, with the profile `kueue`."
+    )
+    installation: LabelValue = Field(
+        DEFAULT_INSTALLATION,
+        description="Name of this installation, in the label `job-submission.io/installation` of its objects. Where a "
+        "cluster has several, each needs its own: Jobs of another one are neither told nor deleted. Never change it "
+        "while there are Jobs.",
     )
     ingress_class: str | None = Field(
         None, description="`ingressClassName` of Ingresses; unset: the cluster's default."

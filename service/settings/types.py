@@ -33,6 +33,16 @@ Name = Annotated[str, AfterValidator(_not_blank)]
 """The name of a consumer group or of a member: anything but nothing."""
 
 
+def _label_value(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", text):
+        raise ValueError("must be the value of a label: 1 to 63 letters, digits, dots, underscores or hyphens")
+    return text
+
+
+LabelValue = Annotated[str, AfterValidator(_label_value)]
+"""The value of a label that is not empty (Kubernetes, "Labels and Selectors", "Syntax and character set")."""
+
+
 def _brokers(servers: str) -> str:
     for server in servers.split(","):
         if fault := _broker_fault(server.strip()):

@@ -23,6 +23,7 @@ MAX_NAME: Final = 63
 SUFFIX_LENGTH: Final = 12
 """Characters of base32 in a generated name: 60 bits, so that a million names collide once in two million tries."""
 
+_PARTITION_SOURCE = re.compile(r"/topics/[a-zA-Z0-9._-]{1,249}/partitions/([0-9]{1,9})")  # see `partition_source`
 _KEY = re.compile(r"[a-z2-7]{51}[aq]")  # 256 bits are 51 characters and the first bit of another
 
 
@@ -63,6 +64,12 @@ class SubmissionId(NamedTuple):
     def key(self) -> str:
         """The identity in 52 characters of `a-z2-7`: the Kafka key, the id in URLs, the annotation on a Job."""
         return _key(self.source, self.id)
+
+    @property
+    def partition(self) -> int | None:
+        """The partition of a record that is identified by its offset, None where the id is the submission's own."""
+        found = _PARTITION_SOURCE.fullmatch(self.source)
+        return int(found[1]) if found else None
 
 
 def is_submission_key(text: str) -> bool:

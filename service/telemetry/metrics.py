@@ -168,6 +168,12 @@ class Metrics:
             ["resource"],
             registry=registry,
         )
+        self.waiting_jobs = Gauge(
+            f"{name}_waiting_jobs",
+            "Jobs that wait, by reason (`docs/waiting.md`), of the partitions of this watcher.",
+            ["reason"],
+            registry=registry,
+        )
         self.job_events = Counter(f"{name}_job_events", "Events of jobs written to the topic.", registry=registry)
         self.rebuilds = Counter(
             f"{name}_kafka_client_rebuilds",

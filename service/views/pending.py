@@ -1,4 +1,4 @@
-"""Tells whether a submission is still waiting: it is in the topic, and the consumers have not committed it yet.
+"""Tells which submissions still wait, and where: in the topic, and the consumers have not committed them yet.
 
 The ingress asks it for `GET /api/submissions/<id>`, so that "pending" and "unknown" are told apart even for records
 that another ingress, or any other producer, has written.
@@ -6,32 +6,50 @@ that another ingress, or any other producer, has written.
 
 import asyncio
 from collections import OrderedDict
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from service.broker.log_reader import LogReader
 from service.broker.partitioning import partition_for
-from service.broker.queries import EARLIEST
+from service.broker.queries import EARLIEST, Committed
 from service.settings import KafkaSettings, TopicSettings
 from service.submission.identity import is_submission_key
 from service.submission.record_headers import header
+from service.submission.waiting_in_log import Place
 
 SCAN_BYTES: Final = 1024 * 1024
 
 
+class _Waiting(NamedTuple):
+    offset: int
+    produced_at: int
+    user: bytes | None
+
+
 class _Partition:
-    """The keys of one partition between the committed offset and the end, in the order of their offsets, with users."""
+    """What stands in one partition between the committed offset and the end, by key, in the order of the offsets."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
-        self.keys: OrderedDict[bytes, tuple[int, bytes | None]] = OrderedDict()
+        self.waiting: OrderedDict[bytes, _Waiting] = OrderedDict()
         self.next = 0
 
 
 class PendingSubmissions:
-    """The submissions beyond the group's committed offsets. Each record is read once, when somebody asks."""
+    """The submissions beyond the group's committed offsets. Each record is read once, when somebody asks.
 
-    def __init__(self, kafka: KafkaSettings, topics: TopicSettings, group: str) -> None:
+    `is_read` tells whether a consumer reads a partition, None where that is not known.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        topics: TopicSettings,
+        group: str,
+        is_read: Callable[[int], bool | None] = lambda _partition: None,
+    ) -> None:
         self._group = group
+        self._is_read = is_read
         self._reader = LogReader(kafka, topics.submissions)
         self._partitions: dict[int, _Partition] = {}
 
@@ -39,27 +57,37 @@ class PendingSubmissions:
         """Disconnect."""
         await self._reader.stop()
 
-    async def holds(self, key: bytes, user: str | None = None) -> bool:
-        """Tell whether a record with this key, and of this user if one is given, waits in the key's partition.
+    async def place(self, key: bytes, user: str | None = None) -> Place | None:
+        """Return where the record with this key, and of this user if one is given, waits in the key's partition.
 
-        Raises BrokerUnavailable.
+        None where there is none. `why_on_the_topic` says it in words. Raises BrokerUnavailable.
         """
         partition = partition_for(key, await self._reader.partition_count())
         pending = self._partitions.setdefault(partition, _Partition())
         async with pending.lock:
-            await self._catch_up(partition, pending)
-            found = pending.keys.get(key)
-        return found is not None and (user is None or found[1] == user.encode("utf-8", "surrogateescape"))
+            committed = await self._catch_up(partition, pending)
+            found = pending.waiting.get(key)
+        if found is None or (user is not None and found.user != user.encode("utf-8", "surrogateescape")):
+            return None
+        ahead = max(0, found.offset - committed.offset)
+        return Place(ahead, found.produced_at, self._is_read(partition), committed.note)
 
-    async def _catch_up(self, partition: int, pending: _Partition) -> None:
+    async def holds(self, key: bytes, user: str | None = None) -> bool:
+        """Tell whether there is such a place. Raises BrokerUnavailable."""
+        return await self.place(key, user) is not None
+
+    async def _catch_up(self, partition: int, pending: _Partition) -> Committed:
+        """Read what has come, forget what is committed, and return how far that is."""
         committed = await self._reader.committed(partition, self._group)
         if committed is None:
-            committed = await self._reader.offset_at(partition, EARLIEST) or 0
-        while pending.keys and next(iter(pending.keys.values()))[0] < committed:
-            pending.keys.popitem(last=False)
-        async for records in self._reader.scan(partition, max(pending.next, committed), SCAN_BYTES):
+            committed = Committed(await self._reader.offset_at(partition, EARLIEST) or 0, "")
+        while pending.waiting and next(iter(pending.waiting.values())).offset < committed.offset:
+            pending.waiting.popitem(last=False)
+        async for records in self._reader.scan(partition, max(pending.next, committed.offset), SCAN_BYTES):
             for record in records:
                 if record.key is not None and is_submission_key(record.key.decode("ascii", "replace")):
-                    pending.keys[record.key] = record.offset, header(tuple(record.headers), "ra-user")
-                    pending.keys.move_to_end(record.key)
+                    user = header(tuple(record.headers), "ra-user")
+                    pending.waiting[record.key] = _Waiting(record.offset, record.timestamp, user)
+                    pending.waiting.move_to_end(record.key)
             pending.next = records[-1].offset + 1
+        return committed

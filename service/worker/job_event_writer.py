@@ -4,10 +4,12 @@ Used by `watcher`, which decides when a job is looked at. The log is the memory:
 event is written, so that sequences go on where another replica, or this one before a crash, has left off.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
 from service.broker import JobEventLog, Producer
+from service.cluster.job_facts import JobFacts
 from service.cluster.job_mirror import JobMirror
 from service.cluster.job_state import advance, deleted
 from service.errors import UnreadableRecord
@@ -24,6 +26,7 @@ class Written(NamedTuple):
     sequence: int
     value: bytes
     deleted_at: int | None
+    waits_for: str | None
 
     def state(self) -> JobState:
         """Return the state."""
@@ -31,17 +34,26 @@ class Written(NamedTuple):
 
 
 class History(NamedTuple):
-    """What stands in a partition, by submission, and the right to write to it."""
+    """What stands in a partition, by submission, and the right to write to it; `waiting` counts jobs by reason."""
 
     lease: Lease
     written: dict[str, Written]
+    waiting: Counter[str | None]
 
     def note(self, event: JobEvent, value: bytes) -> None:
         """Note an event that stands in the partition as `value`; one that was written again changes nothing."""
         state = event.state
         last = self.written.get(state.submission)
         if last is None or last.uid != state.id or last.sequence < event.sequence:
-            self.written[state.submission] = Written(state.id, event.sequence, value, state.deleted_at)
+            self.drop(state.submission)
+            reason = state.waiting.reason if state.waiting else None
+            self.written[state.submission] = Written(state.id, event.sequence, value, state.deleted_at, reason)
+            self.waiting[reason] += 1
+
+    def drop(self, key: str) -> None:
+        """Forget the job of a submission, if it has one."""
+        if (last := self.written.pop(key, None)) is not None:
+            self.waiting[last.waits_for] -= 1
 
 
 class JobEventWriter:
@@ -57,7 +69,7 @@ class JobEventWriter:
 
     async def load(self, partition: int) -> None:
         """Read what was written to a partition that has become ours; raises BrokerUnavailable."""
-        history = History(Lease(self._events.confirmed), {})
+        history = History(Lease(self._events.confirmed), {}, Counter())
         async for records in self._events.scan(partition):
             for record in records:
                 try:
@@ -68,7 +80,7 @@ class JobEventWriter:
                 if event is not None and record.value is not None:
                     history.note(event, record.value)
                 elif record.key is not None:
-                    history.written.pop(record.key.decode("ascii", "replace"), None)
+                    history.drop(record.key.decode("ascii", "replace"))
         self._histories[partition] = history
         for key, last in history.written.items():
             self._key_of[last.uid] = (partition, key)
@@ -82,6 +94,10 @@ class JobEventWriter:
         for last in history.written.values():
             self._key_of.pop(last.uid, None)
 
+    def number_waiting(self, reason: str) -> int:
+        """Return how many jobs in our partitions wait for this reason."""
+        return sum(history.waiting[reason] for history in self._histories.values())
+
     def missing(self) -> list[str]:
         """Return the uids of Jobs that were there when last written and that the cluster does not have (any more)."""
         return [
@@ -93,7 +109,10 @@ class JobEventWriter:
 
     def uids_in(self, partition: int) -> list[str]:
         """Return the uids of the cluster's Jobs whose events belong into a partition."""
-        return [uid for uid, job in self._mirror.jobs.items() if self._events.partition_of(job.submission) == partition]
+        return [uid for uid, job in self._mirror.jobs.items() if self._partition_of(job) == partition]
+
+    def _partition_of(self, job: JobFacts) -> int | None:
+        return self._events.partition_of(job.submission, job.partition)
 
     async def write(self, uid: str) -> int:
         """Write the events that a Job has come to since the last one; return their number.
@@ -103,7 +122,7 @@ class JobEventWriter:
         is_gone = uid not in self._mirror.jobs
         job = self._mirror.gone(uid) if is_gone else self._mirror.jobs[uid]
         if job is not None:
-            partition, key = self._events.partition_of(job.submission), job.submission
+            partition, key = self._partition_of(job), job.submission
             if partition is None:
                 return 0
         elif uid in self._key_of:
@@ -153,7 +172,7 @@ class JobEventWriter:
                     continue
                 await history.lease.confirm()
                 await self._producer.send(NewRecord(self._events.topic, partition, key.encode(), None, ()))
-                del history.written[key]
+                history.drop(key)
                 self._key_of.pop(last.uid, None)
                 ended += 1
         return ended

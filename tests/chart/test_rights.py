@@ -1,8 +1,12 @@
 """Rights in Kubernetes, accounts and namespaces as they are rendered, and names that two releases cannot share."""
 
+import re
+
 import pytest
 
 from service.kube.access_review import CLUSTER_RIGHTS, RIGHTS
+from service.kube.reader import GROUPS
+from service.manifests.profiles import PROFILES
 from service.watcher import WATCHED
 from tests.chart.helm import HelmError
 from tests.chart.rendered import CONSUMER, INGRESS, WATCHER, pod
@@ -50,6 +54,29 @@ def test_the_rights_are_those_that_the_code_names(objects):
     everywhere = objects("projects.allNamespaces=true", "mode=all")
     assert granted(everywhere) == [("ClusterRole", None, CLUSTER_RIGHTS | RIGHTS)]
     assert granted(everywhere, "watcher") == [("ClusterRole", None, WATCHER_RIGHTS)]
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=str)
+def test_what_a_scheduler_says_may_be_read_under_its_profile_alone(objects, profile):
+    rights = WATCHER_RIGHTS | ({profile.admission: ("list", "watch")} if profile.admission else {})
+    found = objects("projects.names={a}", f"settings.KUBE_SCHEDULER_PROFILE={profile}")
+    assert granted(found, "watcher") == [("Role", "runai-a", rights)]
+    rules = [rule for each in found for rule in each.get("rules", ()) if profile.admission in rule["resources"]]
+    assert [rule["apiGroups"] for rule in rules] == ([[GROUPS[profile.admission]]] if profile.admission else [])
+
+
+def test_every_release_has_an_installation_of_its_own(template):
+    def installation(namespace, name, *sets):
+        least = ("image.repository=i", "kafka.bootstrapServers=k:1", *sets)
+        objects = template(name, "--namespace", namespace, *(part for one in least for part in ("--set", one)))
+        (settings,) = (each for each in objects if each["metadata"]["name"].endswith("-settings"))
+        return settings["data"]["KUBE_INSTALLATION"]
+
+    assert installation("jobs", "x") == "jobs.x-job-submission"
+    assert installation("jobs", "x", "settings.KUBE_INSTALLATION=mine") == "mine"
+    long = [installation("n" * 52, name, f"fullnameOverride={name}") for name in ("a" * 43, "a" * 42 + "b")]
+    assert len(set(long)) == 2
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,61}[a-z0-9]", each) for each in long)
 
 
 def test_the_watcher_looks_where_it_has_rights(objects):

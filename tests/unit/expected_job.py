@@ -13,6 +13,7 @@ PRINT = "ab" * 32
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 LABELS = {
     "app.kubernetes.io/managed-by": "job-submission",
+    "job-submission.io/installation": "job-submission",
     "project": "team-a",
     "job-submission.io/submission": ONE.key,
 }
@@ -32,10 +33,11 @@ def built(
     user: str | None = None,
     traceparent: str | None = None,
     options: ManifestOptions | None = None,
+    identity: SubmissionId = ONE,
 ) -> Manifests:
     return build(
         submission(profile, **job),
-        id=ONE,
+        id=identity,
         name="train-1",
         namespace="runai-team-a",
         profile=PROFILES[profile],

@@ -60,6 +60,8 @@ CLAIM_OBJECTS = (
     claim("pvc-train-1-1", resources={"requests": {"storage": "4Gi"}}),
 )
 
+SESSION = {"job-submission.io/type": "Interactive"}
+
 # parameter -> the rest of the request, what it changes in the Job, and the dependents it makes
 CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any], tuple[Dependent, ...]]]] = {
     "name": [({"name": "given"}, {}, ())],  # which name it gives is naming's; here it arrives as an argument
@@ -67,12 +69,12 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any], tuple[Dependent, ...
     "project": [({"project": "team-a"}, {}, ())],
     "image": [({"image": "gcr.io/x/y:1"}, {"container": {"image": "gcr.io/x/y:1"}}, ())],
     "interactive": [
-        ({"interactive": True}, {"spec": {"backoffLimit": 0, "completions": 1}}, ()),
+        ({"interactive": True}, {"spec": {"backoffLimit": 0, "completions": 1}, "annotations": SESSION}, ()),
         ({"interactive": False}, {}, ()),
-        ({"interactive": True, "preemptible": True}, {"spec": {"completions": 1}}, ()),
+        ({"interactive": True, "preemptible": True}, {"spec": {"completions": 1}, "annotations": SESSION}, ()),
         (
             {"interactive": True, "preemptible": True, "backoffLimit": 2},
-            {"spec": {"backoffLimit": 2, "completions": 1}},
+            {"spec": {"backoffLimit": 2, "completions": 1}, "annotations": SESSION},
             (),
         ),
     ],

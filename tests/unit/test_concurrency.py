@@ -6,6 +6,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.cluster import concurrency
 from service.cluster.concurrency import Limiter
 from service.cluster.isolation import SlowNamespaces
 from service.cluster.outage import OutageGate
@@ -65,6 +66,15 @@ async def test_a_429_halves_it_once_for_all_that_were_on_their_way():
     assert limit.limit == 8
     limit.leave(await limit.enter("a"), refused=True, retry_after=0.001)
     assert limit.limit == 4
+
+
+async def test_a_429_is_told_for_a_while(monkeypatch):
+    limit = limiter(4)
+    assert not limit.is_throttled
+    limit.leave(await limit.enter("a"), refused=True)
+    assert limit.is_throttled
+    monkeypatch.setattr(concurrency, "THROTTLED_SECONDS", 0)
+    assert not limit.is_throttled
 
 
 async def test_nobody_goes_before_the_server_said():

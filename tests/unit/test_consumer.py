@@ -11,6 +11,7 @@ from service.consumer import Consumer
 from service.errors import LeaseLost, TooManyDeadLetters
 from service.settings import ConsumerSettings
 from service.submission.records import Record
+from service.submission.waiting_in_log import Trouble
 from service.telemetry.metrics import Metrics
 
 LIMIT = 1000
@@ -26,6 +27,7 @@ class Source:
     def __init__(self) -> None:
         self.fetched: asyncio.Queue[dict[int, list[Record]]] = asyncio.Queue()
         self.commits: list[dict[int, int]] = []
+        self.notes: list[str] = []
         self.paused: set[int] = set()
         self.member = True
         self.on_assigned: Callable[[list[int]], Awaitable[None]]
@@ -50,8 +52,9 @@ class Source:
     def resume(self, partitions: list[int]) -> None:
         self.paused -= set(partitions)
 
-    async def commit(self, positions: dict[int, int]) -> bool:
+    async def commit(self, positions: dict[int, int], note: str) -> bool:
         self.commits.append(dict(positions))
+        self.notes.append(note)
         return self.member
 
     def confirmed(self) -> bool:
@@ -106,7 +109,16 @@ class Stage:
         self.source, self.handler = Source(), Handler()
         wanted = {"commit_interval_seconds": 0.01, "drain_seconds": 0.2} | settings
         self.metrics = Metrics()
-        self.consumer = Consumer(self.source, Window(), self.handler, ConsumerSettings(**wanted), LIMIT, self.metrics)
+        self.trouble = Trouble.NONE
+        self.consumer = Consumer(
+            self.source,
+            Window(),
+            self.handler,
+            ConsumerSettings(**wanted),
+            LIMIT,
+            self.metrics,
+            trouble=lambda: self.trouble,
+        )
 
     async def __aenter__(self) -> "Stage":
         self.running = asyncio.create_task(self.consumer.run())
@@ -134,6 +146,21 @@ async def test_commits_behind_the_first_unfinished_record():
         assert {0: 8} not in stage.source.commits
         gate.set()
         await stage.until(lambda: {0: 8} in stage.source.commits)
+
+
+async def test_what_keeps_it_from_working_stands_in_the_commit_though_nothing_is_finished():
+    async with Stage() as stage:
+        stage.trouble = Trouble.UNREACHABLE
+        gate = stage.handler.hold(0, 5)
+        stage.source.fetched.put_nowait({0: records(0, 5)})
+        await stage.until(lambda: bool(stage.source.commits))
+        assert (stage.source.commits[-1], stage.source.notes[-1]) == ({0: 5}, "unreachable")
+        stage.trouble = Trouble.NONE
+        await stage.until(lambda: len(stage.source.commits) > 1)
+        assert (stage.source.commits[-1], stage.source.notes[-1]) == ({0: 5}, "")
+        gate.set()
+        await stage.until(lambda: stage.source.commits[-1] == {0: 6})
+    assert stage.source.notes == ["unreachable", "", ""]
 
 
 async def test_a_long_record_holds_up_no_other_partition():
@@ -350,7 +377,7 @@ async def test_a_commit_that_hangs_lets_no_revoked_record_go_on(monkeypatch):
         stage.source.fetched.put_nowait({0: records(0, 0), 1: records(1, 0)})
         await stage.until(lambda: len(stage.handler.started) == 2)
 
-        async def hangs(positions: dict[int, int]) -> bool:
+        async def hangs(positions: dict[int, int], note: str) -> bool:
             await asyncio.Event().wait()
             return False
 

@@ -17,7 +17,7 @@ JOB: dict[str, Any] = {
         "name": "train",
         "namespace": "runai-team-a",
         "creationTimestamp": "2026-01-01T00:00:00Z",
-        "labels": {"project": "team-a"},
+        "labels": {"app.kubernetes.io/managed-by": "job-submission", "project": "team-a"},
         "annotations": {"job-submission.io/submission-id": KEY, "job-submission.io/user": "john"},
     },
     "spec": {"template": {"spec": {"containers": [{"image": "busybox"}]}}},
@@ -35,7 +35,7 @@ class Log:
     def __init__(self) -> None:
         self.records: list[Any] = []
 
-    def partition_of(self, key: str) -> int:
+    def partition_of(self, key: str, own: int | None = None) -> int:
         return 0
 
     async def scan(self, partition: int) -> Any:
@@ -62,7 +62,7 @@ class Log:
 @pytest.fixture
 async def parts() -> tuple[JobMirror, JobEventWriter, Log]:
     log = Log()
-    mirror = JobMirror("default", lambda uid: None)
+    mirror = JobMirror("default", "job-submission", lambda uid: None)
     writer = JobEventWriter(mirror, log, log, lambda: 1_767_225_700_000)
     await writer.load(0)
     return mirror, writer, log

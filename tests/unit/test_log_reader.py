@@ -25,5 +25,5 @@ class Coordinator:
 async def test_a_coordinator_that_still_loads_its_offsets_is_asked_again():
     reader = LogReader(KafkaSettings(bootstrap_servers="h:1"), "submissions")
     loading = OffsetFetchResponse_v3(0, [], 14)
-    reader._client = Coordinator(loading, OffsetFetchResponse_v3(0, [("submissions", [(0, 7, "", 0)])], 0))
-    assert await reader.committed(0, "group") == 7
+    reader._client = Coordinator(loading, OffsetFetchResponse_v3(0, [("submissions", [(0, 7, "note", 0)])], 0))
+    assert await reader.committed(0, "group") == (7, "note")

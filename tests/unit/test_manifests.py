@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from service.manifests.dependents import Dependent, owned_by
 from service.manifests.job import ManifestOptions, Manifests, is_held
 from service.manifests.labels import HOLD_FINALIZER, RELEASE_PATCH
+from service.submission.identity import SubmissionId, record_id
 from service.validation import PARAMETERS
 from tests.unit.expected_job import ANNOTATIONS, LABELS, ONE, PRINT, TRACE, built, job_manifest
 from tests.unit.manifest_cases import CASES, CLAIMS, ingress, service
@@ -30,6 +31,7 @@ def test_a_parameter(job: dict[str, Any], changes: dict[str, Any], dependents: t
 def test_the_least_request():
     labels = {
         "app.kubernetes.io/managed-by": "job-submission",
+        "job-submission.io/installation": "job-submission",
         "project": "team-a",
         "job-submission.io/submission": ONE.key,
     }
@@ -223,3 +225,24 @@ def test_owned_by():
         },
     }
     assert "ownerReferences" not in dependent.body["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("submission_id", "partition"),
+    [
+        (record_id("job-submissions", 3, 17, 1_767_225_600_000), "3"),
+        (SubmissionId("/topics/job-submissions", "order-17"), None),
+        (SubmissionId("/topics/job-submissions/partitions/x", "order-17"), None),
+    ],
+)
+def test_a_job_of_a_record_without_an_id_names_the_partition_of_its_outcome(submission_id, partition):
+    assert (
+        built({}, identity=submission_id).job["metadata"]["annotations"].get("job-submission.io/partition") == partition
+    )
+
+
+def test_every_object_and_pod_has_the_label_of_its_installation():
+    job = {"pvc": [{"size": "1G", "path": "/a"}], "ports": [{"container": 80}], "serviceType": "ingress"}
+    made = built(job, options=ManifestOptions(installation="team.prod"))
+    objects = [made.job, made.job["spec"]["template"], *(each.body for each in made.dependents)]
+    assert [each["metadata"]["labels"]["job-submission.io/installation"] for each in objects] == ["team.prod"] * 5

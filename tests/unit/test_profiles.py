@@ -12,8 +12,9 @@ from tests.unit.expected_job import built, job_manifest, submission
 RUNAI = {"runai/queue": "team-a", "priorityClassName": "train"}
 KAI = {"kai.scheduler/queue": "team-a", "priorityClassName": "train"}
 QUEUE = {"kueue.x-k8s.io/queue-name": "team-a"}
-SESSION = {"backoffLimit": 0, "completions": 1}
-PREEMPTIBLE_SESSION = {"completions": 1}
+_TYPE = {"job-submission.io/type": "Interactive"}
+SESSION = {"spec": {"backoffLimit": 0, "completions": 1}, "annotations": _TYPE}
+PREEMPTIBLE_SESSION = {"spec": {"completions": 1}, "annotations": _TYPE}
 
 
 def scheduled(scheduler: str, labels: dict[str, str], **changes: Any) -> dict[str, Any]:
@@ -27,17 +28,17 @@ def queued(*, spec: dict[str, Any] | None = None, labels: dict[str, str] | None 
 # profile -> the rest of the request, and the whole Job
 PROFILE_CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "kubernetes": [
-        ({"interactive": True}, job_manifest(spec=SESSION)),
-        ({"interactive": True, "preemptible": True, "elastic": True}, job_manifest(spec=PREEMPTIBLE_SESSION)),
+        ({"interactive": True}, job_manifest(**SESSION)),
+        ({"interactive": True, "preemptible": True, "elastic": True}, job_manifest(**PREEMPTIBLE_SESSION)),
     ],
     "runai": [
         ({}, scheduled("runai-scheduler", RUNAI)),
         ({"preemptible": True}, scheduled("runai-scheduler", RUNAI)),
-        ({"interactive": True}, scheduled("runai-scheduler", {**RUNAI, "priorityClassName": "build"}, spec=SESSION)),
+        ({"interactive": True}, scheduled("runai-scheduler", {**RUNAI, "priorityClassName": "build"}, **SESSION)),
         (
             {"interactive": True, "preemptible": True},
             scheduled(
-                "runai-scheduler", {**RUNAI, "priorityClassName": "interactive-preemptible"}, spec=PREEMPTIBLE_SESSION
+                "runai-scheduler", {**RUNAI, "priorityClassName": "interactive-preemptible"}, **PREEMPTIBLE_SESSION
             ),
         ),
         ({"elastic": True}, scheduled("runai-scheduler", {**RUNAI, "elastic": "true"})),
@@ -53,10 +54,10 @@ PROFILE_CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "kai": [
         ({}, scheduled("kai-scheduler", KAI)),
         ({"preemptible": True, "elastic": True}, scheduled("kai-scheduler", KAI)),
-        ({"interactive": True}, scheduled("kai-scheduler", {**KAI, "priorityClassName": "build"}, spec=SESSION)),
+        ({"interactive": True}, scheduled("kai-scheduler", {**KAI, "priorityClassName": "build"}, **SESSION)),
         (
             {"interactive": True, "preemptible": True},
-            scheduled("kai-scheduler", {**KAI, "priorityClassName": "build-preemptible"}, spec=PREEMPTIBLE_SESSION),
+            scheduled("kai-scheduler", {**KAI, "priorityClassName": "build-preemptible"}, **PREEMPTIBLE_SESSION),
         ),
         (
             {"completions": 4, "parallelism": 4},
@@ -75,7 +76,7 @@ PROFILE_CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "kueue": [
         ({}, queued()),
         ({"elastic": True, "preemptible": True}, queued()),
-        ({"interactive": True}, queued(spec=SESSION)),
+        ({"interactive": True}, queued(**SESSION)),
         (
             {"elastic": True, "parallelism": 3, "completions": 4},
             queued(spec={"completions": 4, "parallelism": 3}, annotations={"kueue.x-k8s.io/job-min-parallelism": "1"}),

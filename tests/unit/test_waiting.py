@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cluster.job_facts import Condition, EventFacts, JobFacts, PodFacts
-from service.cluster.waiting import MAX_SENTENCE, Admission, why_waiting
+from service.cluster.job_facts import Admission, EventFacts, JobFacts, PodFacts
+from service.cluster.object_fields import Condition
+from service.cluster.waiting import MAX_SENTENCE, why_waiting
 from service.submission.waiting_causes import CAUSES, Severity
 
 JOB = JobFacts(
@@ -13,6 +14,7 @@ JOB = JobFacts(
     name="train",
     namespace="runai-team-a",
     submission="s" * 52,
+    partition=None,
     project="team-a",
     user="john",
     traceparent=None,
@@ -40,6 +42,8 @@ POD = PodFacts(
     reason="",
     node=None,
     gpus=8,
+    cpu="3",
+    memory="64Gi",
     started_at=None,
     finished_at=None,
     deleting=False,
@@ -73,9 +77,21 @@ CREATION = [
         "the priority class train does not exist",
     ),
     (
-        "exceeded quota: gpus, requested: requests.nvidia.com/gpu=8, used: requests.nvidia.com/gpu=0, limited: 4",
+        (
+            "exceeded quota: gpus, requested: requests.nvidia.com/gpu=8, used: requests.nvidia.com/gpu=0, "
+            "limited: requests.nvidia.com/gpu=4"
+        ),
         "QuotaExceeded",
-        "the quota gpus of project team-a is used up",
+        "the quota gpus of project team-a has 0 of 4 requests.nvidia.com/gpu in use, 8 asked for",
+    ),
+    ("exceeded quota: gpus", "QuotaExceeded", "the quota gpus of project team-a is used up"),
+    (
+        (
+            "exceeded quota: all, requested: limits.memory=2Gi,pods=1, "
+            "used: limits.memory=7Gi,pods=9, limited: limits.memory=8Gi,pods=10"
+        ),
+        "QuotaExceeded",
+        "the quota all of project team-a has 7Gi of 8Gi limits.memory in use, 2Gi asked for",
     ),
     (
         'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false',
@@ -113,12 +129,17 @@ SCHEDULING = [
     (
         "0/2 nodes are available: 2 Insufficient cpu. no new claims to deallocate, preemption: 0/2 nodes are available",
         "NotEnoughCpuOrMemory",
-        "2 of 2 nodes have too little free CPU",
+        "asks 3 CPU; 2 of 2 nodes have too little free",
     ),
     (
         "0/2 nodes are available: 2 Insufficient memory.",
         "NotEnoughCpuOrMemory",
-        "2 of 2 nodes have too little free memory",
+        "asks 64Gi memory; 2 of 2 nodes have too little free",
+    ),
+    (
+        "0/2 nodes are available: 2 Too many pods.",
+        "NotEnoughCpuOrMemory",
+        "2 of 2 nodes have no room for more pods",
     ),
     (
         "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.",
@@ -158,9 +179,32 @@ SCHEDULING = [
     ("no nodes available to schedule pods", "NoNodes", "the cluster has no nodes"),
     ("0/4 nodes are available: 4 node(s) were unlucky.", "Unschedulable", "4 of 4 nodes: node(s) were unlucky"),
     (
-        "OverLimit: Workload requested 2 GPUs, but team-a limit is 4 GPUs, currently 3 GPUs are allocated",
+        (
+            "OverLimit: team-a quota has reached the allowable limit of GPUs. "
+            "Limit is 4 GPUs, currently 3 GPUs allocated and workload requested 2 GPUs"
+        ),
         "OverQuota",
-        "the limit of queue None is reached",
+        "the queue None's limit is 4 GPUs, 3 in use, 2 asked for",
+    ),
+    ("OverLimit", "OverQuota", "the queue None's limit is reached"),
+    (
+        (
+            "NonPreemptibleOverQuota: Non-preemptible workload is over quota. Workload requested 2 GPUs, but team-a "
+            "quota is 4 GPUs, while 3 GPUs are already allocated for non-preemptible pods. Use a preemptible workload "
+            "to go over quota."
+        ),
+        "OverQuota",
+        "jobs that cannot be preempted use the quota of queue None: 3 of 4 GPUs, 2 asked for",
+    ),
+    (
+        "Workload doesn't meet the minimum required number of pods (4), evicting remaining pod: a/b",
+        "GangIncomplete",
+        "not all of 4 pods fit at once",
+    ),
+    (
+        "no nodes with enough resources were found",
+        "NotEnoughGpu",
+        "asks 8 GPUs; no node has them free",
     ),
 ]
 
@@ -190,10 +234,14 @@ ADMISSION = [
         "the quota of the queue team-a is in use: 1 more nvidia.com/gpu needed",
     ),
     (
-        "insufficient quota for nvidia.com/gpu, 8 > maximum capacity (4)",
+        (
+            "couldn't assign flavors to pod set main: insufficient quota for nvidia.com/gpu in flavor a100, previously "
+            "considered podsets requests (0) + current podset request (8) > maximum capacity (4)"
+        ),
         "OverLimit",
-        "asks for more than the queue team-a can ever give",
+        "asks 8 nvidia.com/gpu; the queue team-a can give 4 at most",
     ),
+    ("more > maximum capacity", "OverLimit", "the queue team-a can give less than it asks for"),
     (
         "resource cpu unavailable in ClusterQueue",
         "NoMatchingFlavor",
@@ -233,11 +281,48 @@ def test_why_a_queue_holds_a_job_back(message: str, reason: str, sentence: str):
 
 @pytest.mark.parametrize(
     ("evicted", "reason"),
-    [("Preempted", "Preempted"), ("ClusterQueueStopped", "QueueOnHold"), ("Deactivated", "QueueOnHold")],
+    [
+        ("Preempted", "Preempted"),
+        ("ClusterQueueStopped", "QueueOnHold"),
+        ("LocalQueueStopped", "QueueOnHold"),
+        ("Deactivated", "QueueOnHold"),
+        ("PodsReadyTimeout", "SuspendedByQueue"),
+    ],
 )
 def test_why_an_admitted_job_was_sent_back(evicted: str, reason: str):
     workload = Admission("kueue", {"Evicted": (True, Condition(evicted, "why", None))})
     assert why_waiting(QUEUED, [], [], workload).cause == CAUSES[reason]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("insufficient unused quota for cpu in flavor a, 1 more needed", "Preempted"),
+        ("ClusterQueue cq is inactive", "QueueOnHold"),
+        ("LocalQueue team-a doesn't exist", "QueueMissing"),
+    ],
+)
+def test_a_preempted_job_that_is_queued_again_is_told_what_else_there_is(message: str, reason: str):
+    conditions = {
+        "Evicted": (True, Condition("Preempted", "by another", None)),
+        "QuotaReserved": (False, Condition("Pending", message, None)),
+    }
+    assert why_waiting(QUEUED, [], [], Admission("kueue", conditions)).cause == CAUSES[reason]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "cause"),
+    [
+        ("OverLimit", "team-a quota has reached the allowable limit of GPUs.", "OverQuota"),
+        ("NonPreemptibleOverQuota", "Non-preemptible workload is over quota.", "OverQuota"),
+        ("QueueDoesNotExist", "Queue 'team-a' does not exist", "QueueMissing"),
+        ("Unschedulable", "no nodes with enough resources were found", "NotEnoughGpu"),
+    ],
+)
+def test_what_a_pod_group_says(reason: str, message: str, cause: str):
+    group = Admission("kai", {reason: (True, Condition(reason, message, None))})
+    told = why_waiting(JOB._replace(queue="team-a"), [POD._replace(has_been_looked_at=False)], [], group)
+    assert told.cause == CAUSES[cause]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,9 @@ GONE = ("ERROR", {"kind": "Status", "code": 410, "reason": "Expired"})
 
 
 @asynccontextmanager
-async def watching(folder: Path, script: Script, asked: list[str]) -> AsyncIterator[Watch]:
+async def watching(
+    folder: Path, script: Script, asked: list[str], resource: str = "jobs", *, optional: bool = False
+) -> AsyncIterator[Watch]:
     steps = iter(script)
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
@@ -74,7 +76,7 @@ async def watching(folder: Path, script: Script, asked: list[str]) -> AsyncItera
         settings = KubeSettings(config_file=kubeconfig(folder, server, {"token": "t"}))
         reader = KubeReader(Login.of(settings), 5, Metrics())
         try:
-            yield Watch(reader, "jobs", "", {"labelSelector": "a=b"}, uniform=lambda: 0.01)
+            yield Watch(reader, resource, "", {"labelSelector": "a=b"}, uniform=lambda: 0.01, optional=optional)
         finally:
             await reader.close()
 
@@ -192,3 +194,64 @@ async def test_a_list_that_is_refused_again_and_again_is_told_once_and_asked_for
     assert [line["event"] for line in lines] == ["watch-broken", "watch-back"]
     assert up == [("listing", False)] * 6 + [("applied", False), ("synced", True)]
     assert pauses == pytest.approx([0.002, 0.004, 0.008, 0.016, 0.032])
+
+
+def document(seen: list[str], **members: Any) -> Callable[[web.BaseRequest], Any]:
+    """A document of the API's discovery; notes in `seen` where it was asked for."""
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        seen.append(request.path)
+        return web.json_response(members)
+
+    return answer
+
+
+async def test_a_scheduler_resource_is_read_in_the_version_that_has_it(tmp_path: Path):
+    seen: list[str] = []
+    versions = [{"groupVersion": "scheduling.run.ai/v2"}, {"groupVersion": "scheduling.run.ai/v2alpha2"}]
+    listed = document(seen, metadata={"resourceVersion": "7"}, items=[job("a", 1)])
+    script = [
+        document(seen, versions=versions),
+        document(seen, resources=[{"name": "queues"}]),
+        document(seen, resources=[{"name": "podgroups/status"}, {"name": "podgroups"}]),
+        listed,
+    ]
+    async with watching(tmp_path, script, [], "podgroups", optional=True) as watch:
+        changes = [change.kind async for change in first(watch, 3)]
+    group = "/apis/scheduling.run.ai"
+    assert changes == ["listing", "applied", "synced"]
+    assert seen == [group, f"{group}/v2", f"{group}/v2alpha2", f"{group}/v2alpha2/podgroups"]
+
+
+async def first(watch: Watch, number: int) -> AsyncIterator[watch_module.Change]:
+    async for change in watch.changes():
+        yield change
+        number -= 1
+        if not number:
+            return
+
+
+async def test_a_scheduler_that_is_not_installed_is_told_once_and_found_when_it_is(tmp_path: Path):
+    seen: list[str] = []
+    script = [
+        *[refusing(404, "NotFound")] * 2,
+        document(seen, versions=[{"groupVersion": "kueue.x-k8s.io/v1beta2"}]),
+        document(seen, resources=[{"name": "workloads"}]),
+        refusing(404, "NotFound"),  # its definition was changed in between
+        document(seen, versions=[{"groupVersion": "kueue.x-k8s.io/v1beta1"}]),
+        document(seen, resources=[{"name": "workloads"}]),
+        document(seen, metadata={"resourceVersion": "7"}, items=[job("a", 1)]),
+    ]
+    with structlog.testing.capture_logs() as lines:
+        async with watching(tmp_path, script, [], "workloads", optional=True) as watch:
+            changes = [change.kind async for change in first(watch, 9)]
+    unavailable = ["listing", "unavailable"]
+    assert changes == [*unavailable, *unavailable, *unavailable, "listing", "applied", "synced"]
+    assert seen[-1] == "/apis/kueue.x-k8s.io/v1beta1/workloads"
+    assert [line["event"] for line in lines] == ["watch-broken", "watch-back"]
+    assert lines[0]["reason"] == "workloads.kueue.x-k8s.io is not installed"
+
+
+async def test_what_one_cannot_do_without_is_never_called_unavailable(tmp_path: Path):
+    changes, _ = await told(tmp_path, [refusing(403, "Forbidden"), page(job("a", 1), version=7)], 4)
+    assert changes == [("listing", ""), *LISTED]

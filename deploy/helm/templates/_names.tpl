@@ -18,6 +18,16 @@
 {{ .Release.Namespace }}:{{ include "job-submission.fullname" . }}
 {{- end }}
 
+{{/* The name of this release among others on the cluster, as the value of a label: neither part has a dot. */}}
+{{- define "job-submission.installation" -}}
+{{- $whole := printf "%s.%s" .Release.Namespace (include "job-submission.fullname" .) -}}
+{{- if le (len $whole) 63 -}}
+{{ $whole }}
+{{- else -}}
+{{ $whole | trunc 52 | trimSuffix "-" | trimSuffix "." }}.{{ $whole | sha256sum | trunc 10 }}
+{{- end -}}
+{{- end }}
+
 {{/* Labels by which a release's pods are chosen: a dict of `root` and, for one kind of pods, `component`. */}}
 {{- define "job-submission.selector" -}}
 app.kubernetes.io/name: {{ include "job-submission.name" .root | quote }}

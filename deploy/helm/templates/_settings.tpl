@@ -27,6 +27,9 @@
 {{- with .Values.projects.names -}}
 {{- $_ := set $settings "KUBE_PROJECTS" (join "," .) -}}
 {{- end -}}
+{{- if not (hasKey $settings "KUBE_INSTALLATION") -}}
+{{- $_ := set $settings "KUBE_INSTALLATION" (include "job-submission.installation" .) -}}
+{{- end -}}
 {{- with include "job-submission.watchedNamespaces" . -}}
 {{- $_ := set $settings "WATCHER_NAMESPACES" . -}}
 {{- end -}}
