@@ -60,6 +60,10 @@ lint: .venv/dev.stamp ## ruff, mypy, import contract, generated pages
 	@echo '==> generated pages' && for page in $(PAGES); do $(BIN)/job-submission $$page | diff - docs/$$page.md || exit 1; done
 	@$(BIN)/python -m deploy.generate --check
 
+.PHONY: access
+access: .venv/dev.stamp ## print who is kept out by every route: forged tokens, other tenants, on real servers
+	@$(BIN)/python -m pytest -q tests/integration/test_access.py $(PYTEST_ARGS)
+
 .PHONY: faults
 faults: .venv/dev.stamp ## the long fault suite: 200 runs of 1,000 submissions, with a report in build/ (hours)
 	@mkdir -p build && $(BIN)/python -m tests.faults --runs 200 --submissions 1000 --report build/faults.json

@@ -64,13 +64,13 @@ class Issuer:
         payload = json.dumps(self.claims(**claims)).encode()
         return jws.serialize_compact(protected, payload, key or self.keys["one"], registry=ANY_ALGORITHM)
 
-    def unsigned(self) -> str:
+    def unsigned(self, **claims: Any) -> str:
         """A token that says it needs no signature (RFC 7519, section 6)."""
-        return f"{segment({'alg': 'none', 'typ': 'JWT', 'kid': 'one'})}.{segment(self.claims())}."
+        return f"{segment({'alg': 'none', 'typ': 'JWT', 'kid': 'one'})}.{segment(self.claims(**claims))}."
 
-    def swapped(self) -> str:
+    def swapped(self, **claims: Any) -> str:
         """A token whose signature is a digest made with the public key as the shared secret (RFC 8725, section 2.1)."""
-        signed = f"{segment({'alg': 'HS256', 'typ': 'JWT', 'kid': 'one'})}.{segment(self.claims())}"
+        signed = f"{segment({'alg': 'HS256', 'typ': 'JWT', 'kid': 'one'})}.{segment(self.claims(**claims))}"
         secret = self.keys["one"].as_pem(private=False)
         return f"{signed}.{segment(hmac.digest(secret, signed.encode(), 'sha256'))}"
 
