@@ -78,9 +78,7 @@ class LocalCluster:
             self.start_api_server()
             self.kubeconfig.write_text(self.api.kubeconfig())
             if self._controllers:
-                self._others += self._start_controllers()
-                if not self._node_socket:
-                    add_nodes(self.api)
+                self.start_controllers()
         except BaseException:
             self.stop()
             raise
@@ -98,6 +96,12 @@ class LocalCluster:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def start_controllers(self) -> None:
+        """Start controllers, scheduler and nodes, as `controllers=True` does at the start."""
+        self._others += self._start_controllers()
+        if not self._node_socket:
+            add_nodes(self.api)
 
     def start_api_server(self) -> None:
         """Start the API server after a `stop_api_server()` or `kill_api_server()`, and wait until it is ready."""

@@ -53,7 +53,7 @@ class LocalKueue:
 
     Args:
         data_dir: the folder of its configuration, certificate and log; made if it is missing.
-        api: the API server of a `LocalCluster` with controllers.
+        api: the API server of a `LocalCluster`.
         kubeconfig: an administrator's way in.
     """
 

@@ -27,11 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def queues(cluster_build: None, kueue_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queues]:
     """A cluster with Kueue: the queues of the guide for team-a, none for team-b."""
     folder = tmp_path_factory.mktemp("kueue")
-    with LocalCluster(folder / "cluster", controllers=True) as cluster:
+    with LocalCluster(folder / "cluster") as cluster:
         for project in PROJECTS:
             cluster.api.make_namespace(f"runai-{project}")
         with LocalKueue(folder / "kueue", cluster.api, cluster.kubeconfig) as kueue:
             make_queues(cluster.api)
+            # last: the garbage collector looks for kinds at its start and then only every 30 seconds
+            cluster.start_controllers()
             yield Queues(cluster, kueue)
 
 

@@ -50,3 +50,9 @@ class Submitter(Jobs):
             return asyncio.run(asyncio.wait_for(read(), _SECONDS))
         except TimeoutError:
             raise AssertionError(states) from None
+
+    def until_waiting(self, name: str, reason: str) -> tuple[str, str]:
+        """The job's status and the sentence that the watcher tells, once it waits for this reason."""
+        state = self.until_told(name, lambda state: state.waiting is not None and state.waiting.reason == reason)
+        assert state.waiting is not None
+        return state.status, state.waiting.sentence

@@ -48,7 +48,8 @@ def test_a_job_over_its_quota_waits_and_starts_in_its_turn(jobs, queues):
     assert "insufficient unused quota for nvidia.com/gpu in flavor any, 1 more needed" in message
     assert jobs.job(second).spec.suspend
     assert jobs.pods(second) == []
-    assert jobs.until_told(second, lambda state: state.phase is Phase.SUSPENDED).status == "Pending"
+    sentence = "the quota of the queue team-a is in use: 1 more nvidia.com/gpu needed"
+    assert jobs.until_waiting(second, "OverQuota") == ("Pending", sentence)
     jobs.delete(first)
     jobs.until_started(second)
 
@@ -63,6 +64,7 @@ def test_a_preempted_job_keeps_its_name_and_its_tries(jobs, queues, urgent, newc
     urgent.until_started(other)
     queues.until_said(uid, "Evicted", "Preempted")
     until(lambda: jobs.job(name).spec.suspend and not jobs.pods(name), lambda: jobs.job(name))
+    assert jobs.until_waiting(name, "Preempted") == ("Preempted", "a job of higher priority took its place")
     assert again(newcomer) == (200, {"name": name})
     assert again(newcomer, gpu=1)[0] == 422
     jobs.delete(other)
@@ -106,6 +108,7 @@ def test_a_project_without_a_queue_is_told_so(jobs, queues):
     job = jobs.job(name, "runai-team-b")
     assert queues.until_said(job.metadata.uid, "QuotaReserved", "Inadmissible") == "LocalQueue team-b doesn't exist"
     assert job.spec.suspend
+    assert jobs.until_waiting(name, "QueueMissing") == ("Pending", "the queue team-b does not exist")
 
 
 def test_more_than_the_queue_has_never_starts_and_is_told_so(jobs, queues):
@@ -113,6 +116,8 @@ def test_more_than_the_queue_has_never_starts_and_is_told_so(jobs, queues):
     message = queues.until_said(uid, "QuotaReserved", "Pending")
     assert "previously considered podsets requests (0) + current podset request (5) > maximum capacity (4)" in message
     assert jobs.job(name).spec.suspend
+    sentence = "asks 5 nvidia.com/gpu; the queue team-a can give 4 at most"
+    assert jobs.until_waiting(name, "OverLimit") == ("Pending", sentence)
 
 
 def test_a_queue_that_is_stopped_sends_its_jobs_back(jobs, queues):
@@ -122,6 +127,7 @@ def test_a_queue_that_is_stopped_sends_its_jobs_back(jobs, queues):
     try:
         queues.until_said(uid, "Evicted", "ClusterQueueStopped")
         until(lambda: jobs.job(name).spec.suspend and not jobs.pods(name), lambda: jobs.job(name))
+        assert jobs.until_waiting(name, "QueueOnHold") == ("Pending", "the queue team-a is stopped")
     finally:
         queues.hold(stopped=False)
     assert jobs.until_started(name).metadata.uid == uid
@@ -134,6 +140,7 @@ def test_a_priority_class_that_there_is_not_leaves_the_job_without_a_workload(jo
     jobs.until_started(after)  # by now Kueue has seen the one before
     assert queues.workload(uid) is None
     assert jobs.job(name).spec.suspend
+    asked.until_waiting(name, "SuspendedByQueue")
 
 
 def test_no_pod_starts_over_quota_where_the_webhooks_of_kueue_are_missing(jobs, queues):
