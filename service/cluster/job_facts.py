@@ -29,7 +29,7 @@ from service.manifests.labels import (
     USER,
 )
 from service.manifests.pod import GPU_RESOURCE
-from service.manifests.profiles import QUEUE_LABELS
+from service.manifests.profiles import PRIORITY_CLASS_LABELS, QUEUE_LABELS
 
 WORKLOAD_CONDITIONS: Final = ("QuotaReserved", "Evicted")
 """The conditions of a Workload that tell why its Job waits."""
@@ -59,6 +59,7 @@ class JobFacts(NamedTuple):
     image: str
     gpus: float
     queue: str | None
+    priority_class: str | None
     node_selector: tuple[tuple[str, str], ...]
     conditions: Mapping[str, Condition]
 
@@ -109,6 +110,10 @@ class Admission(NamedTuple):
     uid: str = ""
     namespace: str = ""
     job: str = ""
+
+
+def _first(labels: Object, names: tuple[str, ...]) -> str | None:
+    return next((as_text(labels[name]) for name in names if name in labels), None)
 
 
 def _partition(value: object) -> int | None:
@@ -164,7 +169,8 @@ def job_facts(job: Object) -> JobFacts | None:
         failed=as_count(status.get("failed")),
         image=as_text(container.get("image")),
         gpus=_gpus(as_map(template.get("metadata")), pod_spec),
-        queue=next((as_text(labels[label]) for label in QUEUE_LABELS if label in labels), None),
+        queue=_first(labels, QUEUE_LABELS),
+        priority_class=_first(labels, PRIORITY_CLASS_LABELS),
         node_selector=tuple(sorted((as_text(key), as_text(value)) for key, value in selector.items())),
         conditions=conditions,
     )

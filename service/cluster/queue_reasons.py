@@ -25,7 +25,9 @@ def of_admission(job: JobFacts, admission: Admission | None) -> Iterator[Found]:
     if job.queue is None:
         yield "Suspended", "the Job is suspended", ""
     elif admission is None:
-        yield "SuspendedByQueue", f"the queue {job.queue} has not looked at it yet", ""
+        # Kueue makes no Workload for a class that does not exist, and tells nobody
+        doubt = "" if job.priority_class is None else f"; does the priority class {job.priority_class} exist?"
+        yield "SuspendedByQueue", f"the queue {job.queue} has not looked at it yet{doubt}", ""
     else:
         yield from _of_kueue(job, admission.conditions)
 

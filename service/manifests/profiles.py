@@ -110,6 +110,11 @@ PROFILES: Final = {
 QUEUE_LABELS: Final = tuple(profile.queue_label for profile in PROFILES.values() if profile.queue_label)
 """Where a Job may name its queue: the labels of all profiles."""
 
+PRIORITY_CLASS_LABELS: Final = tuple(
+    profile.priority_setting_label for profile in PROFILES.values() if profile.priority_setting_label
+)
+"""Where a Job may name the priority class of a setting, without which its queue does not look at it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SchedulerFields:

@@ -96,7 +96,7 @@ CAUSES: Final = {cause.reason: cause for cause in (
           "wait, or ask for less parallelism"),
     Cause("SuspendedByQueue", _G, "admission",
           "the queue has not looked at it yet",
-          "wait; if it stays, tell the operator that the queue's controller is down"),
+          "wait; if it stays, tell the operator: the queue's controller is down, or the priority class is missing"),
     Cause("Suspended", _P, "admission",
           "somebody has suspended the Job",
           "ask who suspended it: spec.suspend of the Job"),

@@ -140,7 +140,8 @@ def test_a_priority_class_that_there_is_not_leaves_the_job_without_a_workload(jo
     jobs.until_started(after)  # by now Kueue has seen the one before
     assert queues.workload(uid) is None
     assert jobs.job(name).spec.suspend
-    asked.until_waiting(name, "SuspendedByQueue")
+    sentence = "the queue team-a has not looked at it yet; does the priority class no-such-class exist?"
+    assert asked.until_waiting(name, "SuspendedByQueue") == ("Pending", sentence)
 
 
 def test_no_pod_starts_over_quota_where_the_webhooks_of_kueue_are_missing(jobs, queues):

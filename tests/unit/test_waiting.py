@@ -31,6 +31,7 @@ JOB = JobFacts(
     image="busybox",
     gpus=8,
     queue=None,
+    priority_class=None,
     node_selector=(("run.ai/type", "dgx"),),
     conditions={},
 )
@@ -277,6 +278,15 @@ def test_why_a_queue_holds_a_job_back(message: str, reason: str, sentence: str):
     workload = Admission("kueue", {"QuotaReserved": (False, Condition("Pending", message, None))})
     told = why_waiting(QUEUED, [], [], workload)
     assert (told.cause, told.sentence) == (CAUSES[reason], sentence)
+
+
+def test_a_job_that_its_queue_has_not_looked_at_may_lack_its_priority_class():
+    """Kueue makes no Workload for a class that does not exist, nor while it is down."""
+    told = [why_waiting(job, [], [], None).sentence for job in (QUEUED, QUEUED._replace(priority_class="high"))]
+    assert told == [
+        "the queue team-a has not looked at it yet",
+        "the queue team-a has not looked at it yet; does the priority class high exist?",
+    ]
 
 
 @pytest.mark.parametrize(
