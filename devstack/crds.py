@@ -1,4 +1,4 @@
-"""The CRDs of the operators whose objects the chart makes, for tests alone.
+"""The CRDs of the operators whose objects the chart makes or the watcher reads, for tests alone.
 
 Those that a Go module holds are fetched into the cache, and go.sum vouches for them. Strimzi's are in no package; they
 are files of `operator_crds/`, each with its origin in its first lines.
@@ -15,6 +15,7 @@ from devstack.cache import cached
 
 _FOLDER = Path(__file__).with_name("operator_crds")
 _FILES = {
+    "github.com/NVIDIA/KAI-scheduler": ("deployments/kai-scheduler/crds/scheduling.run.ai_podgroups.yaml",),
     "github.com/kedacore/keda/v2": (
         "config/crd/bases/keda.sh_scaledobjects.yaml",
         "config/crd/bases/keda.sh_triggerauthentications.yaml",
@@ -25,6 +26,7 @@ _FILES = {
         "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
     ),
     "sigs.k8s.io/gateway-api": ("config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",),
+    "sigs.k8s.io/kueue": ("config/components/crd/bases/kueue.x-k8s.io_workloads.yaml",),
 }
 
 
@@ -37,7 +39,7 @@ def operator_crds(say: Callable[[str], None] = print) -> list[Path]:
 
     def fetch(folder: Path) -> None:
         go = golang.toolchain(_FOLDER / "go.mod", say)
-        say("fetching the CRDs of KEDA, the Prometheus operator and the Gateway API (10 MB, once)")
+        say("fetching the CRDs of KEDA, the Prometheus operator, the Gateway API, Kueue and KAI (20 MB, once)")
         golang.output([go, "mod", "download", *_FILES], _FOLDER)
         for module, files in _FILES.items():
             source = Path(golang.output([go, "list", "-m", "-f", "{{.Dir}}", module], _FOLDER))

@@ -61,6 +61,7 @@ class JobFacts(NamedTuple):
     queue: str | None
     priority_class: str | None
     node_selector: tuple[tuple[str, str], ...]
+    claims: tuple[str, ...]
     conditions: Mapping[str, Condition]
 
 
@@ -91,7 +92,10 @@ class PodFacts(NamedTuple):
 
 
 class EventFacts(NamedTuple):
-    """An event that explains why there are no pods, or no containers in one."""
+    """An event that explains why there are no pods, or no containers in one.
+
+    `about` is the uid of the object; of a claim, which is nobody's to watch, its namespace and name.
+    """
 
     about: str
     reason: str
@@ -118,6 +122,10 @@ def _first(labels: Object, names: tuple[str, ...]) -> str | None:
 
 def _partition(value: object) -> int | None:
     return int(value) if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < 10 else None
+
+
+def _claim(volume: Object) -> str:
+    return as_text(as_map(volume.get("persistentVolumeClaim")).get("claimName"))
 
 
 def _gpus(pod_metadata: Object, pod_spec: Object) -> float:
@@ -172,6 +180,7 @@ def job_facts(job: Object) -> JobFacts | None:
         queue=_first(labels, QUEUE_LABELS),
         priority_class=_first(labels, PRIORITY_CLASS_LABELS),
         node_selector=tuple(sorted((as_text(key), as_text(value)) for key, value in selector.items())),
+        claims=tuple(filter(None, (_claim(volume) for volume in as_list(pod_spec.get("volumes"))))),
         conditions=conditions,
     )
 
@@ -221,9 +230,17 @@ def pod_facts(pod: Object) -> PodFacts:
     )
 
 
+def claim_key(namespace: str, name: str) -> str:
+    """Return what events of a claim are about."""
+    return f"{namespace}/{name}"
+
+
 def event_facts(event: Object) -> EventFacts | None:
     """Return the facts of an event, None where it is about nothing."""
-    about = as_text(as_map(event.get("involvedObject")).get("uid"))
+    involved = as_map(event.get("involvedObject"))
+    about = as_text(involved.get("uid"))
+    if involved.get("kind") == "PersistentVolumeClaim":
+        about = claim_key(as_text(involved.get("namespace")), as_text(involved.get("name")))
     at = milliseconds(event.get("lastTimestamp")) or milliseconds(event.get("eventTime"))
     if not about:
         return None

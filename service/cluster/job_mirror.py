@@ -13,6 +13,7 @@ from service.cluster.job_facts import (
     EventFacts,
     JobFacts,
     PodFacts,
+    claim_key,
     event_facts,
     job_facts,
     owner_of,
@@ -30,7 +31,7 @@ MAX_EVENTS: Final = 10_000
 MAX_GONE: Final = 10_000
 """Deleted Jobs kept until their end is written, the latest; those whose events are another replica's are among them."""
 
-EXPLAINING: Final = frozenset({"FailedCreate", "FailedMount", "FailedAttachVolume"})
+EXPLAINING: Final = frozenset({"FailedCreate", "FailedMount", "FailedAttachVolume", "ProvisioningFailed"})
 """The reasons of the events that explain why a job does not run."""
 
 Object = Mapping[str, Any]
@@ -48,9 +49,11 @@ class JobMirror:
         self._installation = installation
         self._changed = changed
         self._jobs: dict[str, JobFacts] = {}
+        self._uid_of: dict[tuple[str, str], str] = {}
         self._gone: OrderedDict[str, JobFacts] = OrderedDict()
         self._pods: dict[str, dict[str, PodFacts]] = {}
         self._job_of_pod: dict[str, str] = {}
+        self._job_of_claim: dict[str, str] = {}
         self._events: OrderedDict[tuple[str, str], EventFacts] = OrderedDict()
         self._admissions: dict[str, Admission] = {}
         self._admission_of: dict[str, str] = {}
@@ -64,6 +67,14 @@ class JobMirror:
     def jobs(self) -> Mapping[str, JobFacts]:
         """The facts of all Jobs by uid."""
         return self._jobs
+
+    def named(self, project: str, name: str) -> JobFacts | None:
+        """Return the Job of this name in a project, None where there is none."""
+        return self._jobs.get(self._uid_of.get((project, name), ""))
+
+    def pods(self, uid: str) -> list[PodFacts]:
+        """Return the pods of a Job."""
+        return list(self._pods.get(uid, {}).values())
 
     def gone(self, uid: str) -> JobFacts | None:
         """Return the last facts of a deleted Job: it may have ended and gone between two writes of its events."""
@@ -80,7 +91,7 @@ class JobMirror:
         if job is None:
             return None
         pods = tuple(self._pods.get(uid, {}).values())
-        about = (uid, *(pod.uid for pod in pods))
+        about = (uid, *(pod.uid for pod in pods), *(claim_key(job.namespace, claim) for claim in job.claims))
         events = [event for key in about for reason in EXPLAINING if (event := self._events.get((key, reason)))]
         admission = self._admissions.get(self._admission_of.get(uid, ""))
         failed = self._failed_pods.get(uid)
@@ -106,10 +117,14 @@ class JobMirror:
         """Forget an object."""
         if resource == "jobs" and (job := self._jobs.pop(uid, None)) is not None:
             self._gone[uid] = job
+            if self._uid_of.get((job.project, job.name)) == uid:
+                del self._uid_of[job.project, job.name]
             if len(self._gone) > MAX_GONE:
                 forgotten, _ = self._gone.popitem(last=False)
                 self._failed_pods.pop(forgotten, None)
             self._forget_events(uid)
+            for claim in job.claims:
+                self._job_of_claim.pop(claim_key(job.namespace, claim), None)
             self._changed(uid)
         elif resource == "pods" and uid in self._job_of_pod:
             owner = self._job_of_pod.pop(uid)
@@ -148,6 +163,8 @@ class JobMirror:
         facts = job_facts(item)
         if facts is not None and self._jobs.get(facts.uid) != facts:
             self._jobs[facts.uid] = facts
+            self._uid_of[facts.project, facts.name] = facts.uid
+            self._job_of_claim.update({claim_key(facts.namespace, claim): facts.uid for claim in facts.claims})
             self._changed(facts.uid)
 
     def _put_pod(self, item: Object) -> None:
@@ -170,7 +187,8 @@ class JobMirror:
         self._events.move_to_end(key)
         if len(self._events) > MAX_EVENTS:
             self._events.popitem(last=False)
-        self._changed(self._job_of_pod.get(facts.about, facts.about))
+        owner = self._job_of_pod.get(facts.about) or self._job_of_claim.get(facts.about)
+        self._changed(owner or facts.about)
 
     def _put_admission(self, facts: Admission | None) -> None:
         if facts is None or self._admissions.get(facts.uid) == facts:

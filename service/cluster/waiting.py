@@ -39,6 +39,12 @@ _QUOTA = re.compile(
     r"exceeded quota: ([^,]*)(?:, requested: (?P<asked>.*), used: (?P<used>.*), limited: (?P<limit>.*))?"
 )
 _LEVEL = re.compile(r'violates PodSecurity "([a-z]+)')
+_WEBHOOK = re.compile(r'failed calling webhook "([^"]*)"')
+_DENIAL = re.compile(
+    r"""(?:admission webhook "([^"]*)" denied the request|ValidatingAdmissionPolicy .* denied request): (.*)""",
+    re.DOTALL,
+)
+_REFUSAL = re.compile(r"^Error creating: (?:pods \S+ is forbidden: )?")
 _TAINT = re.compile(r"untolerated taint(?:\(s\)|\s?\{([^}]*)\})?")
 
 
@@ -52,6 +58,7 @@ def why_waiting(
     found = [
         *_of_creation(job, pods, events),
         *of_admission(job, admission),
+        *(_of_claim(event) for event in events if event.reason == "ProvisioningFailed" and _waits_for_claim(pods)),
         *(cause for pod in pods if pod.phase == "Pending" for cause in _of_pod(job, pod, events)),
     ]
     if not found:
@@ -89,10 +96,12 @@ def _of_refused_pod(job: JobFacts, message: str) -> Found:
     if "GPU sharing is disabled" in message or "gpu sharing" in message.lower():
         return "GpuSharingOff", f"asks for {job.gpus:g} of a GPU and the scheduler shares none", message
     if "failed calling webhook" in message:
-        return "WebhookFailing", "an admission webhook does not answer", message
-    if "denied the request" in message or "ValidatingAdmissionPolicy" in message:
-        return "WebhookDenied", "an admission policy denies its pods", message
-    return "PodCreateFailed", "the API server refuses its pods", message
+        name = _WEBHOOK.search(message)
+        return "WebhookFailing", f"the admission webhook{f' {name[1]}' if name else ''} does not answer", message
+    if denial := _DENIAL.search(message):
+        who = f"the webhook {denial[1]}" if denial[1] else "a policy"
+        return "WebhookDenied", f"{who} denies its pods: {denial[2]}", message
+    return "PodCreateFailed", f"its pods are refused: {_REFUSAL.sub('', message)}", message
 
 
 def _quota_numbers(quota: re.Match[str]) -> str:
@@ -111,6 +120,18 @@ def _of_pod(job: JobFacts, pod: PodFacts, events: Sequence[EventFacts]) -> Itera
         yield "SchedulerSilent", "no scheduler has looked at its pod yet", ""
     else:
         yield from _of_start(pod, events)
+
+
+def _waits_for_claim(pods: Sequence[PodFacts]) -> bool:
+    return any("unbound immediate PersistentVolumeClaims" in (pod.unschedulable or "") for pod in pods)
+
+
+def _of_claim(event: EventFacts) -> Found:
+    """Return why there is no volume for a claim, by the event of whoever was to make one."""
+    if storage := _STORAGE_CLASS.search(event.message):
+        return "StorageClassMissing", f"the storage class {storage[1]} does not exist", event.message
+    claim = event.about.rpartition("/")[2]
+    return "ClaimPending", f"no volume can be made for the claim {claim}: {event.message}", event.message
 
 
 def _of_scheduler(job: JobFacts, pod: PodFacts, message: str) -> Iterator[Found]:
@@ -134,9 +155,14 @@ def _of_scheduler(job: JobFacts, pod: PodFacts, message: str) -> Iterator[Found]
         return
     # a node that does not match is no node of this job, a tainted one may be: what the nearest ones lack is the cause
     farness = min(_farness(text) for _, text in parts)
+    others = sum(count for count, text in parts if _farness(text) == _OTHER_KIND)
     for count, text in parts:
         if _farness(text) == farness:
-            yield _of_nodes(job, pod, count, int(nodes[2]), text, message)
+            yield _of_nodes(job, pod, count, int(nodes[2]), text, message, others)
+
+
+_OTHER_KIND: Final = 2
+"""How far a node of another kind is from taking a pod."""
 
 
 def _parts(text: str) -> list[str]:
@@ -145,10 +171,12 @@ def _parts(text: str) -> list[str]:
 
 def _farness(text: str) -> int:
     """Return how far a node is from taking the pod: it lacks room, it is tainted, it is of another kind."""
-    return 2 if "node affinity" in text or "node selector" in text else 1 if "untolerated taint" in text else 0
+    is_other = "node affinity" in text or "node selector" in text
+    return _OTHER_KIND if is_other else 1 if "untolerated taint" in text else 0
 
 
-def _of_nodes(job: JobFacts, pod: PodFacts, count: int, total: int, text: str, message: str) -> Found:
+def _of_nodes(job: JobFacts, pod: PodFacts, count: int, total: int, text: str, message: str, others: int) -> Found:
+    wanted = ", ".join(f"{key}={value}" for key, value in job.node_selector) or "the labels it wants"
     if "Insufficient nvidia.com/gpu" in text or "Insufficient gpu" in text:
         return "NotEnoughGpu", f"asks {pod.gpus:g} GPUs; {count} of {total} nodes have too few free", message
     if "Insufficient cpu" in text or "Insufficient memory" in text or "Too many pods" in text:
@@ -159,10 +187,11 @@ def _of_nodes(job: JobFacts, pod: PodFacts, count: int, total: int, text: str, m
         room = "too little free" if asked else f"too little free {what}" if what != "pods" else "no room for more pods"
         return "NotEnoughCpuOrMemory", f"{asks}{count} of {total} nodes have {room}", message
     if "node affinity" in text or "node selector" in text:
-        wanted = ", ".join(f"{key}={value}" for key, value in job.node_selector) or "the labels it wants"
         return "NoNodeOfType", f"none of {total} nodes has {wanted}", message
     if taint := _TAINT.search(text):
-        return "Tainted", f"{count} of {total} nodes are tainted{f' ({taint[1]})' if taint[1] else ''}", message
+        # a tainted node may be of another kind too: the scheduler tells the taint alone
+        lacks = f", the others have not {wanted}" if others else ""
+        return "Tainted", f"{count} of {total} nodes are tainted{f' ({taint[1]})' if taint[1] else ''}{lacks}", message
     if "free ports" in text:
         return "PortsTaken", f"its host ports are taken on {count} of {total} nodes", message
     if "PersistentVolumeClaims" in text or "persistent volumes to bind" in text or "volume node affinity" in text:

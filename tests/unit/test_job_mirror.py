@@ -113,6 +113,37 @@ def test_jobs_and_pods_of_another_installation_are_not_told(mirror: JobMirror, c
     assert (len(mirror), changed) == (1, ["u1"])
 
 
+def test_the_events_of_a_claim_tell_of_the_jobs_that_wait_for_it(mirror: JobMirror, changed: list[str]):
+    volumes = [{"persistentVolumeClaim": {"claimName": "pvc-train-0"}}, {"emptyDir": {}}]
+    claiming = copy.deepcopy(JOB)
+    claiming["spec"]["template"]["spec"]["volumes"] = volumes
+    pending = copy.deepcopy(POD) | {"spec": {}}
+    unbound = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not eligible for preemption."
+    pending["status"] = {
+        "phase": "Pending",
+        "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": unbound}],
+    }
+    claim = {"kind": "PersistentVolumeClaim", "namespace": "runai-team-a", "name": "pvc-train-0", "uid": "c1"}
+    event = {
+        "involvedObject": claim,
+        "reason": "ProvisioningFailed",
+        "message": 'storageclass.storage.k8s.io "fast" not found',
+    }
+    mirror.applied("jobs", claiming)
+    mirror.applied("pods", pending)
+    assert reason(mirror) == "ClaimPending"
+    changed.clear()
+    mirror.applied("events", event)
+    assert (reason(mirror), changed) == ("StorageClassMissing", ["u1"])
+    mirror.applied("events", event | {"message": "the disk is full"})
+    told = mirror.state("u1", NOW).waiting
+    assert told.reason == "ClaimPending"
+    assert told.sentence == "no volume can be made for the claim pvc-train-0: the disk is full"
+    pending["status"]["conditions"][0]["message"] = "no nodes available"  # the claim is bound, the event is old
+    mirror.applied("pods", copy.deepcopy(pending))
+    assert reason(mirror) == "NoNodes"
+
+
 @pytest.mark.parametrize("pods_go_first", [True, False])
 def test_how_a_job_failed_is_known_after_its_pods_are_gone(mirror: JobMirror, pods_go_first: bool):
     """A Job with a time to live of zero goes with its pods at once; the two watches tell it in any order."""

@@ -33,6 +33,7 @@ JOB = JobFacts(
     queue=None,
     priority_class=None,
     node_selector=(("run.ai/type", "dgx"),),
+    claims=(),
     conditions={},
 )
 POD = PodFacts(
@@ -102,19 +103,33 @@ CREATION = [
     (
         'admission webhook "p.example.org" denied the request: no',
         "WebhookDenied",
-        "an admission policy denies its pods",
+        "the webhook p.example.org denies its pods: no",
+    ),
+    (
+        "ValidatingAdmissionPolicy 'images' with binding 'images' denied request: not from here",
+        "WebhookDenied",
+        "a policy denies its pods: not from here",
+    ),
+    (
+        'failed calling webhook "p.example.org": failed to call webhook: context deadline exceeded',
+        "WebhookFailing",
+        "the admission webhook p.example.org does not answer",
     ),
     (
         "failed calling webhook: context deadline exceeded",
         "WebhookFailing",
-        "an admission webhook does not answer",
+        "the admission webhook does not answer",
     ),
     (
         "attempting to create a pod with gpu sharing request, while GPU sharing is disabled",
         "GpuSharingOff",
         "asks for 8 of a GPU and the scheduler shares none",
     ),
-    ("spec.containers[0].image: Required value", "PodCreateFailed", "the API server refuses its pods"),
+    (
+        "spec.containers[0].image: Required value",
+        "PodCreateFailed",
+        "its pods are refused: spec.containers[0].image: Required value",
+    ),
 ]
 
 SCHEDULING = [
@@ -153,7 +168,7 @@ SCHEDULING = [
             "2 node(s) had untolerated taint {nvidia.com/gpu: present}."
         ),
         "Tainted",
-        "2 of 3 nodes are tainted (nvidia.com/gpu: present)",
+        "2 of 3 nodes are tainted (nvidia.com/gpu: present), the others have not run.ai/type=dgx",
     ),
     ("0/3 nodes are available: 3 node(s) had untolerated taint(s).", "Tainted", "3 of 3 nodes are tainted"),
     (
