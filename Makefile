@@ -28,8 +28,8 @@ run: .venv/run.stamp ## start Kafka, a Kubernetes API, ingress and consumer (KUB
 	@trap : INT; KUBE_CONTEXT='$(KUBE_CONTEXT)' NODE='$(NODE)' $(BIN)/python -m devstack run || test $$? -eq 130 # Ctrl-C is a good end
 
 .PHONY: up
-up: .venv/run.stamp ## start Kafka and a Kubernetes API alone
-	@trap : INT; $(BIN)/python -m devstack up || test $$? -eq 130
+up: .venv/run.stamp ## start Kafka and a Kubernetes API alone (BROKERS=3: three brokers, three replicas)
+	@trap : INT; BROKERS='$(BROKERS)' $(BIN)/python -m devstack up || test $$? -eq 130
 
 .PHONY: cluster
 cluster: .venv/run.stamp ## build the local Kubernetes control plane, once: about ten minutes on two cores
@@ -65,8 +65,8 @@ access: .venv/dev.stamp ## print who is kept out by every route: forged tokens, 
 	@$(BIN)/python -m pytest -q tests/integration/test_access.py $(PYTEST_ARGS)
 
 .PHONY: faults
-faults: .venv/dev.stamp ## the long fault suite: 200 runs of 1,000 submissions, with a report in build/ (hours)
-	@mkdir -p build && $(BIN)/python -m tests.faults --runs 200 --submissions 1000 --report build/faults.json
+faults: .venv/dev.stamp ## the long fault suite: 200 runs of 1,000 submissions, with a report in build/ (hours; FAULTS_ARGS='--runs 20')
+	@mkdir -p build && $(BIN)/python -m tests.faults --runs 200 --submissions 1000 --report build/faults.json $(FAULTS_ARGS)
 
 .PHONY: mutants
 mutants: .venv/mutation.stamp ## mutation testing of names, offsets, the work queue and the table of answers

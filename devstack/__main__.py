@@ -53,7 +53,10 @@ def _parser() -> argparse.ArgumentParser:
         "context; else it is the local control plane if it is built, else an in-memory stand-in (kmock). NODE=real: "
         "the control plane has a real node, so that pods run (as root on Linux, with containerd and runc installed)."
     )
-    up_help = "Kafka and the Kubernetes control plane alone, until Ctrl-C; builds the control plane if it is missing."
+    up_help = (
+        "Kafka and the Kubernetes control plane alone, until Ctrl-C; builds the control plane if it is missing. "
+        "BROKERS=3: three brokers with three replicas of everything."
+    )
     for name, text in (("run", run_help), ("up", up_help)):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument(

@@ -1,9 +1,13 @@
-"""A real Apache Kafka: one KRaft node (broker and controller) from its Maven artifact, on the Java of a wheel."""
+"""A real Apache Kafka: a KRaft node (broker and controller) from its Maven artifact, on the Java of a wheel.
+
+It is alone, or one of several, see `devstack.kafka_cluster`.
+"""
 
 import os
 import subprocess
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -28,33 +32,55 @@ def kafka_jars(say: Callable[[str], None] = print) -> list[Path]:
     return maven.jars(f"kafka-{KAFKA_VERSION}", _COORDINATES, f"Apache Kafka {KAFKA_VERSION}", 44, say)
 
 
-def broker_settings(*, listener: str, advertised: str, controller: str, log_dir: str) -> dict[str, str]:
-    """The `server.properties` of a broker that is alone.
+@dataclass(frozen=True)
+class Quorum:
+    """The nodes of a cluster.
+
+    Attributes:
+        controllers: where the controller of each node listens, `host:port` by the node's id.
+        cluster_id: the cluster's id, 22 characters.
+    """
+
+    controllers: Mapping[int, str]
+    cluster_id: str
+
+
+def new_cluster_id() -> str:
+    """The id of a cluster that nobody else has."""
+    return uuid.uuid4().hex[:22]
+
+
+def broker_settings(
+    *, listener: str, advertised: str, log_dir: str, controllers: Mapping[int, str], node_id: int = 1
+) -> dict[str, str]:
+    """The `server.properties` of a broker: as many replicas as nodes, up to 3, of which one may be out of sync.
 
     Args:
         listener: where it listens for clients, `host:port`.
         advertised: where clients find it, `host:port`.
-        controller: where its controller listens, `host:port`.
         log_dir: the folder of its data.
+        controllers: where the controllers of the cluster listen, as of `Quorum`.
+        node_id: which of them is its own.
     """
+    replicas = min(3, len(controllers))
+    in_sync = max(1, replicas - 1)
     return {
         "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.voters": f"1@{controller}",
+        "node.id": str(node_id),
+        "controller.quorum.voters": ",".join(f"{node}@{address}" for node, address in controllers.items()),
         "controller.listener.names": "CONTROLLER",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "listeners": f"PLAINTEXT://{listener},CONTROLLER://{controller}",
+        "listeners": f"PLAINTEXT://{listener},CONTROLLER://{controllers[node_id]}",
         "advertised.listeners": f"PLAINTEXT://{advertised}",
         "log.dirs": log_dir,
         "auto.create.topics.enable": "false",  # a typing error in a topic's name must not make a topic
-        # one node
-        "default.replication.factor": "1",
-        "min.insync.replicas": "1",
-        "offsets.topic.replication.factor": "1",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "share.coordinator.state.topic.replication.factor": "1",
-        "share.coordinator.state.topic.min.isr": "1",
+        "default.replication.factor": str(replicas),
+        "min.insync.replicas": str(in_sync),
+        "offsets.topic.replication.factor": str(replicas),
+        "transaction.state.log.replication.factor": str(replicas),
+        "transaction.state.log.min.isr": str(in_sync),
+        "share.coordinator.state.topic.replication.factor": str(replicas),
+        "share.coordinator.state.topic.min.isr": str(in_sync),
         # few files and no waiting
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.num.partitions": "4",
@@ -76,6 +102,11 @@ class LocalKafka:
         listeners: further listeners by name, with their security protocol; each gets a port, see `address`.
         settings: further lines of its `server.properties`, or others in place of those it has.
         scram: passwords of users that may log in with SCRAM, made when the storage is formatted.
+        quorum: the cluster that it is a part of, by default one of its own.
+        node_id: which node of the quorum it is.
+
+    Attributes:
+        environment: further environment variables of its process, from the next start on.
     """
 
     def __init__(
@@ -87,10 +118,14 @@ class LocalKafka:
         listeners: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
         scram: Mapping[str, str] | None = None,
+        quorum: Quorum | None = None,
+        node_id: int = 1,
     ) -> None:
         self._dir = data_dir
         self._port = port or free_port()
-        self._controller_port = free_port()
+        self._quorum = quorum or Quorum({node_id: f"127.0.0.1:{free_port()}"}, new_cluster_id())
+        self._node_id = node_id
+        self.environment: dict[str, str] = {}
         self._say = say
         self._protocols = dict(listeners or {})
         self._addresses = {name: f"127.0.0.1:{free_port()}" for name in self._protocols}
@@ -125,7 +160,8 @@ class LocalKafka:
         config.write_text(self._properties())
         if not (self._dir / "data" / "meta.properties").exists():
             self._format(java, config)
-        process = Process(f"Kafka at {self.bootstrap_servers}", [*java, "kafka.Kafka", str(config)], self.log)
+        command = [*java, "kafka.Kafka", str(config)]
+        process = Process(f"Kafka at {self.bootstrap_servers}", command, self.log, os.environ | self.environment)
         self._process = process.wait_until(lambda: "Kafka Server started" in process.output())
         return self
 
@@ -161,7 +197,7 @@ class LocalKafka:
         self.stop()
 
     def _format(self, java: list[str], config: Path) -> None:
-        command = [*java, "kafka.tools.StorageTool", "format", "-t", uuid.uuid4().hex[:22], "-c", str(config)]
+        command = [*java, "kafka.tools.StorageTool", "format", "-t", self._quorum.cluster_id, "-c", str(config)]
         for user, password in self._scram.items():
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
                 command += ["--add-scram", f"{mechanism}=[name={user},password={password}]"]
@@ -173,8 +209,9 @@ class LocalKafka:
         settings = broker_settings(
             listener=self.bootstrap_servers,
             advertised=self.bootstrap_servers,
-            controller=f"127.0.0.1:{self._controller_port}",
             log_dir=str(self._dir / "data"),
+            controllers=self._quorum.controllers,
+            node_id=self._node_id,
         )
         for name, protocol in self._protocols.items():
             settings["listener.security.protocol.map"] += f",{name}:{protocol}"

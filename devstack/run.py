@@ -18,6 +18,7 @@ from devstack.api import AdminApi
 from devstack.cluster import LocalCluster
 from devstack.controlplane import is_built
 from devstack.kafka import LocalKafka
+from devstack.kafka_cluster import KafkaCluster
 from devstack.node import sample_images
 from devstack.node.cluster import RealCluster
 from devstack.ports import free_port, reserve
@@ -70,9 +71,13 @@ def terminate_as_interrupt() -> None:
 
 
 def up(data_dir: Path) -> None:
-    """Run Kafka and the control plane alone until interrupted; print where they are."""
+    """Run Kafka and the control plane alone until interrupted; print where they are.
+
+    Raises:
+        ServerError: something did not start.
+    """
     say = Progress()
-    with LocalKafka(data_dir / "kafka", say=say) as kafka, _cluster(data_dir, say) as cluster:
+    with _brokers(data_dir / "kafka", say) as kafka, _cluster(data_dir, say) as cluster:
         print(
             f"\nKafka           {kafka.bootstrap_servers}"
             f"\nKubernetes API  {cluster.api.url}"
@@ -84,6 +89,14 @@ def up(data_dir: Path) -> None:
             flush=True,
         )
         signal.pause()
+
+
+def _brokers(data_dir: Path, say: Progress) -> LocalKafka | KafkaCluster:
+    """As many brokers as the variable BROKERS says; one by default."""
+    given = os.environ.get("BROKERS") or "1"
+    if given not in ("1", "3"):
+        raise ServerError(f"BROKERS is {given}: it must be 1, or 3 for three brokers with three replicas of everything")
+    return LocalKafka(data_dir, say=say) if given == "1" else KafkaCluster(data_dir, say=say)
 
 
 def run(data_dir: Path) -> None:

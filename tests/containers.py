@@ -56,7 +56,10 @@ def kafka() -> Iterator[KafkaContainer]:
     # one port inside and outside: the broker ends transactions through the address that it tells its clients
     port = free_port()
     settings = broker_settings(
-        listener=f"0.0.0.0:{port}", advertised=f"127.0.0.1:{port}", controller="127.0.0.1:9093", log_dir="/tmp/kafka"
+        listener=f"0.0.0.0:{port}",
+        advertised=f"127.0.0.1:{port}",
+        log_dir="/tmp/kafka",
+        controllers={1: "127.0.0.1:9093"},
     )
     container = _published(KAFKA_IMAGE, port, port)
     for key, value in settings.items():
