@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TypeVar
 
 from service.api import probes
 from service.api.server import Port, listening
@@ -20,11 +21,14 @@ from service.consumer import Consumer
 from service.http_ingress import HttpIngress
 from service.kube import ApiError, ApiUnreachable, FaultyLogin, KubeApi, KubeReader, Login, missing_rights
 from service.lifecycle import cancel, ends_before
-from service.settings import FaultySettings, Settings
-from service.submission.identity import namespace_of
+from service.settings import ConsumerSettings, FaultySettings, Settings, WatcherSettings
+from service.settings.pod import own_namespace
+from service.spec.names import namespace_of
+from service.submission.identity import digest
 from service.submitter import Submitter
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
+from service.telemetry.open_files import OpenFiles
 from service.telemetry.tracing import Tracing, open_tracing
 from service.views.duplicates import DuplicateWindow
 from service.views.pending import PendingSubmissions
@@ -35,7 +39,11 @@ from service.worker.record_handler import RecordHandler
 PROBE_CONNECTIONS = 64
 """Most connections of the probes' port: few ask, and each seldom."""
 
+INSTANCE_DIGITS = 10
+"""Digits in an instance id that stand for cluster, namespace and installation."""
+
 Checks = dict[str, Callable[[], bool | str]]
+MemberSettings = TypeVar("MemberSettings", ConsumerSettings, WatcherSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +89,13 @@ async def serve(settings: Settings, roles: frozenset[str]) -> None:
         PROBE_CONNECTIONS,
         settings.http.max_header_bytes,
     )
-    async with listening(port.bind(), port, probes.app(metrics, checks), probes.refuse, metrics) as number:
-        log.info("probes-listening", port=number)
+    async with AsyncExitStack() as stack:
+        files = OpenFiles(metrics.open_files_left.set)
+        stack.callback(files.close)
+        stack.push_async_callback(cancel, [asyncio.create_task(files.watch())])
+        checks["files"] = lambda: not files.are_short
+        serving = listening(port.bind(), port, probes.app(metrics, checks), probes.refuse, metrics, files=files)
+        log.info("probes-listening", port=await stack.enter_async_context(serving))
         checks["started"] = lambda: False
         shared = Shared(settings, metrics, checks, Producer(settings.kafka, metrics), tracing)
         try:
@@ -212,7 +225,8 @@ async def _consumer(shared: Shared, stopping: asyncio.Event, login: Login) -> No
         handler = RecordHandler(
             producer, window, submitter, settings.topics, settings.consumer, limit, metrics, shared.tracing
         )
-        source = SubmissionSource(settings.kafka, settings.topics, settings.consumer, metrics)
+        member = _member(settings.consumer, settings.kube.installation, login)
+        source = SubmissionSource(settings.kafka, settings.topics, member, metrics)
         consumer = Consumer(source, window, handler, settings.consumer, limit, metrics, trouble=lambda: cluster.trouble)
         checks["consumer"] = lambda: consumer.ready
         checks["kubernetes"] = lambda: cluster.state
@@ -225,15 +239,27 @@ async def _consumer(shared: Shared, stopping: asyncio.Event, login: Login) -> No
         await running
 
 
+def _member(settings: MemberSettings, installation: str, login: Login) -> MemberSettings:
+    """Return settings with an instance id that no other installation on the same Kafka has.
+
+    Two releases of one name, for staging and production say, have pods of the same names.
+    """
+    if settings.instance_id is None:
+        return settings
+    where = digest(login.cluster_id, own_namespace() or "", installation).hex()[:INSTANCE_DIGITS]
+    return settings.model_copy(update={"instance_id": f"{settings.instance_id}.{where}"})
+
+
 async def _watcher(shared: Shared, stopping: asyncio.Event) -> None:
     settings, metrics, checks, producer = shared.settings, shared.metrics, shared.checks, shared.producer
     async with AsyncExitStack() as stack:
-        # a login of its own: the consumer's ends with its client
-        reader = KubeReader(_login(settings), settings.kube.request_timeout_seconds, metrics)
+        login = _login(settings)  # of its own: the consumer's ends with its client
+        reader = KubeReader(login, settings.kube.request_timeout_seconds, metrics)
         stack.push_async_callback(reader.close)
         namespaces = sorted(settings.watcher.namespaces) or [""]
         seen = watches(reader, settings.kube.scheduler_profile, namespaces)
-        events = JobEventLog(settings.kafka, settings.topics.job_events, settings.watcher)
+        member = _member(settings.watcher, settings.kube.installation, login)
+        events = JobEventLog(settings.kafka, settings.topics.job_events, member)
         watcher = Watcher(seen, events, producer, settings.watcher, settings.kube.installation, metrics)
         checks["watcher"] = lambda: watcher.ready
         running = asyncio.create_task(watcher.run())

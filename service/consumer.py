@@ -6,6 +6,7 @@ of them, so that the group membership outlives any outage.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 
 from service.broker import BrokerUnavailable, SubmissionSource
@@ -235,4 +236,7 @@ class Consumer:
         for partition, lag in self._source.lag().items():
             self._metrics.lag.labels(partition=str(partition)).set(lag)
         oldest = [t for a in self._assignments.values() if (t := a.offsets.oldest_timestamp) is not None]
-        self._metrics.oldest_uncommitted.set(min(oldest) / 1000 if oldest else 0)
+        if not self._source.confirmed():  # others may have done it by now
+            self._metrics.oldest_uncommitted.set(math.nan)
+        else:
+            self._metrics.oldest_uncommitted.set(min(oldest) / 1000 if oldest else 0)

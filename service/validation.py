@@ -46,7 +46,7 @@ class JobSubmission(Parameters):
     name: Annotated[str | None, names.job_name] = Field(
         None, description="Name of the Job. Without it one is generated from `jobNamePrefix`."
     )
-    project: Annotated[str, names.project_name] = Field(
+    project: Annotated[str, names.project_name, AfterValidator(names.not_reserved)] = Field(
         description="Selects the namespace, `runai-<project>` unless a setting says otherwise, and the queue."
     )
     interactive: Boolean = Field(

@@ -5,7 +5,6 @@ Used for both ports, that of the API and that of the probes. `listening` is the 
 
 import asyncio
 import errno
-import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -15,11 +14,13 @@ from typing import Final
 
 from aiohttp import web
 
+from service.api.acceptor import Acceptor
 from service.api.connection import Connection, Refuse
 from service.lifecycle import cancel
 from service.settings import FaultySettings
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
+from service.telemetry.open_files import OpenFiles, open_files
 
 ANY: Final = "::"
 
@@ -28,9 +29,6 @@ LISTEN_BACKLOG: Final = 1024
 
 SPARE_FILES: Final = 256
 """Open files kept for everything else: Kafka, Kubernetes, the log, the probes' port."""
-
-MOST_FILES: Final = 65536
-"""What the soft limit of open files is raised to where the hard one allows it."""
 
 SEND_SECONDS: Final = 30
 """How long a client may take to read an answer."""
@@ -85,17 +83,6 @@ class Port:
         """Return an error of this port that says which one it is."""
         what = f"{error.strerror}: {self.host}:{self.number} ({self.prefix}HOST, {self.prefix}PORT)"
         return OSError(error.errno, what)
-
-
-def open_files() -> int:
-    """Raise the soft limit of open files as far as it may be, and return it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):  # macOS has another limit beside it
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST_FILES if soft == resource.RLIM_INFINITY else soft
 
 
 class Connections:
@@ -162,11 +149,18 @@ class Connections:
 
 @asynccontextmanager
 async def listening(
-    sock: socket.socket, port: Port, app: web.Application, refuse: Refuse, metrics: Metrics, drain_seconds: float = 1
+    sock: socket.socket,
+    port: Port,
+    app: web.Application,
+    refuse: Refuse,
+    metrics: Metrics,
+    drain_seconds: float = 1,
+    files: OpenFiles | None = None,
 ) -> AsyncIterator[int]:
     """Serve `app` while the block runs and give the port's number; then accept no more and let requests end.
 
-    `sock` comes from `port.bind()`; `refuse` answers what reaches no route. Raises OSError where the port is taken.
+    `sock` comes from `port.bind()`; `refuse` answers what reaches no route. With `files` connections are accepted also
+    when the process has no file descriptor left but the kept ones. Raises OSError where the port is taken.
     """
     backlog, limit = _bounds(port)
     connections = Connections(port, limit, metrics)
@@ -177,10 +171,17 @@ async def listening(
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         server: web.Server = runner.server  # type: ignore[assignment] # there is one after `setup`
+
+        def connection() -> Connection:
+            return Connection(server, connections, refuse, port.max_header_bytes)
+
+        listener: asyncio.Server | Acceptor
         try:
-            listener = await asyncio.get_running_loop().create_server(
-                lambda: Connection(server, connections, refuse, port.max_header_bytes), sock=sock, backlog=backlog
-            )
+            if files is None:
+                listener = await asyncio.get_running_loop().create_server(connection, sock=sock, backlog=backlog)
+            else:
+                listener = Acceptor(sock, connection, files)
+                listener.start(backlog)
         except OSError as error:  # somebody else has bound the port too, and listened first
             raise port.named(error) from None
         stack.callback(listener.close)

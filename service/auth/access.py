@@ -17,7 +17,7 @@ from service.auth.tokens import UnreadableTokens
 from service.auth.tokens_file import TokensFile
 from service.kube import FaultyLogin, Login, Reviews
 from service.settings import AccessSettings, FaultySettings, KubeSettings
-from service.submission.identity import namespace_of
+from service.spec.names import namespace_of
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 

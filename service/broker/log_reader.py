@@ -17,7 +17,7 @@ from service.broker import queries
 from service.broker.batches import read_batches
 from service.broker.connection import client_arguments
 from service.broker.errors import BrokerUnavailable, TopicMissing, describe
-from service.broker.queries import EARLIEST, LATEST, READ_COMMITTED, READ_UNCOMMITTED
+from service.broker.queries import EARLIEST, LATEST, READ_COMMITTED, READ_UNCOMMITTED, Committed
 from service.settings import KafkaSettings
 
 T = TypeVar("T")
@@ -91,10 +91,10 @@ class LogReader:
 
         return await self._until_answered(ask)
 
-    async def committed(self, partition: int, group: str) -> queries.Committed | None:
+    async def committed(self, partition: int, group: str) -> Committed | None:
         """Return what a consumer group has committed, None if it has not. Raises BrokerUnavailable."""
 
-        async def ask(client: AIOKafkaClient) -> queries.Committed | None:
+        async def ask(client: AIOKafkaClient) -> Committed | None:
             return await queries.committed(client, self._topic, partition, group)
 
         return await self._until_answered(ask)

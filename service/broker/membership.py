@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
-from aiokafka.errors import NoError, RebalanceInProgressError, for_code
+from aiokafka.errors import NoError, RebalanceInProgressError, UnknownMemberIdError, for_code
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.structs import TopicPartition
 
@@ -18,6 +18,7 @@ from service.broker.connection import client_arguments
 from service.broker.patches import close, observe_group_responses, rejoin
 from service.settings import ConsumerSettings, KafkaSettings, WatcherSettings
 from service.telemetry.logs import log
+from service.telemetry.repetitions import Repetitions
 
 Callback = Callable[[list[int]], Awaitable[None]]
 
@@ -28,14 +29,19 @@ LEASE_SHARE = 0.75
 NEVER_MS = 24 * 3600 * 1000
 """The poll interval after which aiokafka would leave the group: never reached, as the consumer polls all the time."""
 
+_repetitions = Repetitions()
+
 
 class Membership:
     """A client and its place in the group. Make it with `of`."""
 
-    def __init__(self, client: AIOKafkaConsumer, assignor: SubmissionAssignor, session_seconds: float) -> None:
+    def __init__(
+        self, client: AIOKafkaConsumer, assignor: SubmissionAssignor, session_seconds: float, instance_id: str | None
+    ) -> None:
         self.client = client
         self._assignor = assignor
         self._session_seconds = session_seconds
+        self._instance_id = instance_id
         self._confirmed = float("-inf")
         self._joined = float("-inf")
 
@@ -70,7 +76,7 @@ class Membership:
         except BaseException:
             await close(client)
             raise
-        return cls(client, assignor, settings.session_timeout_seconds)
+        return cls(client, assignor, settings.session_timeout_seconds, settings.instance_id)
 
     def join(self, topic: str, on_assigned: Callback, on_revoked: Callback) -> None:
         """Read `topic` as a member from now on. Partitions come paused; the callbacks may take their time."""
@@ -102,8 +108,28 @@ class Membership:
             error = for_code(response.error_code) if isinstance(request, HeartbeatRequest | SyncGroupRequest) else None
             if error is NoError or (error is RebalanceInProgressError and isinstance(request, HeartbeatRequest)):
                 self._confirmed = max(self._confirmed, asked)
+            elif error is UnknownMemberIdError:
+                self._note_thrown_out()
 
         return answered
+
+    def _note_thrown_out(self) -> None:
+        """Act on nothing until the client has joined again, and tell where somebody else may have its instance id.
+
+        A static member is forgotten when its session is over, or when another one joins under its instance id: two that
+        share one throw each other out again and again.
+        """
+        is_within_session = time.monotonic() - self._confirmed < self._session_seconds
+        self._confirmed = float("-inf")
+        if self._instance_id is not None and is_within_session:
+            suppressed = _repetitions.count(self._instance_id)
+            if suppressed is not None:
+                log.error(
+                    "instance-id-taken",
+                    instance_id=self._instance_id,
+                    reason="another process has joined the group under this instance id: give each one its own",
+                    suppressed=suppressed or None,
+                )
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

@@ -26,11 +26,23 @@ READ_UNCOMMITTED: Final = 0
 READ_COMMITTED: Final = 1
 
 
+SIGNATURE: Final = "job-submission"
+
+
 class Committed(NamedTuple):
-    """What a consumer group has committed for a partition; `note` is the metadata that it left with the offset."""
+    """What stands committed for a consumer group in a partition.
+
+    `note` is what this service left with the offset; without `is_own` somebody else has committed it.
+    """
 
     offset: int
     note: str
+    is_own: bool = True
+
+
+def signed(note: str) -> str:
+    """Return the metadata of a commit: a note, and that it is of this service."""
+    return f"{SIGNATURE}:{note}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +118,14 @@ async def list_offsets(
 
 
 async def committed(client: AIOKafkaClient, topic: str, partition: int, group: str) -> Committed | None:
-    """Return what a consumer group has committed, None if it has not."""
+    """Return what stands committed for a consumer group, None if nothing does."""
     response = await _ask_coordinator(client, group, OffsetFetchRequest(group, [(topic, [partition])]))
     check(response.error_code)  # of the group as a whole: then there are no topics in it
-    _, offset, note, error = response.topics[0][1][0]
+    _, offset, metadata, error = response.topics[0][1][0]
     check(error)
-    return None if offset < 0 else Committed(int(offset), note or "")
+    signature, mark, note = (metadata or "").partition(":")
+    is_own = bool(mark) and signature == SIGNATURE
+    return None if offset < 0 else Committed(int(offset), note if is_own else "", is_own)
 
 
 async def describe_group(client: AIOKafkaClient, group: str) -> Group:

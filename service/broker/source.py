@@ -16,11 +16,14 @@ from aiokafka.structs import TopicPartition
 from service.broker.connection import note_unreachable, until_connected
 from service.broker.errors import BrokerUnavailable, TopicMissing, describe
 from service.broker.fair_fetch import FairFetch
+from service.broker.foreign_commits import ForeignCommits
 from service.broker.lag import BlockedPartitions, Progress
 from service.broker.log_reader import LogReader
 from service.broker.membership import Callback, Membership
 from service.broker.patches import close
+from service.broker.queries import signed
 from service.broker.stalls import StallDetector
+from service.lifecycle import cancel
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
 from service.submission.records import Record
 from service.telemetry.logs import log
@@ -55,6 +58,8 @@ class SubmissionSource:
         self._committed: dict[int, int] = {}
         self._lag: dict[int, int] = {}
         self._blocked = BlockedPartitions()
+        self._foreign_commits = ForeignCommits(self._reader, settings.group, metrics)
+        self._looking: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._refusal_told = float("-inf")
 
@@ -70,9 +75,7 @@ class SubmissionSource:
 
     async def stop(self) -> None:
         """Disconnect, and leave the group unless membership is static. Commits nothing."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        await cancel(task for task in (self._watching, self._looking) if task is not None)
         membership, self._membership = self._membership, None
         if membership is not None:
             await close(membership.client)
@@ -136,7 +139,7 @@ class SubmissionSource:
         """
         if self._membership is None:
             return False
-        committed = {TopicPartition(self._topic, partition): (offset, note) for partition, offset in offsets.items()}
+        committed = {TopicPartition(self._topic, each): (offset, signed(note)) for each, offset in offsets.items()}
         try:
             async with asyncio.timeout(self._kafka.request_timeout_seconds):
                 await self._membership.client.commit(committed)
@@ -171,6 +174,8 @@ class SubmissionSource:
         self._fetching.begin()
         self._committed.clear()
         self._lag = {}
+        if partitions:
+            self._looking = asyncio.create_task(self._foreign_commits.look(partitions))
         if self._on_assigned is not None:
             await self._on_assigned(partitions)
         self.resume(set(partitions) - self._fetching.paused)  # they come paused, see `membership`

@@ -18,7 +18,7 @@ from service.kube import KubeApi
 from service.manifests.job import ManifestOptions
 from service.manifests.profiles import Profile
 from service.settings import KubeSettings
-from service.submission.identity import namespace_of
+from service.spec.names import namespace_of
 from service.submission.waiting_in_log import Trouble
 from service.telemetry.metrics import Metrics
 

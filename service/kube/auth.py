@@ -17,6 +17,7 @@ from typing import Final, Self
 
 from multidict import CIMultiDict
 
+from service.kube.cluster_id import cluster_id
 from service.kube.errors import FaultyLogin, LoginFailed
 from service.kube.exec_plugin import Credential
 from service.kube.kubeconfig import LoginConfig, read_login
@@ -73,6 +74,11 @@ class Login:
     def of(cls, settings: KubeSettings) -> Self:
         """Read the configuration that the settings name; no program is run. Raises FaultyLogin."""
         return cls(lambda: read_login(settings), settings.login_timeout_seconds)
+
+    @property
+    def cluster_id(self) -> bytes:
+        """What tells this cluster from others, see `cluster_id`."""
+        return cluster_id(self._config)
 
     async def access(self, patience: float) -> Access:
         """Return the credentials for a request, waiting for at most `patience` seconds. Raises LoginFailed."""

@@ -18,7 +18,7 @@ from service.kube.fencing import Confirm
 from service.kube.health import GROUPS, Health, review_of
 from service.kube.transport import Transport
 from service.settings import KubeSettings
-from service.submission.identity import namespace_of
+from service.spec.names import namespace_of
 from service.telemetry.metrics import Metrics
 
 _JSON: Final = {"Content-Type": "application/json"}

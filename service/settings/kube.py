@@ -8,7 +8,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.manifests.labels import DEFAULT_INSTALLATION
 from service.manifests.profiles import PROFILES, Profile
-from service.settings.types import LabelValue, Names, Positive, Seconds
+from service.settings.pod import own_namespace
+from service.settings.types import LabelValue, Names, NamesIfSet, Positive, Seconds
 from service.spec.fields import Rule
 
 
@@ -39,7 +40,13 @@ class KubeSettings(BaseSettings):
     )
     projects: Names = Field(
         frozenset(),
-        description="Projects in whose namespaces the service's rights are checked at start, separated by commas.",
+        description="Projects in whose namespaces the service's rights are checked at start, separated by commas. No "
+        "list of what is allowed: that are the rights of the service's account, and `KUBE_RESERVED_NAMESPACES`.",
+    )
+    reserved_namespaces: NamesIfSet = Field(
+        None,
+        description="Namespaces that are no project's, as names or patterns such as `kube-*`, separated by commas; "
+        "empty: none. Unset: `kube-*` and the pod's own.",
     )
     scheduler_profile: SchedulerProfile = Field(
         PROFILES["kubernetes"], description="Scheduler the objects are written for (see `docs/parameters.md`)."
@@ -81,6 +88,14 @@ class KubeSettings(BaseSettings):
     )
     retry_base_seconds: Seconds = Field(0.2, description="First back-off after a temporary failure; full jitter.")
     retry_cap_seconds: Seconds = Field(20, description="Longest back-off between two tries.")
+
+    @property
+    def namespaces_of_nobody(self) -> frozenset[str]:
+        """The namespaces that no project may lead to, as names or shell patterns."""
+        if self.reserved_namespaces is not None:
+            return self.reserved_namespaces
+        own = own_namespace()
+        return frozenset({"kube-*", own}) if own else frozenset({"kube-*"})
 
     @field_validator("namespace_template")
     @classmethod

@@ -81,7 +81,9 @@ class ConsumerSettings(BaseSettings):
 
     group: Name = Field("job-submission", description="Consumer group.")
     instance_id: str | None = Field(
-        None, description="`group.instance.id` (static membership): a restart within the session keeps the partitions."
+        None,
+        description="Static membership: a restart within the session keeps the partitions. `group.instance.id` is this "
+        "and some digits that stand for cluster, namespace and installation.",
     )
     concurrency: Positive = Field(
         128,
@@ -120,7 +122,9 @@ class WatcherSettings(BaseSettings):
 
     group: str = Field("job-submission-watcher", description="Consumer group of the watchers of one cluster.")
     instance_id: str | None = Field(
-        None, description="`group.instance.id` (static membership): a restart within the session keeps the partitions."
+        None,
+        description="Static membership: a restart within the session keeps the partitions. `group.instance.id` is this "
+        "and some digits that stand for cluster, namespace and installation.",
     )
     session_timeout_seconds: Seconds = Field(
         10, description="After this long without a heartbeat the group gives the partitions to others."

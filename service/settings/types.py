@@ -84,6 +84,8 @@ def _split(value: object) -> object:
 
 Names = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 """A set of names, written with commas."""
+NamesIfSet = Annotated[frozenset[str] | None, NoDecode, BeforeValidator(_split)]
+"""A set of names, written with commas; None where the variable is not set, unlike where it is empty."""
 
 
 def _pairs(value: object) -> object:

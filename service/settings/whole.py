@@ -43,6 +43,8 @@ class Settings:
             parallelism=most.max_parallelism,
             completions=most.max_completions,
             gpus=most.max_gpus,
+            namespace_template=self.kube.namespace_template,
+            reserved_namespaces=self.kube.namespaces_of_nobody,
         )
 
 

@@ -21,6 +21,10 @@ class Limits:
     completions: int = 10_000
     gpus: int | None = None
     """Most GPUs of one pod; None leaves it to the cluster."""
+    namespace_template: str = "runai-{project}"
+    """The namespace of a project, which takes the place of `{project}`."""
+    reserved_namespaces: frozenset[str] = frozenset({"kube-*"})
+    """Namespaces that are no project's, as names or shell patterns."""
 
 
 def limits_of(info: ValidationInfo) -> Limits:

@@ -4,9 +4,13 @@ Sources: Kubernetes, "Object Names and IDs" and "Labels and Selectors"; RFC 1035
 """
 
 import re
+from fnmatch import fnmatchcase
 from typing import Final
 
+from pydantic import ValidationInfo
+
 from service.spec.fields import Rule, pattern, text
+from service.spec.limits import limits_of
 
 _DNS_1035_LABEL = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?")
 _DNS_1123_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
@@ -27,6 +31,21 @@ project_name: Final = pattern(
     _DNS_1123_LABEL, 63, "lower-case letters, digits and '-', beginning and ending with a letter or digit"
 )
 """A project's name, which is part of a namespace (DNS-1123 label) and a label's value."""
+
+
+def namespace_of(project: str, template: str) -> str:
+    """Return the namespace of a project; `template` holds `{project}` where its name goes."""
+    return template.replace("{project}", project)
+
+
+def not_reserved(project: str, info: ValidationInfo) -> str:
+    """Refuse a project whose namespace is the cluster's or the service's own."""
+    limits = limits_of(info)
+    namespace = namespace_of(project, limits.namespace_template)
+    if any(fnmatchcase(namespace, reserved) for reserved in limits.reserved_namespaces):
+        raise ValueError(f"leads to the namespace {namespace}, which is no project's (KUBE_RESERVED_NAMESPACES)")
+    return project
+
 
 storage_class: Final = pattern(DNS_1123_SUBDOMAIN, 253, _SUBDOMAIN)
 """The name of a StorageClass (DNS-1123 subdomain)."""

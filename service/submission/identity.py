@@ -139,8 +139,3 @@ def document_fingerprint(document: Any) -> str:
     `document` is what `strict_json.read_document` returns.
     """
     return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def namespace_of(project: str, template: str) -> str:
-    """Return the namespace of a project; `template` holds `{project}` where its name goes."""
-    return template.replace("{project}", project)

@@ -104,7 +104,8 @@ class Metrics:
         )
         self.oldest_uncommitted = Gauge(
             f"{name}_oldest_uncommitted_timestamp_seconds",
-            "Time of the oldest record in progress, in seconds since the epoch; 0 when there is none.",
+            "Time of the oldest record in progress, in seconds since the epoch; 0 when there is none, NaN while the "
+            "group does not confirm this consumer.",
             registry=registry,
         )
         self.dead_letters = Counter(
@@ -127,6 +128,11 @@ class Metrics:
             registry=registry,
         )
         self.foreign_members.set(math.nan)
+        self.foreign_commits = Counter(
+            f"{name}_foreign_commits",
+            "Partitions that were taken over at an offset which somebody else has committed.",
+            registry=registry,
+        )
         self.kube_up = Gauge(
             f"{name}_kubernetes_up", "1 while the Kubernetes API answers, 0 in an outage.", registry=registry
         )
@@ -152,6 +158,9 @@ class Metrics:
         )
         self.remembered = Gauge(
             f"{name}_remembered_submissions", "Submissions in the duplicate window of this process.", registry=registry
+        )
+        self.open_files_left = Gauge(
+            f"{name}_open_files_left", "File descriptors that the process may still open.", registry=registry
         )
         self.clock_skew = Gauge(
             f"{name}_clock_skew_seconds",

@@ -16,6 +16,7 @@ from service.submission.records import NewRecord, Record, Submission
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 from service.views.duplicates import DuplicateWindow
+from service.worker.kafka_trouble import KafkaTrouble
 from service.worker.partitions import Slot
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class Publisher:
         self._window = window
         self._topics = topics
         self._dead_letters = metrics.dead_letters
-        self._kafka_away = False
+        self._trouble = KafkaTrouble()
 
     async def outcome(self, outcome: Outcome, partition: int, slot: Slot) -> Position:
         """Write an outcome to `partition` and remember it."""
@@ -112,22 +113,20 @@ class Publisher:
 
     async def until_answered(self, ask: Callable[[], Awaitable[T]], slot: Slot) -> T:
         """Ask until Kafka answers, and return the answer. Raises LeaseLost."""
-        while True:
-            try:
-                answer = await ask()
-            except BrokerUnavailable as error:
-                self._note_kafka(away=True, reason=str(error))
+        waits = False
+        try:
+            while True:
+                try:
+                    return await ask()
+                except BrokerUnavailable as error:
+                    if not waits:
+                        waits = True
+                        self._trouble.begin(str(error))
                 await slot.sleep(KAFKA_RETRY_SECONDS)
                 await slot.lease.confirm()
-            else:
-                self._note_kafka(away=False)
-                return answer
+        finally:
+            if waits:
+                self._trouble.end()
 
     async def _write(self, record: NewRecord, slot: Slot) -> Position:
         return await self.until_answered(lambda: self._producer.send(record), slot)
-
-    def _note_kafka(self, *, away: bool, reason: str | None = None) -> None:
-        """Log the beginning and the end of an outage, not every try of every submission."""
-        if away != self._kafka_away:
-            self._kafka_away = away
-            log.warning("kafka-unavailable" if away else "kafka-back", reason=reason)

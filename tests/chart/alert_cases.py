@@ -24,7 +24,14 @@ ALWAYS: Final = f"*x{DAY}"
 """A lifetime: where a series has values, `*` in the place of each."""
 RESTART: Final = "*x30 stale _x2 *x100"
 
-INGRESS_SERIES: Final = {
+OF_EVERY_POD: Final = {
+    "kafka_up{%s}": "1",
+    "unread_partitions{%s}": "0",
+    "foreign_group_members{%s}": "0",
+    "open_files_left{%s}": "900",
+}
+"""What every pod finds out about Kafka, and about itself."""
+INGRESS_SERIES: Final = OF_EVERY_POD | {
     "build_info{%s}": "1",
     'in_flight{%s,role="ingress"}': "0",
     'http_responses_total{%s,code="200"}': "0+60",
@@ -35,7 +42,8 @@ INGRESS_SERIES: Final = {
     "consumer_stopped{%s}": "0",
     "clock_skew_seconds{%s}": "0",
 }
-CONSUMER_SERIES: Final = {
+CONSUMER_SERIES: Final = OF_EVERY_POD | {
+    "foreign_commits_total{%s}": "0",
     "build_info{%s}": "1",
     'in_flight{%s,role="consumer"}': "1",
     'consumer_lag_records{%s,partition="0"}': "2",
@@ -52,7 +60,7 @@ CONSUMER_SERIES: Final = {
     'outcome_seconds_bucket{%s,le="+Inf"}': "0+60",
 }
 
-WATCHER_SERIES: Final = {
+WATCHER_SERIES: Final = OF_EVERY_POD | {
     "build_info{%s}": "1",
     'watch_up{%s,resource="jobs"}': "1",
     'watch_up{%s,resource="pods"}': "1",
@@ -76,6 +84,11 @@ def pod(series: Series, labels: str, lifetime: str = ALWAYS) -> Series:
         name % labels: re.sub(r"NaNx(\d+)", lambda found: "NaN " * int(found[1]), lifetime.replace("*", value))
         for name, value in series.items()
     }
+
+
+def kafka(up: str) -> Series:
+    """Whether Kafka answers, as all pods see it."""
+    return {f"kafka_up{{{labels}}}": up for labels in (INGRESS, CONSUMER, WATCHER)}
 
 
 def ingress(lifetime: str = ALWAYS, labels: str = INGRESS) -> Series:
@@ -198,6 +211,74 @@ CASES: Final = [
         {12: set(), 20: set(), 90: set()},
     ),
     Case(
+        "Kafka is gone: no consumer has a partition either, and that is no second alert",
+        HEALTHY
+        | kafka(f"1x9 0x{DAY}")
+        | {
+            f'consumer_lag_records{{{CONSUMER},partition="0"}}': "2x9 stale",
+            f"oldest_uncommitted_timestamp_seconds{{{CONSUMER}}}": "0x9 " + "NaN " * 50,
+        },
+        {11: set(), 13: {"KafkaUnreachable"}, 40: {"KafkaUnreachable"}, DAY: {"KafkaUnreachable"}},
+    ),
+    Case(
+        "one of two consumers does not reach Kafka",
+        HEALTHY | consumer(labels=CONSUMER_1) | {f"kafka_up{{{CONSUMER_1}}}": f"1 0x{DAY}"},
+        {2: set(), 4: {"KafkaUnreachable"}, DAY: {"KafkaUnreachable"}},
+    ),
+    Case(
+        "Kafka is away for a minute, as in a rolling restart",
+        HEALTHY | kafka(f"1x9 0 1x{DAY}"),
+        {10: set(), 12: set(), 30: set()},
+    ),
+    Case(
+        "a pod that has just started has not asked Kafka yet",
+        HEALTHY | {f"kafka_up{{{INGRESS}}}": f"1x30 stale _x2 0 1x{DAY}"},
+        {minute: set() for minute in (31, 34, 35, 36, 60)},
+    ),
+    Case(
+        "the consumers are gone while Kafka is gone for the ingress alone",
+        ingress() | consumer("*x9 stale") | watcher() | {f"kafka_up{{{INGRESS}}}": f"1x9 0x{DAY}"},
+        {16: {"KafkaUnreachable", "NoConsumer"}, DAY: {"KafkaUnreachable", "NoConsumer"}},
+    ),
+    Case(
+        "partitions that were added are read by nobody",
+        HEALTHY | {f"unread_partitions{{{INGRESS}}}": f"0x9 6x{DAY}"},
+        {14: set(), 16: {"PartitionsUnread"}, DAY: {"PartitionsUnread"}},
+    ),
+    Case(
+        "a rebalance leaves partitions without a reader for a moment",
+        HEALTHY | {f"unread_partitions{{{INGRESS}}}": f"0x9 6x2 0x{DAY}"},
+        {12: set(), 16: set()},
+    ),
+    Case(
+        "without any consumer all partitions are unread, and that is no second alert",
+        ingress()
+        | consumer("*x9 stale")
+        | watcher()
+        | {f"unread_partitions{{{pod}}}": f"0x9 6x{DAY}" for pod in (INGRESS, WATCHER)},
+        {16: {"NoConsumer"}, DAY: {"NoConsumer"}},
+    ),
+    Case(
+        "nobody knows who reads",
+        HEALTHY
+        | {
+            f"{name}{{{pod}}}": "NaN " * 60
+            for name in ("unread_partitions", "foreign_group_members")
+            for pod in (INGRESS, CONSUMER, WATCHER)
+        },
+        {59: set()},
+    ),
+    Case(
+        "somebody else is in the group",
+        HEALTHY | {f"foreign_group_members{{{CONSUMER}}}": f"0x9 1x{DAY}"},
+        {9: set(), 11: {"ForeignGroupMembers"}, DAY: {"ForeignGroupMembers"}},
+    ),
+    Case(
+        "somebody else has committed, once",
+        HEALTHY | {f"foreign_commits_total{{{CONSUMER}}}": f"0x9 1x{DAY}"},
+        {9: set(), 12: {"ForeignGroupMembers"}, 30: set()},
+    ),
+    Case(
         "a consumer has stopped itself",
         HEALTHY | {f"consumer_stopped{{{CONSUMER}}}": f"0x2 1x{DAY}"},
         {2: set(), 4: {"ConsumerStopped"}},
@@ -256,6 +337,11 @@ CASES: Final = [
         "one of its watches is broken",
         HEALTHY | {f'watch_up{{{WATCHER},resource="pods"}}': f"1x9 0x{DAY}"},
         {14: set(), 16: {"WatchBroken"}, 60: {"WatchBroken"}},
+    ),
+    Case(
+        "one of two ingress pods runs out of file descriptors",
+        HEALTHY | ingress(labels=INGRESS_1) | {f"open_files_left{{{INGRESS_1}}}": f"900x9 3x{DAY}"},
+        {10: set(), 12: {"FilesShort"}, DAY: {"FilesShort"}},
     ),
     Case(
         "a clock is three minutes behind",

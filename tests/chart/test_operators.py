@@ -11,7 +11,9 @@ def test_a_user_of_strimzi_logs_in_by_its_name(render):
         rendered[SETTINGS]["data"]["KAFKA_SASL_USERNAME"]
         == rendered["KafkaUser", "x-job-submission"]["metadata"]["name"]
     )
-    assert [each["name"] for each in pod(rendered, INGRESS)["containers"][0]["env"]] == ["KAFKA_SASL_PASSWORD"]
+    assert "env" not in pod(rendered, INGRESS)["containers"][0]
+    (login,) = [each for each in pod(rendered, INGRESS)["volumes"] if each["name"] == "kafka-login"]
+    assert login["secret"]["secretName"] == "x-job-submission"
     assert rendered[SETTINGS]["data"]["KAFKA_BOOTSTRAP_SERVERS"] == "kafka-kafka-bootstrap.kafka.svc:9093"
 
 

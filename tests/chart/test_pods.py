@@ -17,7 +17,6 @@ def test_variables_volumes_and_containers_are_added_to_the_charts_own(render):
     (container, beside) = spec["containers"]
     assert container["env"] == [
         {"name": "HTTP_TOKENS_FILE", "value": "/etc/tokens/tokens.json"},
-        {"name": "KAFKA_SASL_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "kafka-login", "key": "password"}}},
         {"name": "KAFKA_SASL_USERNAME", "valueFrom": {"secretKeyRef": {"name": "kafka-login", "key": "username"}}},
         {"name": "TZ", "value": "UTC"},
     ]

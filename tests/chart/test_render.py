@@ -40,12 +40,14 @@ def test_settings_are_strings_and_the_service_takes_them(render, monkeypatch, tm
         "HTTP_MAX_BODY_BYTES": "1048576",
         "KAFKA_BOOTSTRAP_SERVERS": "kafka-0:9093,[fd00::1]:9094",
         "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "KAFKA_SASL_PASSWORD_FILE": "/etc/kafka-login/password",
         "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
         "KAFKA_SSL_CA_FILE": "/etc/kafka-ca/ca.crt",
         "KAFKA_SSL_CERT_FILE": "/etc/kafka-client/tls.crt",
         "KAFKA_SSL_KEY_FILE": "/etc/kafka-client/tls.key",
         "KUBE_NAMESPACE_TEMPLATE": "runai-{project}",
         "KUBE_PROJECTS": "team-a,team-b",
+        "KUBE_RESERVED_NAMESPACES": "kube-*,jobs",
         "KUBE_SCHEDULER_PROFILE": "kueue",
         "TOPICS_CREATE": "false",
         "TOPICS_REPLY_ALLOWED": "mine,yours",
@@ -53,7 +55,7 @@ def test_settings_are_strings_and_the_service_takes_them(render, monkeypatch, tm
     }
     mounted = tmp_path / "mounted"
     mounted.touch()
-    secret = {"KAFKA_SASL_USERNAME": "john", "KAFKA_SASL_PASSWORD": "x"}
+    secret = {"KAFKA_SASL_USERNAME": "john"}
     for name, value in {**data, **secret}.items():
         monkeypatch.setenv(name, str(mounted) if value.startswith("/etc/kafka-") else value)
     settings = read_settings()
@@ -67,17 +69,18 @@ def test_secrets_are_referred_to_never_copied(render):
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "CONSUMER_INSTANCE_ID", "value": "jobs.$(POD_NAME)"},
         {"name": "KUBE_PAUSE_FILE", "value": "/etc/pause/paused"},
-        {"name": "KAFKA_SASL_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "kafka-login", "key": "password"}}},
         {"name": "KAFKA_SASL_USERNAME", "valueFrom": {"secretKeyRef": {"name": "kafka-login", "key": "username"}}},
     ]
     assert container["volumeMounts"] == [
         {"name": "pause", "mountPath": "/etc/pause", "readOnly": True},
         {"name": "kafka-ca", "mountPath": "/etc/kafka-ca", "readOnly": True},
         {"name": "kafka-client", "mountPath": "/etc/kafka-client", "readOnly": True},
+        {"name": "kafka-login", "mountPath": "/etc/kafka-login", "readOnly": True},
     ]
     pause, *secrets = pod(render("everything"), CONSUMER)["volumes"]
     assert pause == {"name": "pause", "configMap": {"name": "x-job-submission-pause", "optional": True}}
-    assert [volume["secret"]["secretName"] for volume in secrets] == ["kafka-ca", "kafka-client"]
+    assert [volume["secret"]["secretName"] for volume in secrets] == ["kafka-ca", "kafka-client", "kafka-login"]
+    assert secrets[-1]["secret"]["items"] == [{"key": "password", "path": "password"}]
 
 
 def test_the_pause_switch_is_there_where_jobs_are_made_and_nowhere_else(render):
@@ -175,3 +178,17 @@ def test_helms_test_runs_the_script(render):
         "IMAGE": "registry.example.com/job-submission:0.1.0",
         "NAME": "x-job-submission-test-1",
     }
+
+
+@pytest.mark.parametrize(
+    ("sets", "reserved"),
+    [
+        ((), "kube-*,jobs"),
+        # who names it as a project wants it so
+        (("projects.namespaceTemplate=j{project}", "projects.names={obs}"), "kube-*"),
+        (("settings.KUBE_RESERVED_NAMESPACES=",), ""),
+        (("settings.KUBE_RESERVED_NAMESPACES=openshift-*",), "openshift-*"),
+    ],
+)
+def test_the_namespaces_of_the_cluster_and_of_the_release_are_no_projects(render, sets, reserved):
+    assert render("minimal", *sets)[SETTINGS]["data"]["KUBE_RESERVED_NAMESPACES"] == reserved

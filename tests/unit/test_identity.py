@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.spec.limits import Limits
+from service.spec.names import namespace_of
 from service.submission.identity import (
     SubmissionId,
     claim_name,
@@ -17,7 +18,6 @@ from service.submission.identity import (
     http_submission_id,
     is_submission_key,
     job_name,
-    namespace_of,
     record_id,
 )
 from service.validation import validate

@@ -18,6 +18,28 @@
 {{- end -}}
 {{- end }}
 
+{{/*
+How the service logs in to Kafka: `password`; `endpoint`, by a token that it asks for as an OAuth client; `token`, by a token out of a
+file; empty: not at all.
+*/}}
+{{- define "job-submission.kafkaLogin" -}}
+{{- with .Values.kafka.sasl -}}
+{{- if .enabled -}}
+{{- if ne .mechanism "OAUTHBEARER" -}}
+{{- $_ := required "kafka.sasl.enabled needs kafka.sasl.secret" .secret -}}
+password
+{{- else if ne (len (compact (list .oauth.tokenUrl .oauth.audience .oauth.tokenFile))) 1 -}}
+{{- fail "kafka.sasl.mechanism OAUTHBEARER needs one of kafka.sasl.oauth.tokenUrl, audience and tokenFile" -}}
+{{- else if .oauth.tokenUrl -}}
+{{- $_ := required "kafka.sasl.oauth.tokenUrl needs kafka.sasl.secret with the client's id and secret" .secret -}}
+endpoint
+{{- else -}}
+token
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* The names of the topics and of the groups, as a dict; the defaults are those of service/settings/. */}}
 {{- define "job-submission.kafkaNames" -}}
 submissions: {{ .Values.settings.TOPICS_SUBMISSIONS | default "job-submissions" | quote }}
@@ -38,9 +60,17 @@ namespace: {{ .Values.strimzi.namespace | default .Release.Namespace | quote }}
 {{- define "job-submission.kedaLogin" -}}
 {{- $sasl := .Values.kafka.sasl -}}
 {{- $tls := .Values.kafka.tls -}}
+{{- $kind := include "job-submission.kafkaLogin" . -}}
+{{- if and .Values.consumer.keda.enabled (eq $kind "token") }}{{ fail "consumer.keda.enabled cannot log in with a token out of a file: it needs kafka.sasl.oauth.tokenUrl" }}{{ end }}
 {{- if and $sasl.enabled $sasl.username }}
 configMapTargetRef:
-  - {parameter: username, name: {{ include "job-submission.fullname" . }}-settings, key: KAFKA_SASL_USERNAME}
+  - {parameter: username, name: {{ include "job-submission.fullname" . }}-settings, key: {{ ternary "KAFKA_SASL_OAUTH_CLIENT_ID" "KAFKA_SASL_USERNAME" (eq $kind "endpoint") }}}
+  {{- if eq $kind "endpoint" }}
+  - {parameter: oauthTokenEndpointUri, name: {{ include "job-submission.fullname" . }}-settings, key: KAFKA_SASL_OAUTH_TOKEN_URL}
+  {{- end }}
+{{- else if eq $kind "endpoint" }}
+configMapTargetRef:
+  - {parameter: oauthTokenEndpointUri, name: {{ include "job-submission.fullname" . }}-settings, key: KAFKA_SASL_OAUTH_TOKEN_URL}
 {{- end }}
 {{- if or $sasl.enabled (and $tls.enabled (or $tls.caSecret $tls.clientSecret)) }}
 secretTargetRef:

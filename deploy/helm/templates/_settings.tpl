@@ -9,9 +9,22 @@
 {{- $_ := set $settings "KAFKA_BOOTSTRAP_SERVERS" (include "job-submission.bootstrapServers" .) -}}
 {{- $_ := set $settings "KAFKA_SECURITY_PROTOCOL" (include "job-submission.securityProtocol" .) -}}
 {{- if .Values.kafka.sasl.enabled -}}
-{{- $_ := set $settings "KAFKA_SASL_MECHANISM" .Values.kafka.sasl.mechanism -}}
-{{- with .Values.kafka.sasl.username -}}
-{{- $_ := set $settings "KAFKA_SASL_USERNAME" . -}}
+{{- with .Values.kafka.sasl -}}
+{{- $_ := set $settings "KAFKA_SASL_MECHANISM" .mechanism -}}
+{{- $kind := include "job-submission.kafkaLogin" $ -}}
+{{- if eq $kind "token" -}}
+{{- $_ := set $settings "KAFKA_SASL_OAUTH_TOKEN_FILE" (.oauth.tokenFile | default "/var/run/secrets/kafka/token") -}}
+{{- else -}}
+{{- $_ := set $settings (ternary "KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE" "KAFKA_SASL_PASSWORD_FILE" (eq $kind "endpoint")) (printf "/etc/kafka-login/%s" .passwordKey) -}}
+{{- with .username -}}
+{{- $_ := set $settings (ternary "KAFKA_SASL_OAUTH_CLIENT_ID" "KAFKA_SASL_USERNAME" (eq $kind "endpoint")) . -}}
+{{- end -}}
+{{- end -}}
+{{- if ne $kind "password" -}}
+{{- with .oauth.tokenUrl }}{{ $_ := set $settings "KAFKA_SASL_OAUTH_TOKEN_URL" . }}{{ end -}}
+{{- with .oauth.scope }}{{ $_ := set $settings "KAFKA_SASL_OAUTH_SCOPE" . }}{{ end -}}
+{{- with .oauth.extensions }}{{ $_ := set $settings "KAFKA_SASL_OAUTH_EXTENSIONS" . }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if .Values.kafka.tls.enabled -}}
@@ -24,6 +37,14 @@
 {{- end -}}
 {{- end -}}
 {{- $_ := set $settings "KUBE_NAMESPACE_TEMPLATE" .Values.projects.namespaceTemplate -}}
+{{- /* told to all pods, as those of the ingress cannot know it; a project that is named so is wanted so */}}
+{{- if not (hasKey .Values.settings "KUBE_RESERVED_NAMESPACES") -}}
+{{- $reserved := list "kube-*" .Release.Namespace -}}
+{{- range $project := .Values.projects.names -}}
+{{- $reserved = without $reserved (include "job-submission.namespaceOf" (dict "root" $ "project" $project)) -}}
+{{- end -}}
+{{- $_ := set $settings "KUBE_RESERVED_NAMESPACES" (join "," $reserved) -}}
+{{- end -}}
 {{- with .Values.projects.names -}}
 {{- $_ := set $settings "KUBE_PROJECTS" (join "," .) -}}
 {{- end -}}
@@ -39,18 +60,14 @@
 {{ toYaml $settings }}
 {{- end }}
 
-{{/* The variables that come out of Secrets. */}}
+{{/* The variables that come out of Secrets. What may change while the service runs is a file instead. */}}
 {{- define "job-submission.secretEnvironment" -}}
 {{- with .Values.kafka.sasl -}}
-{{- if .enabled -}}
-- name: KAFKA_SASL_PASSWORD
-  valueFrom:
-    secretKeyRef: {name: {{ required "kafka.sasl.enabled needs kafka.sasl.secret" .secret | quote }}, key: {{ .passwordKey | quote }}}
-{{- if not .username }}
-- name: KAFKA_SASL_USERNAME
+{{- $kind := include "job-submission.kafkaLogin" $ -}}
+{{- if and (has $kind (list "password" "endpoint")) (not .username) -}}
+- name: {{ ternary "KAFKA_SASL_OAUTH_CLIENT_ID" "KAFKA_SASL_USERNAME" (eq $kind "endpoint") }}
   valueFrom:
     secretKeyRef: {name: {{ .secret | quote }}, key: {{ .usernameKey | quote }}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
@@ -70,13 +87,24 @@ The Secrets that are mounted as files, each at /etc/<name>: a dict of `root`, th
 {{- if eq .component (include "job-submission.httpComponent" .root) -}}
 {{- with .root.Values.tokensSecret }}{{ $_ := set $secrets "tokens" . }}{{ end -}}
 {{- end -}}
+{{- $sasl := .root.Values.kafka.sasl -}}
+{{- $kind := include "job-submission.kafkaLogin" .root -}}
+{{- if has $kind (list "password" "endpoint") }}{{ $_ := set $secrets "kafka-login" $sasl.secret }}{{ end -}}
 {{- $part := .part -}}
 {{- range $name, $secret := $secrets }}
 {{- if eq $part "volumes" }}
 - name: {{ $name }}
-  secret: {secretName: {{ $secret | quote }}, defaultMode: 0440}
+  secret: {secretName: {{ $secret | quote }}, defaultMode: 0440{{ if eq $name "kafka-login" }}, items: [{key: {{ $sasl.passwordKey | quote }}, path: {{ $sasl.passwordKey | quote }}}]{{ end }}}
 {{- else }}
 - {name: {{ $name }}, mountPath: /etc/{{ $name }}, readOnly: true}
+{{- end }}
+{{- end }}
+{{- if and (eq $kind "token") $sasl.oauth.audience }}
+{{- if eq $part "volumes" }}
+- name: kafka-token
+  projected: {defaultMode: 0440, sources: [{serviceAccountToken: {audience: {{ $sasl.oauth.audience | quote }}, expirationSeconds: 3600, path: token}}]}
+{{- else }}
+- {name: kafka-token, mountPath: /var/run/secrets/kafka, readOnly: true}
 {{- end }}
 {{- end }}
 {{- end }}

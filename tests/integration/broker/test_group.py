@@ -7,9 +7,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.errors import InconsistentGroupProtocolError
+from aiokafka.structs import TopicPartition
 from structlog.testing import capture_logs
 
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
+from service.telemetry.metrics import Metrics
 from tests.integration.broker.members import Member, fill
 
 
@@ -100,3 +102,54 @@ async def test_a_group_that_others_hold_is_told_and_joined_when_they_have_left(
         await foreign.stop()
     assert [(line["event"], line["group"]) for line in logs] == [("group-refused", group.group)]
     await member.fetch_until(lambda: member.owned)
+
+
+async def test_an_offset_that_others_committed_while_the_group_was_empty_is_told(
+    member_of: Callable[..., Member],
+    kafka: KafkaSettings,
+    topics: TopicSettings,
+    group: ConsumerSettings,
+    stranger: AIOKafkaProducer,
+    metrics: Metrics,
+) -> None:
+    """The coordinator takes it from anybody, and what stands before it is never read."""
+    await fill(stranger, topics.submissions, 1, 3)
+    foreign = AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap_servers, group_id=group.group, enable_auto_commit=False
+    )
+    await foreign.start()
+    try:
+        partition = TopicPartition(topics.submissions, 1)
+        foreign.assign([partition])
+        await foreign.commit({partition: 2})
+    finally:
+        await foreign.stop()
+
+    with capture_logs() as logs:
+        member = await member_of().join()
+        await member.fetch_until(lambda: member.offsets(1) and logs)
+        assert await member.source.commit({1: 3})
+        await member.source.stop()
+        again = await member_of().join()
+        await fill(stranger, topics.submissions, 1, 1)
+        await again.fetch_until(lambda: again.offsets(1))
+
+    told = [line for line in logs if line["event"] == "offset-of-others"]
+    assert told == [
+        {"event": "offset-of-others", "log_level": "error", "group": group.group, "partition": 1, "offset": 2}
+    ]
+    assert "job_submission_foreign_commits_total 1.0" in metrics.exposition().decode()
+    assert again.offsets(1) == [3]
+
+
+async def test_an_instance_id_that_another_process_has_taken_is_told(member_of: Callable[..., Member]) -> None:
+    """Both would throw each other out of the group again and again, and be ready in between."""
+    first = await member_of(instance_id="same").join()
+    await first.fetch_until(lambda: first.owned)
+    with capture_logs() as logs:
+        second = await member_of(instance_id="same").join()
+        await second.fetch_until(lambda: second.owned)
+        await first.fetch_until(lambda: [line for line in logs if line["event"] == "instance-id-taken"])
+    told = next(line for line in logs if line["event"] == "instance-id-taken")
+    assert told["instance_id"] == "same"
+    assert told["log_level"] == "error"
