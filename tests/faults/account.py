@@ -1,10 +1,13 @@
 """The account that the service logs in with under attack: it has the rights of the chart and no others.
 
+Its token stands in the kubeconfig, or comes out of a credential plugin that can be made to hang.
+
 An administrator would never be refused. Everybody else is, for a while, by an API server that has just started and does
 not know its roles yet (403), which must not be taken for a decision.
 """
 
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from devstack.api import AdminApi
 from service.kube.access_review import CLUSTER_RIGHTS, RIGHTS
@@ -30,3 +33,43 @@ def account_token(api: AdminApi) -> str:
     api.ensure(f"{RBAC}/clusterrolebindings", {"metadata": {"name": NAME}, "roleRef": role, "subjects": [subject]})
     token: str = api.request("POST", f"{accounts}/{NAME}/token", {"spec": {}})["status"]["token"]
     return token
+
+
+class CredentialPlugin:
+    """A program that gives the token, by its own words good for `LIFE_SECONDS`: it has to run again and again."""
+
+    LIFE_SECONDS: Final = 3
+
+    def __init__(self, folder: Path, name: str, token: str) -> None:
+        self._program = folder / f"{name}-plugin"
+        self._hanging = folder / f"{name}-plugin-hangs"
+        self._program.write_text(
+            f"""#!/bin/sh
+while [ -e '{self._hanging}' ]; do sleep 0.1; done
+expires=$(date --utc --date '+{self.LIFE_SECONDS} seconds' +%Y-%m-%dT%H:%M:%SZ)
+cat << END
+{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+  "status": {{"token": "{token}", "expirationTimestamp": "$expires"}}}}
+END
+"""
+        )
+        self._program.chmod(0o700)
+
+    @property
+    def user(self) -> dict[str, Any]:
+        """The `user` section of a kubeconfig that runs it."""
+        return {
+            "exec": {
+                "apiVersion": "client.authentication.k8s.io/v1",
+                "command": str(self._program),
+                "interactiveMode": "Never",
+            }
+        }
+
+    def hang(self) -> None:
+        """Give nothing from now on, and do not end."""
+        self._hanging.touch()
+
+    def answer(self) -> None:
+        """Give the token again."""
+        self._hanging.unlink()

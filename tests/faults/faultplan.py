@@ -27,10 +27,18 @@ class Fault(StrEnum):
     """Answered by the proxy: 500 (HTTP only)."""
     UNAVAILABLE = "503"
     """Answered by the proxy: 503 (HTTP only)."""
+    PAGE = "a page of something in front"
+    """Answered by the proxy: an HTML page, with one of `PAGE_STATUSES` (HTTP only)."""
+    UNAUTHORIZED = "401"
+    """Answered as an API server does that does not accept the credentials: a `Status` object (HTTP only)."""
+    ANONYMOUS = "login lost"
+    """The request reaches the API server without its credentials, which takes it for `system:anonymous` (HTTP only)."""
 
 
 CONNECTION_FAULTS = (Fault.RESET_BEFORE, Fault.RESET_AFTER, Fault.DELAY, Fault.BLACK_HOLE)
-HTTP_FAULTS = (*CONNECTION_FAULTS, Fault.TOO_MANY, Fault.SERVER_ERROR, Fault.UNAVAILABLE)
+HTTP_FAULTS = (*CONNECTION_FAULTS, Fault.TOO_MANY, Fault.SERVER_ERROR, Fault.UNAVAILABLE, Fault.PAGE)
+PAGE_STATUSES = (200, 302, 400, 403, 404, 405, 407, 409, 413, 421, 422, 451, 502)
+"""Statuses of pages that proxies, firewalls and login portals answer with."""
 
 
 class FaultPlan:
@@ -54,6 +62,10 @@ class FaultPlan:
                 self.played[fault] += 1
                 return fault
         return None
+
+    def page_status(self) -> int:
+        """Choose the status of a page."""
+        return self._random.choice(PAGE_STATUSES)
 
     def refuses(self) -> bool:
         """Choose for one new connection whether it is refused."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from devstack.ports import free_port
 from devstack.service import ServiceProcess
-from tests.faults.stack import Stack
+from tests.faults.clocks import Clock
 
 SESSION_SECONDS = 3
 """Session of the consumer group: short, so that a stall beyond it does not take long."""
@@ -17,14 +17,15 @@ PARTITIONS = 4
 """Partitions of every topic."""
 
 
-def settings(stack: Stack, run: str, kubeconfig: str) -> dict[str, str]:
+def settings(bootstrap_servers: str, run: str, kubeconfig: str) -> dict[str, str]:
     """Return the settings of a service under attack: its own topics, group and namespaces, and short times."""
     return {
-        "KAFKA_BOOTSTRAP_SERVERS": stack.proxied_bootstrap_servers,
+        "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
         "KAFKA_REQUEST_TIMEOUT_SECONDS": "4",
         "KUBE_CONFIG_FILE": kubeconfig,
         "KUBE_NAMESPACE_TEMPLATE": run + "-{project}",
         "KUBE_REQUEST_TIMEOUT_SECONDS": "2",
+        "KUBE_LOGIN_TIMEOUT_SECONDS": "2",
         "KUBE_RETRY_CAP_SECONDS": "1",
         "TOPICS_SUBMISSIONS": f"submissions-{run}",
         "TOPICS_OUTCOMES": f"outcomes-{run}",
@@ -46,11 +47,13 @@ class Member:
         self.role = role
         self.environment = environment
         self.process: ServiceProcess | None = None
+        self.clock: Clock | None = None
         self.log: list[dict[str, Any]] = []
 
     def start(self) -> None:
         """Start a process in this place; it may take a while to get ready."""
-        self.process = ServiceProcess(self.role, self.environment)
+        by_clock = self.clock.environment if self.clock else {}
+        self.process = ServiceProcess(self.role, self.environment | by_clock)
 
     async def kill(self) -> None:
         """End the process with SIGKILL."""
@@ -110,6 +113,11 @@ class Fleet:
     def url(self) -> str:
         """Where to post."""
         return f"http://127.0.0.1:{self._port}/api/job"
+
+    def give_clocks(self, files: Path) -> None:
+        """Have each process see a clock of its own from its next start on; `files` is how their files' names begin."""
+        for number, member in enumerate([self.ingress, *self.consumers]):
+            member.clock = Clock(files.with_name(f"{files.name}-{number}.clock"))
 
     async def start(self) -> None:
         """Start everything that is not running, and wait until it is ready."""

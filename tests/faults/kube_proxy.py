@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
@@ -20,6 +20,16 @@ LONGEST_DELAY: Final = 1.0
 FORWARD_SECONDS: Final = 20
 """How long an answer of the API server is waited for: longer than the service waits."""
 
+_PAGE: Final = "<html><head><title>Sign in</title></head><body>The fault suite is in between.</body></html>"
+_UNAUTHORIZED: Final = {
+    "kind": "Status",
+    "apiVersion": "v1",
+    "metadata": {},
+    "status": "Failure",
+    "message": "Unauthorized",
+    "reason": "Unauthorized",
+    "code": 401,
+}
 _STATUSES = {Fault.TOO_MANY: 429, Fault.SERVER_ERROR: 500, Fault.UNAVAILABLE: 503}
 _HOP_BY_HOP = frozenset({"host", "connection", "keep-alive", "transfer-encoding", "content-length"})
 
@@ -33,9 +43,9 @@ class KubeProxy:
         self._plan = plan
         self._tls = ssl.create_default_context(cafile=str(api.ca_file)) if api.ca_file else False
 
-    def kubeconfig(self, token: str) -> str:
-        """Return a kubeconfig that leads here and logs in with a token."""
-        return kubeconfig(f"http://127.0.0.1:{self._port}", {"token": token})
+    def kubeconfig(self, user: Mapping[str, Any]) -> str:
+        """Return a kubeconfig that leads here and logs in as its `user` section says."""
+        return kubeconfig(f"http://127.0.0.1:{self._port}", user)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -60,10 +70,14 @@ class KubeProxy:
             return self._reset(request)
         if fault in _STATUSES:
             return _refusal(_STATUSES[fault])
+        if fault is Fault.PAGE:
+            return web.Response(status=self._plan.page_status(), text=_PAGE, content_type="text/html")
+        if fault is Fault.UNAUTHORIZED:
+            return web.json_response(_UNAUTHORIZED, status=401)
         if fault is Fault.DELAY:
             await asyncio.sleep(self._plan.seconds(LONGEST_DELAY))
         try:
-            answer = await self._forward(request, body)
+            answer = await self._forward(request, body, without={"authorization"} if fault is Fault.ANONYMOUS else ())
         except (aiohttp.ClientError, TimeoutError):
             return self._reset(request)
         if fault is Fault.RESET_AFTER:
@@ -73,8 +87,9 @@ class KubeProxy:
             return self._reset(request)
         return answer
 
-    async def _forward(self, request: web.BaseRequest, body: bytes) -> web.Response:
-        headers = [(k, v) for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP]
+    async def _forward(self, request: web.BaseRequest, body: bytes, without: Iterable[str]) -> web.Response:
+        left_out = _HOP_BY_HOP.union(without)
+        headers = [(k, v) for k, v in request.headers.items() if k.lower() not in left_out]
         async with self._session.request(
             request.method,
             URL(self._api.url + request.raw_path, encoded=True),

@@ -6,6 +6,7 @@ with an id of its own tries again until it is told, one without tries once.
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -105,6 +106,8 @@ class Clients:
         self._topic = topic
         self._url = url
         self._chance = chance
+        self.ahead_seconds = 0.0
+        """How far the clock of the producers is ahead, which is what they stamp their records with."""
         self._producer: Any = None
         self._starting = asyncio.Lock()
         self._partitions = 0
@@ -166,7 +169,8 @@ class Clients:
         try:
             # a producer that was given up leaves some of its records without an answer
             async with asyncio.timeout(PRODUCE_SECONDS):
-                await producer.send_and_wait(self._topic, item.body, key=key, headers=headers)
+                stamp = int((time.time() + self.ahead_seconds) * 1000) if self.ahead_seconds else None
+                await producer.send_and_wait(self._topic, item.body, key=key, headers=headers, timestamp_ms=stamp)
         except (KafkaError, OSError):
             await self._give_up(producer)
             return False

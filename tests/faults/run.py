@@ -12,7 +12,7 @@ import aiohttp
 from aiokafka.structs import ConsumerRecord
 
 from service.submission.records import Record, read_submission
-from tests.faults.account import account_token
+from tests.faults.account import CredentialPlugin, account_token
 from tests.faults.etcd import Etcd
 from tests.faults.faultplan import FaultPlan
 from tests.faults.fleet import Fleet, settings
@@ -80,13 +80,19 @@ async def run(
     kube_proxy = KubeProxy(stack.kube_proxy_port, stack.cluster.api, kube_plan)
     kubeconfig = folder / f"{name}.kubeconfig"
     token = await asyncio.to_thread(account_token, stack.cluster.api)
-    kubeconfig.write_text(kube_proxy.kubeconfig(token))
-    environment = settings(stack, name, str(kubeconfig))
+    plugin = CredentialPlugin(folder, name, token)
+    kubeconfig.write_text(kube_proxy.kubeconfig(plugin.user if scenario.has_plugin else {"token": token}))
+    brokers = await asyncio.to_thread(stack.three_brokers) if scenario.three_brokers else None
+    bootstrap_servers = brokers.bootstrap_servers if brokers else stack.kafka.bootstrap_servers
+    of_service = brokers.bootstrap_servers if brokers else stack.proxied_bootstrap_servers
+    environment = settings(of_service, name, str(kubeconfig))
     fleet = Fleet(environment, consumers=2, static=chance.random() < 0.5)
-    topics = Topics(stack.kafka.bootstrap_servers, name)
+    if scenario.has_clocks:
+        fleet.give_clocks(folder / name)
+    topics = Topics(bootstrap_servers, name)
     kafka_proxy = KafkaProxy(stack.kafka.proxy_port, stack.kafka.back_door_port, kafka_plan)
-    clients = Clients(stack.kafka.bootstrap_servers, topics.submissions, lambda: fleet.url, chance)
-    world = World(stack, fleet, kafka_plan, kube_plan, chance)
+    clients = Clients(bootstrap_servers, topics.submissions, lambda: fleet.url, chance)
+    world = World(stack, fleet, kafka_plan, kube_plan, chance, clients, plugin, brokers)
     async with kafka_proxy.running(), kube_proxy.running(), aiohttp.ClientSession() as session:
         watch = JobWatch(Etcd(stack.etcd_port, session), stack.cluster.api, namespaces, ledger, seed)
         async with watch.running():

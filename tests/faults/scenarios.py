@@ -10,9 +10,17 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from devstack.kafka_cluster import KafkaCluster
+from tests.faults.account import CredentialPlugin
+from tests.faults.clocks import Clock
 from tests.faults.faultplan import CONNECTION_FAULTS, HTTP_FAULTS, Fault, FaultPlan
 from tests.faults.fleet import SESSION_SECONDS, Fleet, Member
+from tests.faults.load import Clients
 from tests.faults.stack import Stack
+
+_DAY = 24 * 3600
+_WRONG = ("+8d", "-8d", "+2h", "-2h")
+"""How clocks are wrong: beyond the duplicate window, and within it."""
 
 
 @dataclass
@@ -24,6 +32,9 @@ class World:
     kafka: FaultPlan
     kube: FaultPlan
     chance: random.Random
+    clients: Clients
+    plugin: CredentialPlugin
+    brokers: KafkaCluster | None = None
     played: Counter[str] = field(default_factory=Counter)
 
     async def pause(self, shortest: float, longest: float) -> None:
@@ -164,6 +175,121 @@ async def blackout(world: World) -> None:
     plan.calm()
 
 
+async def login_refused(world: World) -> None:
+    """Let the API server refuse the credentials (401), whoever asks for what."""
+    await _all_through_the_kube_proxy(world, Fault.UNAUTHORIZED)
+
+
+async def login_lost(world: World) -> None:
+    """Have the API server take the service for somebody unknown, to whom it denies everything (403)."""
+    await _all_through_the_kube_proxy(world, Fault.ANONYMOUS)
+
+
+async def page_in_front(world: World) -> None:
+    """Put a proxy in front of the API server that answers everything with a page of its own, of many statuses."""
+    await _all_through_the_kube_proxy(world, Fault.PAGE)
+
+
+async def _all_through_the_kube_proxy(world: World, fault: Fault) -> None:
+    await world.pause(0.5, 2.0)
+    world.kube.rates = {fault: 1.0}
+    await world.pause(2, 5)
+    world.kube.calm()
+
+
+async def plugin_hangs(world: World) -> None:
+    """Let the credential plugin hang for longer than its credentials live and than it is waited for."""
+    await world.pause(0.5, 2.0)
+    world.played["credential plugin hangs"] += 1
+    world.plugin.hang()
+    try:
+        await world.pause(6, 10)
+    finally:
+        world.plugin.answer()
+
+
+async def wrong_clocks(world: World) -> None:
+    """Set the clocks of ingress, consumers and producers wrong by days, and right again; some restart meanwhile."""
+    members = [world.fleet.ingress, *world.fleet.consumers]
+    for member in world.chance.sample(members, world.chance.randint(1, len(members))):
+        await world.pause(0.2, 1.0)
+        _set_clock(world, member, world.chance.choice(_WRONG))
+        if world.chance.random() < 0.5:
+            await _replace(world, member, f"kill -9 of a {member.role} with a wrong clock")
+    world.played["wrong clock of the producers"] += 1
+    world.clients.ahead_seconds = world.chance.choice((8 * _DAY, -8 * _DAY, 3600))
+    await world.pause(2, 4)
+    for member in members:
+        _set_clock(world, member, "+0")
+    world.clients.ahead_seconds = 0
+    await world.pause(1, 2)  # for the clocks to show
+
+
+def _set_clock(world: World, member: Member, offset: str) -> None:
+    assert member.clock is not None
+    if offset != "+0":
+        world.played[f"clock of a {member.role} {offset}"] += 1
+    member.clock.set(offset)
+
+
+async def wrong_broker_clock(world: World) -> None:
+    """Restart the broker with a clock that is wrong by days, and again with the right one.
+
+    By less than the retention of the topics, which is eight days: what is older by its own clock a broker deletes.
+    Behind by more than the duplicate window.
+    """
+    broker = world.stack.kafka
+    clock = Clock(world.stack.folder / "broker.clock")
+    for offset in (world.chance.choice(("+3d", "-180h", "-2h")), "+0"):
+        await world.pause(0.5, 2.0)
+        await asyncio.to_thread(broker.stop)
+        clock.set(offset)
+        broker.environment = {} if offset == "+0" else clock.environment
+        world.played["broker restart" if offset == "+0" else f"clock of the broker {offset}"] += 1
+        await asyncio.to_thread(broker.start)
+        await world.pause(1.0, 3.0)
+
+
+async def leader_killed(world: World) -> None:
+    """Kill -9 one of three brokers, which leads a third of the partitions and may be coordinator and controller."""
+    brokers = _three(world)
+    for broker in world.chance.sample(brokers.brokers, world.chance.randint(1, 2)):
+        await world.pause(0.5, 2.0)
+        world.played["kill -9 of one of three brokers"] += 1
+        await asyncio.to_thread(broker.kill)
+        await world.pause(0.5, 4.0)
+        await asyncio.to_thread(broker.start)
+
+
+async def two_brokers_gone(world: World) -> None:
+    """End two of three brokers, so that too few replicas are in sync, and start them again."""
+    brokers = _three(world)
+    gone = world.chance.sample(brokers.brokers, 2)
+    for broker in gone:
+        await world.pause(0.2, 1.5)
+        world.played["kill -9 of two of three brokers"] += 1
+        await asyncio.to_thread(broker.kill)
+    await world.pause(2.0, 5.0)
+    await asyncio.to_thread(brokers.start, *gone)
+
+
+async def one_of_three_frozen(world: World) -> None:
+    """Stop the process of one of three brokers: its connections stay, and its partitions move."""
+    broker = world.chance.choice(_three(world).brokers)
+    await world.pause(0.5, 2.0)
+    world.played["SIGSTOP of one of three brokers"] += 1
+    broker.pause()
+    try:
+        await world.pause(3.0, 8.0)
+    finally:
+        broker.resume()
+
+
+def _three(world: World) -> KafkaCluster:
+    assert world.brokers is not None
+    return world.brokers
+
+
 async def chaos(world: World) -> None:
     """Play several of the others at once."""
     plays: list[Play] = [
@@ -194,6 +320,12 @@ class Scenario:
     play: Play
     times: int | None = None
     replays: bool = False
+    has_plugin: bool = False
+    """Whether the login is a credential plugin's."""
+    has_clocks: bool = False
+    """Whether the service's processes see clocks that can be set."""
+    three_brokers: bool = False
+    """Whether Kafka is three brokers, without a proxy in between."""
 
 
 SCENARIOS = {
@@ -215,6 +347,16 @@ SCENARIOS = {
         Scenario("kube-proxy", kube_proxy),
         Scenario("lost-answers", lost_answers),
         Scenario("blackout", blackout),
+        Scenario("login-refused", login_refused),
+        Scenario("login-lost", login_lost),
+        Scenario("page-in-front", page_in_front),
+        Scenario("plugin-hangs", plugin_hangs, has_plugin=True),
+        Scenario("wrong-clocks", wrong_clocks, has_clocks=True),
+        Scenario("wrong-clocks-and-replay", wrong_clocks, has_clocks=True, replays=True),
+        Scenario("wrong-broker-clock", wrong_broker_clock),
+        Scenario("leader-killed", leader_killed, three_brokers=True),
+        Scenario("two-brokers-gone", two_brokers_gone, three_brokers=True),
+        Scenario("one-of-three-frozen", one_of_three_frozen, three_brokers=True),
         Scenario("chaos", chaos),
         Scenario("chaos-and-replay", chaos, replays=True),
     )

@@ -1,13 +1,17 @@
-"""The servers that all runs share: a real broker with a listener for the proxy, and a real API server with its etcd."""
+"""The servers that all runs share: a real broker with a listener for the proxy, and a real API server with its etcd.
+
+Three brokers beside them start with the first run that asks for them.
+"""
 
 import contextlib
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from devstack.cluster import LocalCluster
 from devstack.kafka import LocalKafka
+from devstack.kafka_cluster import KafkaCluster
 from devstack.ports import free_port
 
 
@@ -27,7 +31,7 @@ class TwoDoorKafka(LocalKafka):
         doors = {
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "listeners": f"PLAINTEXT://{self.bootstrap_servers},PROXIED://127.0.0.1:{self.back_door_port},"
-            f"CONTROLLER://127.0.0.1:{self._controller_port}",
+            f"CONTROLLER://{self._quorum.controllers[self._node_id]}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers},PROXIED://127.0.0.1:{self.proxy_port}",
             "inter.broker.listener.name": "PLAINTEXT",
             "log.segment.delete.delay.ms": "1000",  # topics of runs gone by
@@ -44,6 +48,15 @@ class Stack:
     cluster: LocalCluster
     folder: Path
     kube_proxy_port: int
+    _servers: contextlib.ExitStack
+    _three: list[KafkaCluster] = field(default_factory=list)
+
+    def three_brokers(self) -> KafkaCluster:
+        """Return the three brokers, which start at the first call and end with the rest."""
+        if not self._three:
+            brokers = KafkaCluster(self.folder / "three-brokers", say=lambda _: None)
+            self._three.append(self._servers.enter_context(brokers))
+        return self._three[0]
 
     @property
     def etcd_port(self) -> int:
@@ -59,9 +72,10 @@ class Stack:
 @contextlib.contextmanager
 def running(folder: Path, say: Callable[[str], None]) -> Iterator[Stack]:
     """Run the servers, data and logs in `folder`. No controllers: the suite itself plays the collector of Jobs."""
-    kafka = TwoDoorKafka(folder / "kafka", say)
-    with kafka, LocalCluster(folder / "cluster", say=say) as cluster:
-        yield Stack(kafka, cluster, folder, free_port())
+    with contextlib.ExitStack() as servers:
+        kafka = servers.enter_context(TwoDoorKafka(folder / "kafka", say))
+        cluster = servers.enter_context(LocalCluster(folder / "cluster", say=say))
+        yield Stack(kafka, cluster, folder, free_port(), servers)
 
 
 def new_run_name(chance: random.Random) -> str:

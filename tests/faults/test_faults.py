@@ -35,9 +35,28 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
         "three-times-lost-answers",
         "kafka-proxy",
         "kube-proxy",
+        "login-refused",
+        "login-lost",
+        "page-in-front",
+        "plugin-hangs",
+        "leader-killed",
+        "two-brokers-gone",
+        "one-of-three-frozen",
     ],
 )
 async def test_the_promises_hold(name: str, stack: Stack, tmp_path: Path) -> None:
+    await hold(name, stack, tmp_path)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", ["wrong-clocks", "wrong-clocks-and-replay", "wrong-broker-clock"])
+async def test_the_promises_hold_whatever_the_time_is_said_to_be(
+    name: str, stack: Stack, tmp_path: Path, faketime: None
+) -> None:
+    await hold(name, stack, tmp_path)
+
+
+async def hold(name: str, stack: Stack, tmp_path: Path) -> None:
     seed = secrets.randbelow(2**31)
     print(f"repeat with: python -m tests.faults --runs 1 --submissions {SUBMISSIONS} --scenario {name} --seed {seed}")
     report = await run(stack, SCENARIOS[name], seed, SUBMISSIONS, tmp_path, load_seconds=LOAD_SECONDS)
