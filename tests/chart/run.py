@@ -31,6 +31,7 @@ SOON = (
     "JobSubmissionDown",
     "JobSubmissionIngressDown",
     "JobSubmissionNoConsumer",
+    "JobSubmissionKafkaUnreachable",
     "JobSubmissionKubernetesUnreachable",
 )
 """Alerts that fire after seconds here, for tests that cannot wait for minutes."""

@@ -23,7 +23,7 @@ def cluster(kafka_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
 async def create(cluster: KafkaCluster) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap_servers)
     await admin.start()
-    await admin.create_topics([NewTopic(TOPIC, 1, -1)])
+    await admin.create_topics([NewTopic(TOPIC, 1, 3)])
     await admin.close()
 
 

@@ -1,4 +1,4 @@
-"""Wrong clocks: processes that see another time than the machine, by libfaketime (Debian's package `faketime`).
+"""Wrong clocks: processes that see another time than the machine, by libfaketime (Debian's package of that name).
 
 Their monotonic clock stays right, as it does on a machine whose wall clock is set.
 """
@@ -10,8 +10,8 @@ from typing import Final
 from devstack.process import ServerError
 
 LIBRARIES: Final = Path("/usr/lib")
-CACHE_SECONDS: Final = 1
-"""How soon a clock that is set shows in the process."""
+WALL_CLOCK_ALONE: Final = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+"""With the second, which is what the library looks for, `time.sleep` fails; the service has none."""
 
 
 def libfaketime() -> Path:
@@ -22,8 +22,18 @@ def libfaketime() -> Path:
     return found[0]
 
 
+def java_clock(offset: str) -> dict[str, str]:
+    """Return the variables with which a Java program sees a clock that is ahead or back, as of `Clock.set`."""
+    # with the library's "fix" of the monotonic clock Kafka waits ten times as long as it means to
+    return WALL_CLOCK_ALONE | {
+        "LD_PRELOAD": str(libfaketime()),
+        "FAKETIME": offset,
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",
+    }
+
+
 class Clock:
-    """The clock of one process or of several: right at first, and set by `set`."""
+    """The clock of one process of the service: right at first, and set by `set` while it runs."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -32,14 +42,10 @@ class Clock:
     @property
     def environment(self) -> dict[str, str]:
         """The variables with which a process sees this clock."""
-        return {
+        return WALL_CLOCK_ALONE | {
             "LD_PRELOAD": str(libfaketime()),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_CACHE_DURATION": str(CACHE_SECONDS),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # with it a Java program waits ten times as long as it means to
-            "FAKETIME_DONT_RESET": "1",  # a child sees the same time as its parent
+            "FAKETIME_NO_CACHE": "1",
         }
 
     def set(self, offset: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from devstack.kafka_cluster import KafkaCluster
 from tests.faults.account import CredentialPlugin
-from tests.faults.clocks import Clock
+from tests.faults.clocks import java_clock
 from tests.faults.faultplan import CONNECTION_FAULTS, HTTP_FAULTS, Fault, FaultPlan
 from tests.faults.fleet import SESSION_SECONDS, Fleet, Member
 from tests.faults.load import Clients
@@ -222,7 +222,6 @@ async def wrong_clocks(world: World) -> None:
     for member in members:
         _set_clock(world, member, "+0")
     world.clients.ahead_seconds = 0
-    await world.pause(1, 2)  # for the clocks to show
 
 
 def _set_clock(world: World, member: Member, offset: str) -> None:
@@ -239,12 +238,10 @@ async def wrong_broker_clock(world: World) -> None:
     Behind by more than the duplicate window.
     """
     broker = world.stack.kafka
-    clock = Clock(world.stack.folder / "broker.clock")
     for offset in (world.chance.choice(("+3d", "-180h", "-2h")), "+0"):
         await world.pause(0.5, 2.0)
         await asyncio.to_thread(broker.stop)
-        clock.set(offset)
-        broker.environment = {} if offset == "+0" else clock.environment
+        broker.environment = {} if offset == "+0" else java_clock(offset)
         world.played["broker restart" if offset == "+0" else f"clock of the broker {offset}"] += 1
         await asyncio.to_thread(broker.start)
         await world.pause(1.0, 3.0)
