@@ -130,7 +130,7 @@ class StandIn(KubernetesEmulator):
     def _answer(self, request: web.BaseRequest, target: Target, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         match request.method, target.name:
             case "POST", None:
-                return 201, self._create(target, body)
+                return 201, self._create(target, body, dry_run=request.query.get("dryRun") == "All")
             case "GET", None:
                 return 200, self._list(target, request.query.get("labelSelector", ""))
             case "GET", str():
@@ -142,7 +142,7 @@ class StandIn(KubernetesEmulator):
         message = "the server does not allow this method on the requested resource"
         raise StatusError(405, "MethodNotAllowed", message, {"kind": target.plural})
 
-    def _create(self, collection: Target, body: dict[str, Any]) -> dict[str, Any]:
+    def _create(self, collection: Target, body: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
         head = {"kind": collection.kind, "apiVersion": collection.api_version}
         if collection.plural == "selfsubjectaccessreviews":
             return head | body | {"status": {"allowed": True, "reason": "the stand-in allows everything"}}
@@ -158,6 +158,8 @@ class StandIn(KubernetesEmulator):
             raise target.problem(409, "AlreadyExists", "already exists")
         metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": _now(), **self._new_version()}
         created = {**head, "status": {}, **body, "metadata": metadata}
+        if dry_run:
+            return created
         if target.key in self.objects:
             self.objects[target.key].create(created)
         else:

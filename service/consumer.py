@@ -59,7 +59,8 @@ class Consumer:
         metrics.in_flight.labels(role="consumer").set_function(self._count_in_flight)
         self._committed: dict[int, tuple[int, Trouble]] = {}
         self._queue = WorkQueue()
-        self._intake = Intake(source, self._queue, self._assignments, settings, max_body_bytes)
+        self._intake = Intake(source, self._queue, self._assignments, self._cancelled, settings, max_body_bytes)
+        self._in_progress: dict[str, Slot] = {}
         self._wake = asyncio.Event()
         self._slots = Slots(settings.concurrency, self._wake.set)
         self._stopping = asyncio.Event()
@@ -179,7 +180,9 @@ class Consumer:
             task.add_done_callback(assignment.tasks.discard)
 
     async def _handle(self, assignment: Assignment, offsets: OffsetTracker, work: Work) -> None:
-        slot = Slot(self._slots, work.project, assignment.lease)
+        slot = self._in_progress[work.key] = Slot(self._slots, work.project, assignment.lease)
+        if self._queue.is_cancelled(work.key):
+            slot.cancel()
         try:
             await self._handler.handle(work, slot)
             if offsets is assignment.offsets:
@@ -195,8 +198,15 @@ class Consumer:
                 self._queue.put_back(work)
         finally:
             slot.release()
+            del self._in_progress[work.key]
             self._queue.finish(work)
             self._wake.set()
+
+    def _cancelled(self, key: str) -> None:
+        """Let a submission in progress know that a cancel waits for it."""
+        slot = self._in_progress.get(key)
+        if slot is not None:
+            slot.cancel()
 
     def _halt(self, reason: str) -> None:
         """Start nothing more: a person has to look. What is not committed is delivered again after a restart."""

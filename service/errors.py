@@ -40,6 +40,10 @@ class TemporaryFailure(Exception):
         self.retry_after = retry_after
 
 
+class GivesWay(Exception):
+    """A cancel of the submission has come while it was resting between two tries."""
+
+
 class LeaseLost(Exception):
     """This process may no longer act for the partition: another consumer may have taken it over."""
 

@@ -14,6 +14,7 @@ from service.cluster.isolation import SlowNamespaces
 from service.cluster.outage import OutageGate
 from service.cluster.pause import PauseSwitch
 from service.cluster.retries import Retrier, Sleep
+from service.cluster.unsettled import UnsettledCreates
 from service.kube import KubeApi
 from service.manifests.job import ManifestOptions
 from service.manifests.profiles import Profile
@@ -42,6 +43,9 @@ class Cluster:
     profile: Profile
     options: ManifestOptions
     namespace_template: str
+    unsettled: UnsettledCreates
+    request_seconds: float
+    """How long the API server may take to carry a request out, at most."""
 
     @classmethod
     def build(cls, api: KubeApi, settings: KubeSettings, probe_interval: float, metrics: Metrics) -> Self:
@@ -69,6 +73,8 @@ class Cluster:
                 ingress_class=settings.ingress_class,
             ),
             namespace_template=settings.namespace_template,
+            unsettled=UnsettledCreates(settings.request_timeout_seconds),
+            request_seconds=settings.request_timeout_seconds,
         )
 
     def namespace(self, project: str) -> str:

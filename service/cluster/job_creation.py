@@ -6,6 +6,7 @@ will, and a crash between any two of them is repaired by submitting again. Nothi
 the submission's own is deleted.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,20 +15,18 @@ from typing import Any, Final
 from service.cluster.cluster import Cluster
 from service.cluster.ownership import Holder, same_submission
 from service.errors import TemporaryFailure
-from service.kube import ApiError, Confirm, KubeApi
+from service.kube import ApiError, ApiUnreachable, Confirm, Created, KubeApi
 from service.kube.decisions import ApiAnswer, Rule, Verdict, is_gone, rejection_for
+from service.kube.errors import may_be_carried_out
 from service.manifests.dependents import Dependent, owned_by
 from service.manifests.job import Manifests, build, is_held
 from service.manifests.labels import REJECTION_ANNOTATION, REJECTION_REASON_ANNOTATION, RELEASE_PATCH
 from service.submission import rejections
-from service.submission.identity import job_name
+from service.submission.identity import MAX_NAMES, job_name
 from service.submission.outcomes import Outcome
 from service.submission.records import Submission
 from service.submission.rejection import Rejection, SubmissionRejected
 from service.validation import JobSubmission
-
-MAX_NAMES: Final = 8
-"""Names of the deterministic sequence that are tried for one submission."""
 
 _ANOTHER_NAME: Final = (
     "give another name, or jobNamePrefix; what may be sent again needs an Idempotency-Key, or ce_id on the topic"
@@ -66,6 +65,9 @@ class JobCreation:
         fingerprint: str,
         confirm: Confirm,
     ) -> None:
+        self.is_dry_run = submission.is_dry_run
+        self.objects: list[dict[str, Any]] = []
+        """What a dry run would have stored."""
         self._cluster = cluster
         self._api = cluster.api
         self._submission = submission
@@ -97,7 +99,7 @@ class JobCreation:
         """
         while True:
             try:
-                created = await self._api.create("jobs", self.namespace, self.manifests.job, self._confirm)
+                created = await self._create("jobs", self.manifests.job)
             except ApiError as error:
                 answer, rule = error.answer, error.final_rule()
             else:
@@ -120,6 +122,19 @@ class JobCreation:
                 )
             self._take_name(self._attempt + 1)
 
+    async def _create(self, resource: str, body: dict[str, Any]) -> Created:
+        """Create an object, or ask what would be stored; note a create that may still be carried out."""
+        if self.is_dry_run:
+            created = await self._api.create(resource, self.namespace, body, self._confirm, dry_run=True)
+            self.objects.append(created.stored or {})
+            return created
+        try:
+            return await self._api.create(resource, self.namespace, body, self._confirm)
+        except (ApiError, ApiUnreachable) as error:
+            if may_be_carried_out(error):
+                self._cluster.unsettled.note(self.namespace, self.name, asyncio.get_running_loop().time())
+            raise
+
     async def _is_nowhere(self, rule: Rule) -> bool:
         """Tell whether the service has no rights in the namespace because there is none: rights are looked at first."""
         return rule.name == "forbidden" and await self._api.has_namespace(self.namespace) is False
@@ -136,7 +151,7 @@ class JobCreation:
         body = owned_by(dependent.body, self.name, uid)
         name = body["metadata"]["name"]
         try:
-            return (await self._api.create(dependent.resource, self.namespace, body, self._confirm)).warnings
+            return (await self._create(dependent.resource, body)).warnings
         except ApiError as error:
             answer, rule = error.answer, error.final_rule()
         found = await self._look(dependent.resource, name, rule)
@@ -161,9 +176,9 @@ class JobCreation:
             REJECTION_ANNOTATION: f"{rejection.status} {rejection.message}",
             REJECTION_REASON_ANNOTATION: rejection.reason,
         }
-        with _unless_gone():
-            await self._api.patch("jobs", self.namespace, self.name, _release_patch(metadata, note), self._confirm)
-        with _unless_gone():
+        with unless_gone():
+            await self._api.patch("jobs", self.namespace, self.name, release_patch(metadata, note), self._confirm)
+        with unless_gone():
             await self._api.delete("jobs", self.namespace, self.name, metadata["uid"], self._confirm)
 
     async def _look(self, resource: str, name: str, refusal: Rule) -> dict[str, Any] | None:
@@ -183,12 +198,12 @@ async def release_job(api: KubeApi, namespace: str, outcome: Outcome, confirm: C
         return
     metadata = found["metadata"]
     if same_submission(metadata, outcome.id, outcome.fingerprint) is Holder.SAME:
-        with _unless_gone():
-            await api.patch("jobs", namespace, metadata["name"], _release_patch(metadata, {}), confirm)
+        with unless_gone():
+            await api.patch("jobs", namespace, metadata["name"], release_patch(metadata, {}), confirm)
 
 
 @contextmanager
-def _unless_gone() -> Iterator[None]:
+def unless_gone() -> Iterator[None]:
     """Pass over the answer that an object is gone, or that another one has its name by now."""
     try:
         yield
@@ -197,7 +212,7 @@ def _unless_gone() -> Iterator[None]:
             raise
 
 
-def _release_patch(metadata: Mapping[str, Any], annotations: dict[str, str]) -> dict[str, Any]:
+def release_patch(metadata: Mapping[str, Any], annotations: dict[str, str]) -> dict[str, Any]:
     """Take the hold off this very Job (a uid in a patch is a precondition) and annotate it."""
     return {"metadata": {"uid": metadata["uid"], "annotations": annotations, **RELEASE_PATCH["metadata"]}}
 

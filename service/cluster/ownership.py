@@ -12,6 +12,7 @@ from service.manifests.labels import (
     SUBMISSION_ID_ANNOTATION,
 )
 from service.submission.identity import SubmissionId
+from service.submission.outcomes import UnseenId
 
 
 class Holder(StrEnum):
@@ -25,7 +26,7 @@ class Holder(StrEnum):
     """Made by anybody else: 409, or the next name where it was generated."""
 
 
-def same_submission(metadata: Mapping[str, Any], submission_id: SubmissionId, fingerprint: str) -> Holder:
+def same_submission(metadata: Mapping[str, Any], submission_id: SubmissionId | UnseenId, fingerprint: str) -> Holder:
     """Tell whose object it is from its `metadata`.
 
     Only the annotations count: schedulers rewrite the rest of a live Job (Kueue its `suspend` and `parallelism`).

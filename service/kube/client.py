@@ -31,11 +31,12 @@ fetches"): writing the whole object out is a seventh of the API server's CPU for
 
 
 class Created(NamedTuple):
-    """An object that was created, with the warnings of the API server."""
+    """An object that was created, with the warnings of the API server; after a dry run, all that would be `stored`."""
 
     name: str
     uid: str
     warnings: tuple[str, ...]
+    stored: dict[str, Any] | None = None
 
 
 class KubeApi:
@@ -65,18 +66,26 @@ class KubeApi:
         await self._health.check()
 
     async def create(
-        self, resource: str, namespace: str, body: dict[str, Any], confirm: Confirm | None = None
+        self,
+        resource: str,
+        namespace: str,
+        body: dict[str, Any],
+        confirm: Confirm | None = None,
+        *,
+        dry_run: bool = False,
     ) -> Created:
         """Create an object. Unknown fields in it are an error, not dropped.
 
+        A dry run goes through all of it, admission included, and stores nothing (Kubernetes API concepts, "Dry-run").
         `confirm` is awaited right before the request is written, as in `delete` and `patch`; nothing is when it raises.
         Raises ApiError, ApiUnreachable, LeaseLost.
         """
-        path = _path(resource, namespace, "", f"?fieldValidation=Strict&{self._limit}")
-        answer, warnings = await self._request("create", "POST", path, body, _CREATE, confirm)
+        dry = "&dryRun=All" if dry_run else ""
+        path = _path(resource, namespace, "", f"?fieldValidation=Strict&{self._limit}{dry}")
+        answer, warnings = await self._request("create", "POST", path, body, _JSON if dry_run else _CREATE, confirm)
         self._health.created_in = namespace
         metadata = answer["metadata"]
-        return Created(metadata["name"], metadata["uid"], warnings)
+        return Created(metadata["name"], metadata["uid"], warnings, answer if dry_run else None)
 
     async def read(self, resource: str, namespace: str, name: str) -> dict[str, Any] | None:
         """Return an object as it is stored now, None where there is none. Raises ApiError, ApiUnreachable."""

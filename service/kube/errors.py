@@ -86,6 +86,13 @@ class ApiUnreachable(Exception):
         self.detail = detail
 
 
+def may_be_carried_out(error: ApiError | ApiUnreachable) -> bool:
+    """Tell whether a request that ended so may have been carried out, or may still be."""
+    if isinstance(error, ApiUnreachable):
+        return error.reason in (Reason.TIMEOUT, Reason.DISCONNECT)
+    return error.rule.name in ("server-error", "request-timeout")
+
+
 def unreachable(error: BaseException) -> ApiUnreachable:
     """Return what a failure of aiohttp to get an answer amounts to."""
     return ApiUnreachable(_reason(error), " ".join(str(error).split())[:_MAX_TEXT])

@@ -131,6 +131,13 @@ def effect_warnings(job: JobSubmission, profile: Profile) -> tuple[str, ...]:
     return tuple(warnings)
 
 
+def as_asked(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return an object as the API server would have stored it, without what it makes up for one that is never there."""
+    made_up = ("uid", "creationTimestamp", "managedFields", "generation", "ownerReferences")
+    metadata = {name: value for name, value in stored["metadata"].items() if name not in made_up}
+    return {name: value for name, value in stored.items() if name != "status"} | {"metadata": metadata}
+
+
 def is_held(job: dict[str, Any]) -> bool:
     """Tell whether a Job, built or read from the API, waits for its outcome and then for `RELEASE_PATCH`."""
     return HOLD_FINALIZER in (job["metadata"].get("finalizers") or ())

@@ -29,6 +29,7 @@ class Event:
 
     id: str | None
     source: str | None
+    type: str | None
     data: bytes
     traceparent: str | None
     faults: tuple[Fault, ...]
@@ -64,10 +65,11 @@ def read_event(value: bytes, max_id_bytes: int, max_source_bytes: int) -> Event:
     data, fault = _data(document)
     if fault is not None:
         faults.append(fault)
-    traceparent = document.get("traceparent")
+    event_type, traceparent = document.get("type"), document.get("traceparent")
     return Event(
         id=_identity(document, "id", max_id_bytes),
         source=_identity(document, "source", max_source_bytes),
+        type=event_type if isinstance(event_type, str) else None,
         data=data,
         traceparent=traceparent if isinstance(traceparent, str) else None,
         faults=tuple(faults),

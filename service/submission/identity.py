@@ -9,7 +9,7 @@ import re
 from base64 import b32encode
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import orjson
 
@@ -23,8 +23,12 @@ MAX_NAME: Final = 63
 SUFFIX_LENGTH: Final = 12
 """Characters of base32 in a generated name: 60 bits, so that a million names collide once in two million tries."""
 
+MAX_NAMES: Final = 8
+"""Names of the deterministic sequence that are tried for one submission."""
+
 _PARTITION_SOURCE = re.compile(r"/topics/[a-zA-Z0-9._-]{1,249}/partitions/([0-9]{1,9})")  # see `partition_source`
 _KEY = re.compile(r"[a-z2-7]{51}[aq]")  # 256 bits are 51 characters and the first bit of another
+_POST_SOURCE = re.compile(r"/api/job(?:/users/[^/]+)?/projects/([^/]+)")
 
 
 def digest(*parts: str | bytes) -> bytes:
@@ -95,6 +99,12 @@ def http_submission_id(user: str | None, project: str, key: str) -> SubmissionId
     return SubmissionId(_post_source(user, project), key)
 
 
+def project_of_post(submission_id: SubmissionId) -> str | None:
+    """Return the project of a submission that came over HTTP, as its source has it; None for any other."""
+    found = _POST_SOURCE.fullmatch(submission_id.source)
+    return unquote(found[1]) if found else None
+
+
 def generated_name(prefix: str | None, submission_id: SubmissionId, attempt: int = 0) -> str:
     """Return `<prefix or "job">-<12 characters>`, a DNS-1035 label when the prefix is one of at most 50 characters.
 
@@ -107,6 +117,12 @@ def generated_name(prefix: str | None, submission_id: SubmissionId, attempt: int
 def job_name(submission: JobSubmission, submission_id: SubmissionId, attempt: int = 0) -> str:
     """Return the name asked for or, where none is, the generated one of this `attempt`."""
     return submission.name or generated_name(submission.job_name_prefix, submission_id, attempt)
+
+
+def possible_names(submission: JobSubmission, submission_id: SubmissionId) -> tuple[str, ...]:
+    """Return the names that the Job of a submission can have, in the order in which they are tried."""
+    attempts = 1 if submission.name else MAX_NAMES
+    return tuple(job_name(submission, submission_id, attempt) for attempt in range(attempts))
 
 
 def claim_name(job: str, index: int) -> str:

@@ -7,12 +7,12 @@ record yields an outcome that this service could have written, or `UnreadableRec
 import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
 from service.errors import UnreadableRecord
-from service.submission.identity import SubmissionId
+from service.submission.identity import SubmissionId, is_submission_key
 from service.submission.record_headers import MAX_HEADER_BYTES, encoded
 from service.submission.records import NewRecord, Record, Submission, rfc3339
 from service.submission.rejection import Rejection
@@ -26,21 +26,28 @@ OUTCOME_SOURCE: Final = "/job-submission"
 MAX_OUTCOME_BYTES: Final = 512 * 1024
 """Longest value of an outcome, well below a broker's default limit of a record (`message.max.bytes`, 1 MiB)."""
 
+_KEY_HEADER: Final = "submission-key"
+
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _STATUS = re.compile(rb"[245][0-9]{2}")  # of outcomes: done, or refused
+
+
+class UnseenId(NamedTuple):
+    """The identity of a submission of which nothing but its `key` is known: it was cancelled before it came."""
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a submission: status and body of the HTTP response, and whom it is for.
 
-    `is_aside` marks a refusal that does not decide what becomes of the id: a second request under an id used before
-    (422), a record too old to tell whether it was done (410). It is written under a key of its own beside the id's, so
-    that it never displaces the outcome of the id. `project` is for the log alone: None where it is not known, and no
-    part of the record.
+    `is_aside` marks an answer that does not decide what becomes of the id: to a second request under an id used before
+    (422), to a record too old to tell whether it was done (410), to a dry run. It is written under a key of its own
+    beside the id's, so that it never displaces the outcome of the id. `project` is None where it is not known.
     """
 
-    id: SubmissionId
+    id: SubmissionId | UnseenId
     status: int
     body: dict[str, Any]
     fingerprint: str
@@ -56,17 +63,18 @@ class Outcome:
         cls,
         submission: Submission,
         fingerprint: str,
-        answer: str | Rejection,
+        answer: str | Rejection | dict[str, Any],
         *,
         warnings: tuple[str, ...] = (),
         is_aside: bool = False,
         project: str | None = None,
     ) -> Self:
-        """Return the outcome of a submission: the name of its Job, or its rejection."""
+        """Return the outcome of a submission: the name of its Job, its rejection, or another body of success."""
+        status: int = HTTPStatus.OK
         if isinstance(answer, Rejection):
             status, body = answer.status, answer.body()
         else:
-            status, body = HTTPStatus.OK, {"name": answer}
+            body = {"name": answer} if isinstance(answer, str) else answer
         return cls(
             id=submission.id,
             status=status,
@@ -116,8 +124,8 @@ def outcome_record(outcome: Outcome, topic: str, partition: int | None, time: fl
             ("ce_type", OUTCOME_TYPE),
             ("ce_time", rfc3339(time)),
             ("content-type", "application/json"),
-            ("submission-source", outcome.id.source),
-            ("submission-id", outcome.id.id),
+            *_identity_headers(outcome.id),
+            ("project", outcome.project),
             ("fingerprint", outcome.fingerprint),
             ("correlation-id", outcome.correlation_id),
             ("ra-user", outcome.user),
@@ -128,16 +136,27 @@ def outcome_record(outcome: Outcome, topic: str, partition: int | None, time: fl
     return NewRecord(topic, partition, outcome.key.encode(), value, headers)
 
 
+def _identity_headers(identity: SubmissionId | UnseenId) -> tuple[tuple[str, str], ...]:
+    if isinstance(identity, UnseenId):
+        return ((_KEY_HEADER, identity.key),)
+    return (("submission-source", identity.source), ("submission-id", identity.id))
+
+
+def _identity(values: dict[str, bytes]) -> SubmissionId | UnseenId:
+    key = values.get(_KEY_HEADER, b"").decode()
+    if is_submission_key(key):
+        return UnseenId(key)
+    return SubmissionId(values["submission-source"].decode(), values["submission-id"].decode())
+
+
 def read_outcome(record: Record) -> Outcome:
     """Return the outcome a record holds; raises UnreadableRecord for anything this service would not have written."""
     values = dict(record.headers)
     try:
-        source, own_id, fingerprint = (
-            values[n].decode() for n in ("submission-source", "submission-id", "fingerprint")
-        )
-        user, correlation_id, traceparent, warnings = (
+        identity, fingerprint = _identity(values), values["fingerprint"].decode()
+        user, correlation_id, traceparent, warnings, project = (
             values[name].decode("utf-8", "surrogateescape") if name in values else None
-            for name in ("ra-user", "correlation-id", "traceparent", "warnings")
+            for name in ("ra-user", "correlation-id", "traceparent", "warnings", "project")
         )
         body = orjson.loads(record.value or b"")
         status = values["status"]
@@ -147,7 +166,6 @@ def read_outcome(record: Record) -> Outcome:
         raise UnreadableRecord(f"an outcome that cannot be read: {error}") from None
     if not (isinstance(body, dict) and _STATUS.fullmatch(status) and _FINGERPRINT.fullmatch(fingerprint)):
         raise UnreadableRecord("an outcome whose body, status or fingerprint is none")
-    identity = SubmissionId(source, own_id)
     outcome = Outcome(
         id=identity,
         status=int(status),
@@ -158,6 +176,7 @@ def read_outcome(record: Record) -> Outcome:
         traceparent=traceparent,
         warnings=tuple(warnings.split("\n")) if warnings else (),
         is_aside=record.key != identity.key.encode(),
+        project=project,
     )
     if record.key != outcome.key.encode():
         raise UnreadableRecord("an outcome whose key is not that of its submission")

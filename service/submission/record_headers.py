@@ -25,7 +25,9 @@ READ: Final = (
     "ce_specversion",
     "ce_id",
     "ce_source",
+    "ce_type",
     "content-type",
+    "dry-run",
     "idempotency-key",
     "ra-user",
     "correlation-id",
@@ -34,7 +36,7 @@ READ: Final = (
     "traceparent",
 )
 """Headers of a submission that mean something here."""
-_UNREAD: Final = ("ce_type", "ce_time", "ce_subject", "ce_dataschema")  # CloudEvents' own, which change nothing
+_UNREAD: Final = ("ce_time", "ce_subject", "ce_dataschema")  # CloudEvents' own, which change nothing
 _MAX_NAME: Final = 64  # characters of a name that is compared with these
 _MAX_STRANGE: Final = 16  # names of a record that are looked at for a likeness
 _ALIKE: Final = 0.85  # likeness of difflib from which a name is taken for a slip
@@ -53,7 +55,9 @@ def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", _PREFIX.sub("", name.lower()))
 
 
-_NAMES: Final = {_folded(name): name for name in (*READ, *_UNREAD)}
+_NAMES: Final = {_folded(name): name for name in (*READ, *_UNREAD)} | {
+    "dryrun": "dry-run",  # as the URL spells it: what was meant to make nothing must not be carried out
+}
 _BY_LETTERS: Final = {_letters(name): name for name in READ}
 
 

@@ -24,7 +24,10 @@ from service.submission.record_headers import (
 )
 
 SUBMISSION_TYPE: Final = "io.job-submission.submission"
-"""`ce_type` of the submissions that the ingress produces; a record of any other type is taken all the same."""
+"""`ce_type` of the submissions that the ingress produces; a record of any other type but a cancel's is one as well."""
+
+CANCEL_TYPE: Final = "io.job-submission.cancel"
+"""`ce_type` of cancels, see `cancels`."""
 
 MAX_SOURCE_BYTES: Final = 4096
 """Longest `ce_source`: room for a user and a project that are percent-encoded."""
@@ -62,6 +65,7 @@ class Submission(NamedTuple):
     the epoch. `header_faults` are the headers that break their rule and count as absent; `identity_fault` says why the
     identity that the producer gave cannot be read, where that is so: then `id` is made of the offset. `excess` says of
     what there is so much that the record was not read whole. `warnings` name headers that look like ours and are not.
+    A cancel takes another submission back, see `cancels`; a dry run asks what would become of it.
     """
 
     id: SubmissionId
@@ -78,6 +82,8 @@ class Submission(NamedTuple):
     identity_fault: str | None = None
     excess: str | None = None
     warnings: tuple[str, ...] = ()
+    is_cancel: bool = False
+    is_dry_run: bool = False
 
 
 def rfc3339(seconds: float) -> str:
@@ -100,7 +106,7 @@ def submission_record(submission: Submission, topic: str) -> NewRecord:
             ("ce_specversion", "1.0"),
             ("ce_id", submission.id.id),
             ("ce_source", submission.id.source),
-            ("ce_type", SUBMISSION_TYPE),
+            ("ce_type", CANCEL_TYPE if submission.is_cancel else SUBMISSION_TYPE),
             ("ce_time", rfc3339(submission.received)),
             ("content-type", submission.content_type),
             ("ra-user", submission.user),
@@ -108,6 +114,7 @@ def submission_record(submission: Submission, topic: str) -> NewRecord:
             ("reply-topic", submission.reply_topic),
             ("reply-partition", None if partition is None else str(partition)),
             ("traceparent", submission.traceparent),
+            ("dry-run", "true" if submission.is_dry_run else None),
         )
     )
     return NewRecord(topic, None, submission.id.key.encode(), submission.body, headers)
@@ -147,6 +154,10 @@ def read_submission(record: Record, max_body_bytes: int | None = None) -> Submis
             "must be application/json, where the value is the request body, or application/cloudevents+json, where the "
             "value is an event with the request body as its data",
         )
+    is_cancel = CANCEL_TYPE in (headers.optional("ce_type"), event.type if event else None)
+    dry_run = headers.text("dry-run")
+    if dry_run not in (None, "true", "false") or (dry_run == "true" and is_cancel):
+        headers.fault("dry-run", "must be true or false, and true not for a cancel")
     reply_topic = headers.text("reply-topic")
     if reply_topic is not None and (not _TOPIC.fullmatch(reply_topic) or reply_topic in (".", "..")):
         headers.fault("reply-topic", "must be a topic's name: 1 to 249 letters, digits, dots, underscores and hyphens")
@@ -172,6 +183,8 @@ def read_submission(record: Record, max_body_bytes: int | None = None) -> Submis
         identity_fault=identity_fault,
         excess=excess,
         warnings=headers.warnings(),
+        is_cancel=is_cancel,
+        is_dry_run=dry_run not in (None, "false"),
     )
 
 

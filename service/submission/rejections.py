@@ -128,6 +128,30 @@ def name_taken(message: str, details: Details = None) -> Sentence:
     return message, details
 
 
+@rejects(409, "Cancelled")
+def cancelled() -> Sentence:
+    """The submission was cancelled before there was a Job of it, or while it was being made."""
+    return "the submission was cancelled: submit it again under a new id"
+
+
+@rejects(404, "UnknownJob")
+def unknown_job(project: str, name: str) -> Sentence:
+    """The project has no job of this name that this service made."""
+    return (
+        f"the project {project} has no job {name} that this service made",
+        "a submission that is still on its way is cancelled by its id",
+    )
+
+
+@rejects(409, "JobNotLocated")
+def job_not_located(key: str) -> Sentence:
+    """A cancel by id of a submission whose outcome does not tell where its Job would be."""
+    return (
+        f"the outcome of the submission {key} does not tell in which project its job would be",
+        "cancel the job by its project and name",
+    )
+
+
 @rejects(410, "TooOld")
 def too_old() -> Sentence:
     """The record is older than the outcomes that are kept, so that nobody can tell whether it was carried out."""

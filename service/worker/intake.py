@@ -6,7 +6,7 @@ the others' backlog has its turn only once they are in the queue. The bound is t
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from service.broker import SubmissionSource
@@ -24,19 +24,21 @@ SLICE_SECONDS: Final = 0.005
 
 
 class Intake:
-    """Fills `queue` with the records of the partitions assigned."""
+    """Fills `queue` with the records of the partitions assigned; `on_cancel` is told the keys of cancels."""
 
     def __init__(
         self,
         source: SubmissionSource,
         queue: WorkQueue,
         assignments: Mapping[int, Assignment],
+        on_cancel: Callable[[str], None],
         settings: ConsumerSettings,
         max_body_bytes: int,
     ) -> None:
         self._source = source
         self._queue = queue
         self._assignments = assignments
+        self._on_cancel = on_cancel
         self._settings = settings
         self._max_body_bytes = max_body_bytes
 
@@ -58,6 +60,8 @@ class Intake:
             assignment.offsets.deliver(record.offset, record.timestamp)
             assignment.held_bytes += work.size
             self._queue.put(work)
+            if work.is_cancel:
+                self._on_cancel(work.key)
         if self._load_of(assignment) >= 1 and not assignment.paused:
             assignment.paused = True
             self._source.pause([partition])

@@ -5,9 +5,10 @@ waits for the next try.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
-from service.errors import LeaseLost
+from service.errors import GivesWay, LeaseLost
 from service.worker.offsets import OffsetTracker
 from service.worker.slots import Slots
 
@@ -18,14 +19,16 @@ CONFIRM_SECONDS = 0.05
 class Lease:
     """The right to write for one partition. It ends for good when the partition is revoked.
 
-    `is_member` tells whether the group has confirmed this process's membership recently enough to act on it.
+    `is_member` tells whether the group has confirmed this process's membership recently enough to act on it. `since` is
+    when the lease began, by the event loop's clock: until then another process may have made requests.
     """
 
-    __slots__ = ("_is_member", "revoked")
+    __slots__ = ("_is_member", "revoked", "since")
 
     def __init__(self, is_member: Callable[[], bool]) -> None:
         self._is_member = is_member
         self.revoked = False
+        self.since = asyncio.get_running_loop().time()
 
     async def confirm(self) -> None:
         """Return when this process may write for the partition; raises LeaseLost when another one may by now.
@@ -45,13 +48,23 @@ class Slot:
     `project` is the record's, `lease` that of its partition.
     """
 
-    __slots__ = ("_held", "_project", "_slots", "lease")
+    __slots__ = ("_cancelled", "_held", "_project", "_slots", "lease")
 
     def __init__(self, slots: Slots, project: bytes, lease: Lease) -> None:
         self._slots = slots
         self._project = project
         self._held = True
+        self._cancelled = asyncio.Event()
         self.lease = lease
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether a cancel of the record's submission waits for it to end."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Note that a cancel waits; ends `sleep_unless_cancelled`."""
+        self._cancelled.set()
 
     async def sleep(self, seconds: float) -> None:
         """Sleep between two tries without the slot, so that others work in the meantime; then take a slot again."""
@@ -59,6 +72,17 @@ class Slot:
         await asyncio.sleep(seconds)
         await self._slots.wait(self._project)
         self._held = True
+
+    async def sleep_unless_cancelled(self, seconds: float) -> None:
+        """Sleep likewise, but no longer than until a cancel of the submission comes. Raises GivesWay for one."""
+        self.release()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._cancelled.wait()
+        await self._slots.wait(self._project)
+        self._held = True
+        if self._cancelled.is_set():
+            raise GivesWay
 
     def release(self) -> None:
         """Give the slot back, if it is held."""

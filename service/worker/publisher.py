@@ -57,19 +57,23 @@ class Publisher:
         except (BrokerUnavailable, RecordTooLarge) as error:
             log.warning("reply-failed", submission=submission.id.key, topic=topic, reason=str(error))
 
-    async def reroute(self, record: Record, submission: Submission, partition: int, slot: Slot) -> bool:
-        """Write a record byte for byte to `partition`, where its duplicates meet, under the submission's key.
+    async def reroute(self, record: Record, key: str, partition: int, slot: Slot) -> bool:
+        """Write a record byte for byte to `partition`, where its duplicates meet, under the key of what it is about.
 
         False where that is too large for the topic: the key is longer than the one it had.
         """
-        await slot.lease.confirm()
-        key = submission.id.key.encode()
+        moved = NewRecord(self._topics.submissions, partition, key.encode(), record.value, record.headers)
         try:
-            await self._write(NewRecord(self._topics.submissions, partition, key, record.value, record.headers), slot)
+            await self.forward(moved, slot)
         except RecordTooLarge:
             return False
-        log.info("submission-rerouted", submission=submission.id.key, partition=record.partition, to=partition)
+        log.info("submission-rerouted", submission=key, partition=record.partition, to=partition)
         return True
+
+    async def forward(self, record: NewRecord, slot: Slot) -> None:
+        """Write a record for the submissions topic. Raises RecordTooLarge."""
+        await slot.lease.confirm()
+        await self._write(record, slot)
 
     async def retry(self, record: Record, attempts: int, slot: Slot) -> bool:
         """Write a record once more with the number of tries so far; False where that is too large for the topic."""

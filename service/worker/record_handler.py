@@ -9,12 +9,13 @@ import time
 from dataclasses import replace
 
 from service.broker import Producer
-from service.errors import Fault, InvalidSubmission, LeaseLost, TooManyDeadLetters
+from service.errors import Fault, GivesWay, InvalidSubmission, LeaseLost, TooManyDeadLetters
 from service.settings import ConsumerSettings, TopicSettings
 from service.submission import rejections
+from service.submission.cancels import request_fingerprint
 from service.submission.dead_letters import delivery_attempts
-from service.submission.identity import fingerprint, partition_source
-from service.submission.outcomes import Outcome
+from service.submission.identity import partition_source
+from service.submission.outcomes import Outcome, UnseenId
 from service.submission.records import Record, Submission
 from service.submission.rejection import Rejection
 from service.submitter import Submitter
@@ -22,6 +23,7 @@ from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
 from service.views.duplicates import DuplicateWindow
+from service.worker.cancel_handler import CANCELLED, CancelHandler
 from service.worker.dead_letter_limit import DeadLetterLimit
 from service.worker.partitions import Slot
 from service.worker.publisher import Publisher
@@ -48,6 +50,7 @@ class RecordHandler:
         self._publisher = Publisher(producer, window, topics, metrics)
         self._window = window
         self._submitter = submitter
+        self._cancels = CancelHandler(self._publisher, window, submitter, topics)
         self._topics = topics
         self._max_attempts = settings.max_attempts
         self._metrics = metrics
@@ -64,7 +67,7 @@ class RecordHandler:
         try:
             if work.submission is None:
                 raise work.fault or AssertionError("work without a submission")
-            await self._carry_out(record, work.submission, slot)
+            await self._carry_out(work, work.submission, slot)
         except (LeaseLost, TooManyDeadLetters):
             raise
         except Exception as error:  # noqa: BLE001 - a record must never take the consumer down
@@ -74,25 +77,47 @@ class RecordHandler:
             if work.submission.identity_fault is None:  # else its producer could make room for crashes
                 self._limit.note_good()
 
-    async def _carry_out(self, record: Record, submission: Submission, slot: Slot) -> None:
+    async def _carry_out(self, work: Work, submission: Submission, slot: Slot) -> None:
+        record = work.record
         key, traceparent = submission.id.key, submission.traceparent
         self._tracing.note("queued", traceparent, record.timestamp / 1000, submission=key, partition=record.partition)
         known = await self._known(record, submission, slot)
         if known is not None:
             await self._repeat_outcome(record, submission, known, slot)
             return
-        partition = await self._own_partition(record, submission, slot)
+        partition = await self._own_partition(work, submission, slot)
         outcome = await self._refusal_of_the_record(record, submission, partition, slot)
         if outcome is None and partition != record.partition:
-            if await self._publisher.reroute(record, submission, partition, slot):
+            if await self._publisher.reroute(record, work.key, partition, slot):
                 return
             outcome = self._refused(submission, rejections.too_large(_TOO_LARGE_TO_MOVE), is_aside=True)
         outcome = outcome or self._refusal(submission)
+        if outcome is None and submission.is_cancel:
+            outcome = await self._cancels.carry_out(record, submission, slot)
+            if outcome is None:
+                return
         if outcome is None:
             began = time.time()
-            outcome = await self._submitter.submit(submission, confirm=slot.lease.confirm, sleep=slot.sleep)
+            outcome = await self._submit(submission, slot)
             self._tracing.note("created", traceparent, began, submission=key, job=outcome.name, status=outcome.status)
         await self._publish_outcome(record, submission, outcome, slot)
+
+    async def _submit(self, submission: Submission, slot: Slot) -> Outcome:
+        """Carry a submission out, or give it up for a cancel that waits."""
+        if not slot.is_cancelled:
+            try:
+                return await self._submitter.submit(
+                    submission, confirm=slot.lease.confirm, sleep=slot.sleep_unless_cancelled
+                )
+            except GivesWay:
+                log.info("submission-gives-way", submission=submission.id.key)
+        return await self._withdraw(submission, slot)
+
+    async def _withdraw(self, submission: Submission, slot: Slot) -> Outcome:
+        if submission.is_dry_run:
+            return self._refused(submission, CANCELLED)
+        lease = slot.lease
+        return await self._submitter.withdraw(submission, confirm=lease.confirm, sleep=slot.sleep, since=lease.since)
 
     async def _known(self, record: Record, submission: Submission, slot: Slot) -> Outcome | None:
         """Return what was decided about the submission before, if anything was."""
@@ -105,18 +130,21 @@ class RecordHandler:
         is_replayed = known.status == rejections.handling_failed.status and delivery_attempts(record) > 0
         return None if is_replayed else known
 
-    async def _own_partition(self, record: Record, submission: Submission, slot: Slot) -> int:
-        """Return the partition where the submission's duplicates meet.
+    async def _own_partition(self, work: Work, submission: Submission, slot: Slot) -> int:
+        """Return the partition where the submission's duplicates meet, and its cancel.
 
         One that is identified by its offset has no duplicates: it stays in its partition, also when it is tried again
-        with that identity as its own.
+        with that identity as its own. A cancel of it finds it there, as it finds one from before partitions were added.
         """
-        if not submission.has_own_id or submission.id.source == partition_source(record.topic, record.partition):
+        record = work.record
+        is_by_offset = submission.id.source == partition_source(record.topic, record.partition)
+        if work.key == submission.id.key and (is_by_offset or not submission.has_own_id):
             return record.partition
-        key = submission.id.key.encode()
+        if submission.is_cancel and self._window.may_know(work.key, record.partition):
+            return record.partition
 
         async def ask() -> int:
-            return self._producer.partition_for(self._topics.submissions, key)
+            return self._producer.partition_for(self._topics.submissions, work.key.encode())
 
         return await self._publisher.until_answered(ask, slot)
 
@@ -157,15 +185,18 @@ class RecordHandler:
         return None
 
     def _refused(self, submission: Submission, rejection: Rejection, *, is_aside: bool = False) -> Outcome:
-        return Outcome.of(submission, self._fingerprint(submission.body), rejection, is_aside=is_aside)
+        return Outcome.of(submission, self._fingerprint(submission), rejection, is_aside=is_aside)
 
-    def _fingerprint(self, body: bytes) -> str:
-        return fingerprint(body, self._max_body_bytes)
+    def _fingerprint(self, submission: Submission) -> str:
+        return request_fingerprint(submission, self._max_body_bytes)
 
     async def _repeat_outcome(self, record: Record, submission: Submission, known: Outcome, slot: Slot) -> None:
         """Publish the outcome of a duplicate again, or tell it that its id was used for another request."""
+        if isinstance(known.id, UnseenId):  # cancelled before it came; a try of it may have made a Job and then crashed
+            await self._publish_outcome(record, submission, await self._withdraw(submission, slot), slot)
+            return
         self._metrics.duplicates.inc()
-        if known.fingerprint != self._fingerprint(submission.body):
+        if known.fingerprint != self._fingerprint(submission):
             reused = self._refused(submission, rejections.id_reused(known.name), is_aside=True)
             await self._publish_outcome(record, submission, reused, slot)
         elif known.correlation_id != submission.correlation_id:
@@ -176,6 +207,7 @@ class RecordHandler:
     async def _publish_outcome(self, record: Record, submission: Submission, outcome: Outcome, slot: Slot) -> None:
         """Write the outcome, and do what waited for its acknowledgement."""
         began = time.time()
+        outcome = replace(outcome, is_aside=outcome.is_aside or submission.is_dry_run)
         written = await self._publisher.outcome(outcome, record.partition, slot)
         key = submission.id.key
         self._tracing.note("answered", submission.traceparent, began, submission=key, status=outcome.status)
@@ -198,6 +230,8 @@ class RecordHandler:
     async def _follow_up(self, submission: Submission, outcome: Outcome, slot: Slot) -> None:
         """Tell the reply topic and release the Job; made good on redelivery where a crash came first."""
         await self._publisher.reply(submission, outcome)
+        if submission.is_cancel or submission.is_dry_run:
+            return
         await self._submitter.release(submission, outcome, confirm=slot.lease.confirm, sleep=slot.sleep)
 
     async def _retry_or_dead_letter(self, work: Work, error: Exception, slot: Slot) -> None:
@@ -214,7 +248,7 @@ class RecordHandler:
         known = await self._known(record, submission, slot)
         if known is None:
             await self._publish_outcome(record, submission, self._refused(submission, _FAILED), slot)
-        elif known.correlation_id != submission.correlation_id:
+        elif known.correlation_id != submission.correlation_id and not submission.is_dry_run:
             # it crashed after it was decided: that stands, and nothing more is tried for it
             await self._publisher.outcome(_addressed(known, submission), record.partition, slot)
 

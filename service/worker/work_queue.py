@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from service.submission.identity import SubmissionId, record_id
+from service.submission.cancels import order_of
+from service.submission.identity import record_id
 from service.submission.records import Record, Submission, read_submission
 
 RECORD_BYTES: Final = 2048
@@ -23,20 +24,20 @@ _NO_PROJECT: Final = b""
 class Work(NamedTuple):
     """A record and either the submission it holds or, where reading it failed, the `fault`.
 
-    `project` decides whose turn it is: the first one that stands in the body, which need not be JSON yet.
+    `project` decides whose turn it is: the first one that stands in the body, which need not be JSON yet. Records of
+    one `key` must not be in progress at once.
     """
 
     record: Record
+    key: str
     submission: Submission | None
     fault: Exception | None = None
     project: bytes = _NO_PROJECT
 
     @property
-    def key(self) -> SubmissionId:
-        """The identity under which records must not be in progress at once."""
-        if self.submission is not None:
-            return self.submission.id
-        return record_id(self.record.topic, self.record.partition, self.record.offset, self.record.timestamp)
+    def is_cancel(self) -> bool:
+        """Whether it takes another submission back."""
+        return self.submission is not None and self.submission.is_cancel
 
     @property
     def size(self) -> int:
@@ -52,10 +53,12 @@ def read_work(record: Record, max_body_bytes: int) -> Work:
     """Return the work a record asks for; one that cannot be read, for a defect of this program, is work too."""
     try:
         submission = read_submission(record, max_body_bytes)
+        key = order_of(submission)
     except Exception as error:  # noqa: BLE001 - the record becomes a dead letter, and the others go on
-        return Work(record, None, error)
+        key = record_id(record.topic, record.partition, record.offset, record.timestamp).key
+        return Work(record, key, None, error)
     found = _PROJECT.search(submission.body, 0, max_body_bytes)
-    return Work(record, submission, None, found[1] if found else _NO_PROJECT)
+    return Work(record, key, submission, None, found[1] if found else _NO_PROJECT)
 
 
 class _Turns:
@@ -101,7 +104,7 @@ class WorkQueue:
     def __init__(self) -> None:
         self._by_project: dict[bytes, _Turns] = {}
         self._rotation: deque[bytes] = deque()
-        self._followers: dict[SubmissionId, deque[Work] | None] = {}
+        self._followers: dict[str, deque[Work] | None] = {}
         """By the key of all work that waits its turn or is in progress: the work that has to come after it."""
         self._waiting: dict[int, int] = {}
 
@@ -166,7 +169,11 @@ class WorkQueue:
         """Note that work is no longer in progress; what follows it under its key is next of its project."""
         self._advance(work.key)
 
-    def _advance(self, key: SubmissionId) -> None:
+    def is_cancelled(self, key: str) -> bool:
+        """Tell whether a cancel waits for the work of this key that is in progress."""
+        return any(work.is_cancel for work in self._followers.get(key) or ())
+
+    def _advance(self, key: str) -> None:
         followers = self._followers.get(key)
         if followers:
             self._line_up(followers.popleft(), first=True)

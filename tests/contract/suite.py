@@ -139,6 +139,21 @@ class ApiContract:
         assert created == Created(name, metadata["uid"], ())
         assert metadata["annotations"] == {"a": 'ä "quoted"'}
 
+    async def test_a_dry_run_stores_nothing_and_answers_what_would_be(self, api: KubeApi) -> None:
+        name = unique("job")
+        created = await api.create("jobs", NAMESPACE, job(name, annotations={"a": "b"}), dry_run=True)
+        assert created.stored is not None
+        assert created.stored["metadata"]["annotations"] == {"a": "b"}
+        assert (
+            created.stored["spec"]["template"]["spec"]["containers"][0]["image"]
+            == job(name)["spec"]["template"]["spec"]["containers"][0]["image"]
+        )
+        bodies = {"persistentvolumeclaims": claim(name), "services": service(name), "ingresses": ingress(name)}
+        for resource, body in bodies.items():  # whose owner is as little there
+            await api.create(resource, NAMESPACE, owned_by(body, name, created.uid), dry_run=True)
+        for resource in ("jobs", *bodies):
+            assert await api.read(resource, NAMESPACE, name) is None
+
     async def test_every_resource_can_belong_to_a_job(self, api: KubeApi) -> None:
         name = unique("job")
         owner = await api.create("jobs", NAMESPACE, job(name))

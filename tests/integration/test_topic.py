@@ -64,6 +64,7 @@ async def test_a_cloud_event_with_everything(topic, api):
         "content-type": b"application/json",
         "submission-source": b"/tests",
         "submission-id": own_id.encode(),
+        "project": b"team-a",
         "correlation-id": b"mine",
         "ra-user": b"mary",
         "traceparent": trace.encode(),

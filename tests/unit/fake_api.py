@@ -73,7 +73,13 @@ class FakeApi:
             raise ApiUnreachable(Reason.REFUSED, "nobody listens")
 
     async def create(
-        self, resource: str, namespace: str, body: dict[str, Any], confirm: Confirm | None = None
+        self,
+        resource: str,
+        namespace: str,
+        body: dict[str, Any],
+        confirm: Confirm | None = None,
+        *,
+        dry_run: bool = False,
     ) -> Created:
         name = body["metadata"]["name"]
 
@@ -84,9 +90,12 @@ class FakeApi:
                 raise ApiError(refusal)
             if (resource, namespace, name) in self.objects:
                 raise exists(resource, name)
+            if dry_run:
+                stored = {**body, "metadata": {**body["metadata"], "uid": "made up"}, "status": {}}
+                return Created(name, "made up", self.warnings, stored)
             return Created(name, self.put(resource, namespace, body), self.warnings)
 
-        return await self._request(f"create {resource}/{name}", apply, confirm)
+        return await self._request(f"create {resource}/{name}{'?dryRun' if dry_run else ''}", apply, confirm)
 
     async def read(self, resource: str, namespace: str, name: str) -> dict[str, Any] | None:
         return await self._request(

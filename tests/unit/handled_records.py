@@ -5,6 +5,7 @@ from typing import Any
 from service.broker import Position, RecordTooLarge
 from service.errors import LeaseLost
 from service.settings import ConsumerSettings, TopicSettings
+from service.submission import rejections
 from service.submission.identity import fingerprint
 from service.submission.outcomes import Outcome, read_outcome
 from service.submission.records import NewRecord, Record, Submission
@@ -33,6 +34,9 @@ def record(
 class Slot:
     """A slot and its lease in one, which the test may take away."""
 
+    is_cancelled = False
+    since = 0.0
+
     def __init__(self) -> None:
         self.slept: list[float] = []
         self.lost = False
@@ -45,6 +49,8 @@ class Slot:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
 
+    sleep_unless_cancelled = sleep
+
 
 class World:
     """Kafka, the window and Kubernetes in memory; `handle` carries out one record."""
@@ -55,6 +61,7 @@ class World:
         self.done: dict[tuple[str, int], Outcome] = {}
         self.submitted: list[Submission] = []
         self.released: list[Outcome] = []
+        self.withdrawn: list[Submission] = []
         self.failures: list[Exception] = []
         self.submit_error: Exception | None = None
         self.slot = Slot()
@@ -105,6 +112,10 @@ class World:
             raise self.submit_error
         self.submitted.append(submission)
         return outcome_of(submission)
+
+    async def withdraw(self, submission: Submission, **_: Any) -> Outcome:
+        self.withdrawn.append(submission)
+        return Outcome.of(submission, fingerprint(submission.body), rejections.cancelled(), project="team-a")
 
     async def release(self, submission: Submission, outcome: Outcome, **_: Any) -> None:
         assert submission.id == outcome.id

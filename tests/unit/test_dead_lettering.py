@@ -93,7 +93,7 @@ async def test_records_that_crash_at_once_do_not_pass_the_limit_together():
 async def test_a_record_that_cannot_be_read_for_a_defect_of_ours_is_a_dead_letter(world):
     given = record(**{ATTEMPT: (2).to_bytes(4)})
     with capture_logs():
-        await world.handler.handle(Work(given, None, ZeroDivisionError("ours")), world.slot)
+        await world.handler.handle(Work(given, "key", None, ZeroDivisionError("ours")), world.slot)
     assert [new.topic for new in world.written] == ["dead"]
 
 

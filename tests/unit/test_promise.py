@@ -8,6 +8,7 @@ of the broker show any time. At the end a new group reads everything again from 
 import asyncio
 import contextlib
 import itertools
+import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -75,6 +76,9 @@ class Broker(FakeKafka):
 class Slot:
     """A slot whose lease nobody takes away."""
 
+    is_cancelled = False
+    since = -math.inf
+
     def __init__(self) -> None:
         self.lease = self
 
@@ -83,6 +87,8 @@ class Slot:
 
     async def sleep(self, seconds: float) -> None:
         pass
+
+    sleep_unless_cancelled = sleep
 
 
 class World:

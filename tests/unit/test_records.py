@@ -82,7 +82,9 @@ def test_absent_parts_of_a_submission_have_no_header():
         identity_fault=st.none(),
         excess=st.none(),
         warnings=st.just(()),
-    )
+        is_cancel=st.booleans(),
+        is_dry_run=st.booleans(),
+    ).filter(lambda submission: not (submission.is_cancel and submission.is_dry_run))
 )
 def test_submissions_round_trip(submission: Submission):
     written = submission_record(submission, "job-submissions")

@@ -8,6 +8,7 @@ from service.submission.rejection import REJECTIONS, Rejection
 
 REASONS = {
     "BodyTimeout": 408,
+    "Cancelled": 409,
     "CredentialsUnreadable": 503,
     "DeadlineExceeded": 504,
     "ExpectationFailed": 417,
@@ -19,6 +20,7 @@ REASONS = {
     "InternalError": 500,
     "InvalidObject": 400,
     "InvalidParameter": 400,
+    "JobNotLocated": 409,
     "MalformedRequest": 400,
     "MaybeAccepted": 503,
     "MethodNotAllowed": 405,
@@ -31,6 +33,7 @@ REASONS = {
     "TooManyRequests": 429,
     "TooOld": 410,
     "Unauthorized": 401,
+    "UnknownJob": 404,
     "UnknownPath": 404,
     "UnknownProject": 404,
     "UnknownSubmission": 404,

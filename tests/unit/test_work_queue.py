@@ -16,7 +16,7 @@ LIMIT = 1000
 
 def work(partition: int, offset: int, key: str, project: bytes = b"") -> Work:
     record = Record("t", partition, offset, 0, None, None)
-    return Work(record, Submission(SubmissionId("/t", key), True, b"", 0), None, project)
+    return Work(record, key, Submission(SubmissionId("/t", key), True, b"", 0), None, project)
 
 
 def put(queue: WorkQueue, *works: Work) -> None:
@@ -25,7 +25,7 @@ def put(queue: WorkQueue, *works: Work) -> None:
 
 
 def taken(queue: WorkQueue, count: int) -> list[str | None]:
-    return [found.key.id if (found := queue.take()) is not None else None for _ in range(count)]
+    return [found.key if (found := queue.take()) is not None else None for _ in range(count)]
 
 
 def test_partitions_take_turns():
@@ -222,4 +222,4 @@ def test_a_record_that_cannot_be_read_for_a_defect_of_ours_is_work_too(monkeypat
     record = Record("t", 3, 4, 5, None, b"")
     found = read_work(record, LIMIT)
     assert (found.record, found.submission, type(found.fault)) == (record, None, ZeroDivisionError)
-    assert found.key == record_id("t", 3, 4, 5)
+    assert found.key == record_id("t", 3, 4, 5).key
