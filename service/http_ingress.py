@@ -4,10 +4,14 @@ Knows nothing of Kubernetes: a POST becomes a record on the topic, and the outco
 response. To add an endpoint, write its file in `api/` and a line in the route table.
 """
 
+from itertools import product
+
 from aiohttp import web
 
-from service.api import middlewares, probes, submissions, submit
+from service.api import cancel, middlewares, probes, submissions, submit
 from service.api.bodies import Bodies
+from service.api.cancel import Cancels
+from service.api.exchange import Exchange
 from service.api.refusals import Refusals
 from service.api.responses import json_response
 from service.api.routes import PUBLIC, Route
@@ -26,7 +30,13 @@ from service.views.duplicates import DuplicateWindow
 from service.views.pending import PendingSubmissions
 from service.views.waiters import Waiters
 
-USAGE = f"POST a job to {' or '.join(submit.PATHS)}, GET what became of it from {submissions.location('<id>')}"
+USAGE = (
+    f"POST a job to {' or '.join(submit.PATHS)}, GET what became of it from {submissions.location('<id>')}, "
+    "DELETE it at either"
+)
+
+OLD_PREFIX = "/researcher"
+"""What clients of the old API may write before every path under `/api/`."""
 
 
 class HttpIngress:
@@ -54,11 +64,16 @@ class HttpIngress:
         self._tracing = tracing
         trail = RefusalLog(settings.http.refusals_logged_per_second)
         self.refusals = Refusals(trail, metrics, uses_tokens=verifier is not None)
-        jobs = Submit(settings, producer, waiters, metrics)
+        exchange = Exchange(settings.http, producer, waiters)
+        jobs = Submit(settings, exchange, metrics)
         outcomes = Submissions(window, pending, waiters)
+        cancels = Cancels(settings, exchange, window, pending, metrics)
         self.routes = (
             *(Route("POST", path, jobs.post, Verb.CREATE) for path in submit.PATHS),
             Route("GET", submissions.PATH, outcomes.get, Verb.GET),
+            *(Route("DELETE", path, cancels.delete_jobs, Verb.DELETE) for path in cancel.LISTS),
+            Route("DELETE", cancel.JOB, cancels.delete_job, Verb.DELETE),
+            Route("DELETE", submissions.PATH, cancels.delete_submission, Verb.DELETE),
             Route("GET", "/", _index, PUBLIC),
             *probes.health(checks),
         )
@@ -82,8 +97,10 @@ class HttpIngress:
             ],
         )
         for route in self.routes:
-            for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
-                added = app.router.add_route(method, route.path, route.handler, expect_handler=_expect)
+            prefixes = ("", OLD_PREFIX) if route.path.startswith("/api/") else ("",)
+            methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
+            for prefix, method in product(prefixes, methods):
+                added = app.router.add_route(method, prefix + route.path, route.handler, expect_handler=_expect)
                 routes[added] = route
         return app
 

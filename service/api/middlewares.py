@@ -150,7 +150,7 @@ def limited(settings: HttpSettings, bodies: Bodies, rates: Rates, places: Shares
         if principal is None:
             return await handler(request)
         rates.count(principal.user)
-        if request.method == "POST":
+        if request.method == "POST" or (request.method == "DELETE" and request.can_read_body):
             request[BODY] = await bodies.read(request, principal.user)
         with places.place(principal.user):
             return await handler(request)

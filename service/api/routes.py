@@ -18,7 +18,7 @@ RIGHTS: Final = web.RequestKey("rights", Rights)
 """What they may do by this route; set for every route that is not public, and asked by its handler."""
 
 BODY: Final = web.RequestKey("body", bytes)
-"""The whole body of a POST; set for every route that is not public."""
+"""The whole body of a POST, or of a DELETE that has one; set for every route that is not public."""
 
 SUBMISSION: Final = web.RequestKey("submission", str)
 """The key of the submission that a POST has become; left by the handler for the middlewares."""

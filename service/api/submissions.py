@@ -44,7 +44,7 @@ class Submissions:
         """
         user, key = request[RIGHTS].only_own(), request.match_info["id"]
         if not is_submission_key(key):
-            raise SubmissionRejected(_unknown(key))
+            raise SubmissionRejected(unknown(key))
         try:
             outcome = await self._window.find(key)
             if outcome is None and await self._is_pending(key, user):
@@ -61,7 +61,7 @@ class Submissions:
                 rejections.not_accepted("the outcomes of the past are still being read: ask again")
             )
         if outcome is None or (user is not None and outcome.user != user):
-            raise SubmissionRejected(_unknown(key))
+            raise SubmissionRejected(unknown(key))
         return outcome_response(outcome, status=200)
 
     async def _is_pending(self, key: str, user: str | None) -> bool:
@@ -74,5 +74,6 @@ class Submissions:
         return await self._window.find(key) or await self._window.find_aside(key)
 
 
-def _unknown(key: str) -> Rejection:
+def unknown(key: str) -> Rejection:
+    """Return the answer where no submission has a key, or none that the sender may know of."""
     return rejections.unknown_submission(escape(key[:100]))

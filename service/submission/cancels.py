@@ -21,6 +21,9 @@ from service.spec.strict_json import field_path, read_document
 from service.submission.identity import SubmissionId, document_fingerprint, fingerprint, is_submission_key
 from service.submission.records import NewRecord, Submission, submission_record
 
+MAX_JOBS: Final = 256
+"""Most jobs that one request of the old API may list."""
+
 _LOOKUPS: Final = "/job-submission/lookups"
 _TARGET: Final = 'must name a "submission" by its id, or a job by its "project" and "name"'
 
@@ -91,15 +94,32 @@ def read_cancel(body: bytes) -> Cancel:
     return cancel
 
 
-def read_job_names(document: object) -> tuple[JobName, ...]:
-    """Return the Jobs that a body of the old API lists, `[{"project", "name"}]`. Raises InvalidSubmission."""
+def read_job_name(document: object, place: str = "job") -> JobName:
+    """Return the Job that an object names, which is at `place`. Raises InvalidSubmission."""
+    try:
+        return JobName.model_validate(document)
+    except ValidationError as error:
+        raise invalid(*faults_of(error, JobName, place)) from None
+
+
+def read_job_names(body: bytes) -> tuple[JobName, ...]:
+    """Return the Jobs that a body of the old API names: `[{"project", "name"}]`, or one of them without the brackets.
+
+    Raises InvalidSubmission.
+    """
+    document: object = read_document(b'{"jobs":%s}' % body if body.lstrip()[:1] == b"[" else body)
+    if isinstance(document, dict) and list(document) == ["jobs"]:
+        document = document["jobs"]
+    items = document if isinstance(document, list) else [document]
+    if not 0 < len(items) <= MAX_JOBS:
+        raise invalid([Fault("", f"The body must list 1 to {MAX_JOBS} jobs")])
+    jobs: list[JobName] = []
     faults: list[Fault] = []
-    jobs = []
-    for number, item in enumerate(document if isinstance(document, list) else [document]):
+    for number, item in enumerate(items):
         try:
-            jobs.append(JobName.model_validate(item))
-        except ValidationError as error:
-            faults += faults_of(error, JobName, str(number))[0]
+            jobs.append(read_job_name(item, str(number)))
+        except InvalidSubmission as error:
+            faults += error.faults
     if faults:
         raise invalid(faults)
     return tuple(jobs)

@@ -143,6 +143,10 @@ class DuplicateWindow:
         """Tell without a request to Kafka whether `find` may find an outcome in `partition`; mostly it cannot."""
         return self._offset(_DECIDED, key, partition) is not None
 
+    def partition_of(self, key: str) -> int | None:
+        """Return the loaded partition in which `find` may find an outcome, if there is one."""
+        return next((partition for partition in self._next if self.may_know(key, partition)), None)
+
     async def find(self, key: str, partition: int | None = None) -> Outcome | None:
         """Return the outcome of the submission with this key, or None; without `partition` all loaded ones are asked.
 

@@ -9,15 +9,21 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from service.broker.batches import as_record
 from service.broker.log_reader import LogReader
 from service.broker.partitioning import partition_for
 from service.broker.queries import EARLIEST, Committed
+from service.errors import InvalidSubmission
 from service.settings import KafkaSettings, TopicSettings
-from service.submission.identity import is_submission_key
-from service.submission.record_headers import header
+from service.spec.strict_json import read_document
+from service.submission.identity import SubmissionId, is_submission_key
+from service.submission.record_headers import Headers, header
+from service.submission.records import CANCEL_TYPE, Record, read_submission
 from service.submission.waiting_in_log import Place
 
 SCAN_BYTES: Final = 1024 * 1024
+RECORD_BYTES: Final = 1
+"""So few that one batch comes: whatever is asked for, it is whole."""
 
 
 class _Waiting(NamedTuple):
@@ -50,6 +56,7 @@ class PendingSubmissions:
     ) -> None:
         self._group = group
         self._is_read = is_read
+        self._topic = topics.submissions
         self._reader = LogReader(kafka, topics.submissions)
         self._partitions: dict[int, _Partition] = {}
 
@@ -62,15 +69,36 @@ class PendingSubmissions:
 
         None where there is none. `why_on_the_topic` says it in words. Raises BrokerUnavailable.
         """
-        partition = partition_for(key, await self._reader.partition_count())
-        pending = self._partitions.setdefault(partition, _Partition())
-        async with pending.lock:
-            committed = await self._catch_up(partition, pending)
-            found = pending.waiting.get(key)
+        count = await self._reader.partition_count()
+        own = partition_for(key, count)
+        for partition in (own, *(other for other in range(count) if other != own)):  # a cancel is with what it cancels
+            found, committed = await self._find(key, partition)
+            if found is not None:
+                break
         if found is None or (user is not None and found.user != user.encode("utf-8", "surrogateescape")):
             return None
         ahead = max(0, found.offset - committed.offset)
         return Place(ahead, found.produced_at, self._is_read(partition), committed.note)
+
+    async def project_of(self, key: str) -> str | None:
+        """Return the project for which the submission with this key waits; None where none does, or it names none.
+
+        Raises BrokerUnavailable.
+        """
+        partition = partition_for(key.encode(), await self._reader.partition_count())
+        found, _ = await self._find(key.encode(), partition)
+        if found is None:
+            return None
+        async for records in self._reader.scan(partition, found.offset, RECORD_BYTES):
+            return _project(as_record(self._topic, partition, records[0]))
+        return None
+
+    async def _find(self, key: bytes, partition: int) -> tuple[_Waiting | None, Committed]:
+        """Return what waits under a key in a partition, and how far the partition is committed."""
+        pending = self._partitions.setdefault(partition, _Partition())
+        async with pending.lock:
+            committed = await self._catch_up(partition, pending)
+            return pending.waiting.get(key), committed
 
     async def holds(self, key: bytes, user: str | None = None) -> bool:
         """Tell whether there is such a place. Raises BrokerUnavailable."""
@@ -85,9 +113,30 @@ class PendingSubmissions:
             pending.waiting.popitem(last=False)
         async for records in self._reader.scan(partition, max(pending.next, committed.offset), SCAN_BYTES):
             for record in records:
-                if record.key is not None and is_submission_key(record.key.decode("ascii", "replace")):
+                key = _key(record.key, tuple(record.headers))
+                if key is not None:
                     user = header(tuple(record.headers), "ra-user")
-                    pending.waiting[record.key] = _Waiting(record.offset, record.timestamp, user)
-                    pending.waiting.move_to_end(record.key)
+                    pending.waiting[key] = _Waiting(record.offset, record.timestamp, user)
+                    pending.waiting.move_to_end(key)
             pending.next = records[-1].offset + 1
         return committed
+
+
+def _key(key: bytes | None, headers: Headers) -> bytes | None:
+    """Return the key of the submission that a record asks for: a cancel's own, although it has that of its target."""
+    if header(headers, "ce_type") == CANCEL_TYPE.encode():
+        source, own_id = header(headers, "ce_source"), header(headers, "ce_id")
+        if source is None or own_id is None:
+            return None
+        return SubmissionId(source.decode("utf-8", "replace"), own_id.decode("utf-8", "replace")).key.encode()
+    return key if key is not None and is_submission_key(key.decode("ascii", "replace")) else None
+
+
+def _project(record: Record) -> str | None:
+    """Return the project that a submission's body names."""
+    try:
+        job = read_document(read_submission(record).body).get("job")
+    except InvalidSubmission:
+        return None
+    project = job.get("project") if isinstance(job, dict) else None
+    return project if isinstance(project, str) else None

@@ -6,6 +6,8 @@ import uuid
 
 import pytest
 
+from service.http_ingress import USAGE
+
 JOB = {"project": "team-a", "image": "gcr.io/run-ai-demo/quickstart", "gpu": 1}
 
 
@@ -179,9 +181,9 @@ async def test_warnings_travel(post, api):
 
 
 async def test_wrong_method_and_unknown_path_say_what_there_is(service, http):
-    usage = "POST a job to /api/job or /api/v1/job or /api/v1/jobs, GET what became of it from /api/submissions/<id>"
-    async with http.get(service.url + "/api/job") as response:
-        assert (response.status, response.headers["Allow"]) == (405, "POST")
+    usage = USAGE
+    async with http.put(service.url + "/api/job") as response:
+        assert (response.status, "POST" in response.headers["Allow"]) == (405, True)
         assert await response.json() == {
             "status": 405,
             "code": 405,

@@ -31,6 +31,8 @@ class Topic:
         self.news = asyncio.Condition()
         self.past: list[list[NewRecord]] = [[]]
         """The outcomes that stand in each partition of the topic."""
+        self.waiting: dict[str, str] = {}
+        """The projects of the submissions that stand on the topic without an outcome."""
         self._on_records: Callable[[list[Record]], None] = lambda records: None
 
     async def send(self, record: NewRecord) -> None:
@@ -65,6 +67,9 @@ class Topic:
     async def holds(self, *_: Any) -> bool:
         return False
 
+    async def project_of(self, key: str) -> str | None:
+        return self.waiting.get(key)
+
 
 @dataclass
 class Response:
@@ -83,6 +88,7 @@ class RunningIngress:
     topic: Topic
     metrics: Metrics
     ingress: HttpIngress
+    window: DuplicateWindow
 
     async def send(self, *lines: str | bytes, body: bytes = BODY) -> Response:
         """Send a POST with these header lines and return its answer."""
@@ -154,7 +160,7 @@ async def running(
         async with listening(port.bind(), port, ingress.app(), ingress.refusals.unrouted, metrics, 0.1) as number:
             while not waiters.caught_up:
                 await asyncio.sleep(0)
-            yield RunningIngress(number, topic, metrics, ingress)
+            yield RunningIngress(number, topic, metrics, ingress, window)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from service.errors import Fault, InvalidSubmission
 from service.submission.cancels import (
+    MAX_JOBS,
     Cancel,
     JobName,
     cancel_record,
@@ -143,17 +144,31 @@ def test_a_structured_event_can_be_a_cancel():
     ("body", "jobs"),
     [
         ({"project": "a", "name": "b"}, ["a/b"]),
-        ([], []),
         ([{"project": "a", "name": "b"}, {"name": "b", "project": "c"}], ["a/b", "c/b"]),
     ],
 )
 def test_the_body_of_the_old_api_is_one_job_or_a_list(body, jobs):
-    assert [f"{job.project}/{job.name}" for job in read_job_names(body)] == jobs
+    assert [f"{job.project}/{job.name}" for job in read_job_names(json.dumps(body).encode())] == jobs
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"[{}", b'[{"project": "a", "name": "b"}], "jobs": []', b"[" * 9999, b"3"]
+)
+def test_any_other_body_is_refused(body):
+    with pytest.raises(InvalidSubmission):
+        read_job_names(body)
+
+
+def test_a_list_is_not_endless():
+    job = {"project": "a", "name": "b"}
+    assert len(read_job_names(json.dumps([job] * MAX_JOBS).encode())) == MAX_JOBS
+    with pytest.raises(InvalidSubmission, match=f"must list 1 to {MAX_JOBS} jobs"):
+        read_job_names(json.dumps([job] * (MAX_JOBS + 1)).encode())
 
 
 def test_every_fault_of_a_list_has_its_place():
     with pytest.raises(InvalidSubmission) as refused:
-        read_job_names([{"project": "a", "name": "b"}, {"project": "A"}, 3])
+        read_job_names(b'[{"project": "a", "name": "b"}, {"project": "A"}, 3]')
     assert refused.value.faults == (
         Fault("[1].project", PROJECT_RULE),
         Fault("[1].name", "is required"),

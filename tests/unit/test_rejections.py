@@ -7,6 +7,7 @@ from service.submission import rejections
 from service.submission.rejection import REJECTIONS, Rejection
 
 REASONS = {
+    "AccessUnknown": 503,
     "BodyTimeout": 408,
     "Cancelled": 409,
     "CredentialsUnreadable": 503,
