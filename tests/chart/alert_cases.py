@@ -37,6 +37,7 @@ INGRESS_SERIES: Final = OF_EVERY_POD | {
     'http_responses_total{%s,code="200"}': "0+60",
     "kubernetes_up{%s}": "NaN",
     "tokens_unreadable{%s}": "0",
+    "oidc_issuer_up{%s}": "NaN",
     "oldest_uncommitted_timestamp_seconds{%s}": "0",
     "dead_letters_total{%s}": "0",
     "consumer_stopped{%s}": "0",
@@ -312,6 +313,11 @@ CASES: Final = [
         "the tokens cannot be read",
         HEALTHY | {f"tokens_unreadable{{{INGRESS}}}": f"0x9 1x{DAY}"},
         {9: set(), 11: {"TokensUnreadable"}, DAY: {"TokensUnreadable"}},
+    ),
+    Case(
+        "the issuer of tokens is away, and comes back",
+        HEALTHY | {f"oidc_issuer_up{{{INGRESS}}}": f"1x9 0x20 1x{DAY}"},
+        {12: set(), 16: {"IssuerUnreachable"}, 32: set()},
     ),
     Case(
         "one of two consumers cannot reach the API server",
