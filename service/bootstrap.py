@@ -17,13 +17,13 @@ from service.api.server import Port, listening
 from service.auth.access import Access
 from service.broker import JobEventLog, KafkaMonitor, OutcomeLog, Producer, SubmissionSource, Topics
 from service.cluster.cluster import Cluster
+from service.cluster.preflight import check_cluster
 from service.consumer import Consumer
 from service.http_ingress import HttpIngress
-from service.kube import ApiError, ApiUnreachable, FaultyLogin, KubeApi, KubeReader, Login, missing_rights
+from service.kube import FaultyLogin, KubeApi, KubeReader, Login
 from service.lifecycle import cancel, ends_before
 from service.settings import ConsumerSettings, FaultySettings, Settings, WatcherSettings
 from service.settings.pod import own_namespace
-from service.spec.names import namespace_of
 from service.submission.identity import digest
 from service.submitter import Submitter
 from service.telemetry.logs import log
@@ -230,7 +230,8 @@ async def _consumer(shared: Shared, stopping: asyncio.Event, login: Login) -> No
         consumer = Consumer(source, window, handler, settings.consumer, limit, metrics, trouble=lambda: cluster.trouble)
         checks["consumer"] = lambda: consumer.ready
         checks["kubernetes"] = lambda: cluster.state
-        watches = [asyncio.create_task(watch) for watch in (cluster.watch(), _check_rights(api, settings))]
+        checking = check_cluster(api, settings.kube, settings.consumer.probe_interval_seconds)
+        watches = [asyncio.create_task(watch) for watch in (cluster.watch(), checking)]
         stack.push_async_callback(cancel, watches)
         running = asyncio.create_task(consumer.run())
         stack.push_async_callback(cancel, [running])
@@ -265,20 +266,3 @@ async def _watcher(shared: Shared, stopping: asyncio.Event) -> None:
         running = asyncio.create_task(watcher.run())
         stack.push_async_callback(cancel, [running])
         await ends_before(stopping, running)
-
-
-async def _check_rights(api: KubeApi, settings: Settings) -> None:
-    """Say at once everything the service is not allowed to do; only where the API server does not answer, later."""
-    template = settings.kube.namespace_template
-    namespaces = [namespace_of(project, template) for project in settings.kube.projects]
-    while True:
-        try:
-            for complaint in await missing_rights(api, namespaces):
-                log.error("right-missing", complaint=complaint)
-        except ApiUnreachable:
-            await asyncio.sleep(settings.consumer.probe_interval_seconds)
-        except ApiError as error:
-            log.warning("rights-not-checked", reason=str(error))
-            return
-        else:
-            return

@@ -21,6 +21,7 @@ from service.settings import KubeSettings
 from service.spec.names import namespace_of
 from service.telemetry.metrics import Metrics
 
+_KUEUE: Final = "/apis/kueue.x-k8s.io"
 _JSON: Final = {"Content-Type": "application/json"}
 _PATCH: Final = {"Content-Type": "application/strategic-merge-patch+json"}
 _CREATE: Final = _JSON | {
@@ -100,7 +101,23 @@ class KubeApi:
 
     async def has_namespace(self, name: str) -> bool | None:
         """Tell whether a namespace exists; None where the service may not know. Raises ApiError, ApiUnreachable."""
-        path = f"/api/v1/namespaces/{quote(name, safe='')}"
+        return await self._exists(f"/api/v1/namespaces/{quote(name, safe='')}")
+
+    async def has_kueue_priority_class(self, name: str) -> bool | None:
+        """Tell whether there is a Kueue with a WorkloadPriorityClass of this name; None where the service may not know.
+
+        Raises ApiError, ApiUnreachable.
+        """
+        try:
+            group, _ = await self._request("get", "GET", _KUEUE)
+        except ApiError as error:
+            if error.answer.status == 404:  # as a text, where an API group is not known
+                return False
+            raise
+        version = group["preferredVersion"]["version"]
+        return await self._exists(f"{_KUEUE}/{version}/workloadpriorityclasses/{quote(name, safe='')}")
+
+    async def _exists(self, path: str) -> bool | None:
         try:
             await self._request("get", "GET", path)
         except ApiError as error:

@@ -172,3 +172,13 @@ def test_made_namespaces_enforce_baseline_unless_told_otherwise(render):
     assert labels() == {"enforce": "baseline", "warn": "baseline"}
     assert labels("projects.podSecurity=restricted") == {"enforce": "restricted", "warn": "restricted"}
     assert labels("projects.podSecurity=") == {}
+
+
+def test_the_priority_class_may_be_looked_at_where_one_is_set(render):
+    def rules(*sets):
+        (name,) = [name for kind, name in render("minimal", *sets) if kind == "ClusterRole" and "watcher" not in name]
+        return render("minimal", *sets)["ClusterRole", name]["rules"]
+
+    rule = {"apiGroups": ["kueue.x-k8s.io"], "resources": ["workloadpriorityclasses"], "verbs": ["get"]}
+    assert rule not in rules()
+    assert rule in rules("settings.KUBE_KUEUE_PRIORITY_CLASS=urgent")

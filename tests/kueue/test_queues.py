@@ -172,3 +172,9 @@ def test_a_job_is_made_once_when_kueue_is_back(jobs, queues, newcomer):
     assert jobs.post({"gpu": 1}, Idempotency_Key=key)[:2] == (200, {"name": answer["name"]})
     assert again(newcomer) == (200, {"name": there})
     assert jobs.job(there).metadata.uid == uid
+
+
+def test_a_priority_class_that_does_not_exist_is_told_at_the_start(start, urgent):
+    told = start(KUBE_KUEUE_PRIORITY_CLASS="nobody").process.wait_for("priority-class-missing")
+    assert (told["level"], told["setting"], told["name"]) == ("error", "KUBE_KUEUE_PRIORITY_CLASS", "nobody")
+    assert [line for line in urgent.process.lines if line["action"].startswith("priority-class")] == []
