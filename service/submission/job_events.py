@@ -22,7 +22,8 @@ EVENT_TYPE_PREFIX: Final = "io.job-submission.job."
 MAX_HISTORY: Final = 32
 """Transitions that a state remembers."""
 
-Milliseconds = Annotated[int, Field(ge=0)]
+Milliseconds = Annotated[int, Field(ge=0, lt=253_402_300_800_000)]
+"""A time since the epoch, in a year that RFC 3339 can write."""
 
 
 class Phase(StrEnum):
@@ -131,7 +132,7 @@ class JobState(_State):
 
     def value(self) -> bytes:
         """Return the JSON of the state."""
-        return orjson.dumps(self.model_dump(mode="json", by_alias=True))
+        return self.model_dump_json(by_alias=True).encode()
 
 
 class JobEvent(_State):
@@ -156,24 +157,40 @@ def is_terminal(event: JobEvent) -> bool:
     return event.kind in (EventKind.SUCCEEDED, EventKind.FAILED)
 
 
+def _attributes(event: JobEvent) -> dict[str, str]:
+    """Return the event's attributes as CloudEvents names them; `sequence` is the extension of that name."""
+    state = event.state
+    return {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": f"/clusters/{state.cluster}/namespaces/{state.namespace}/jobs/{state.name}",
+        "type": EVENT_TYPE_PREFIX + event.kind,
+        "subject": f"{state.project}/{state.name}",
+        "time": rfc3339(event.at / 1000),
+        "sequence": str(event.sequence),
+    }
+
+
 def job_event_record(event: JobEvent, topic: str, partition: int) -> NewRecord:
     """Write an event, keyed as the submission it belongs to."""
     state = event.state
     headers = encoded(
         (
-            ("ce_specversion", "1.0"),
-            ("ce_id", event.id),
-            ("ce_source", f"/clusters/{state.cluster}/namespaces/{state.namespace}/jobs/{state.name}"),
-            ("ce_type", EVENT_TYPE_PREFIX + event.kind),
-            ("ce_subject", f"{state.project}/{state.name}"),
-            ("ce_time", rfc3339(event.at / 1000)),
-            ("ce_sequence", str(event.sequence)),
+            *((f"ce_{name}", value) for name, value in _attributes(event).items()),
             ("content-type", "application/json"),
             ("ra-user", state.user),
             ("traceparent", event.traceparent),
         )
     )
     return NewRecord(topic, partition, state.submission.encode(), state.value(), headers)
+
+
+def job_event_document(event: JobEvent, value: bytes) -> bytes:
+    """Return an event as one JSON document, its state being `value` (CloudEvents JSON event format 1.0.2)."""
+    attributes = _attributes(event) | {"datacontenttype": "application/json"}
+    if event.traceparent is not None:
+        attributes["traceparent"] = event.traceparent
+    return orjson.dumps(attributes)[:-1] + b',"data":' + value + b"}"
 
 
 def read_job_event(record: Record) -> JobEvent | None:

@@ -6,6 +6,7 @@ sentence is for people. Sources of the statuses: RFC 9110; RFC 6585 (429, 431); 
 Header Field" (422).
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from service.errors import InvalidSubmission
@@ -135,12 +136,12 @@ def cancelled() -> Sentence:
 
 
 @rejects(404, "UnknownJob")
-def unknown_job(project: str, name: str) -> Sentence:
-    """The project has no job of this name that this service made."""
-    return (
-        f"the project {project} has no job {name} that this service made",
-        "a submission that is still on its way is cancelled by its id",
-    )
+def unknown_job(project: str, name: str, nearest: Sequence[str] | None = None) -> Sentence:
+    """The project has no job of this name that this service made, or none that is remembered."""
+    message = f"the project {project} has no job {name} that this service made"
+    if nearest is None:
+        return message, "a submission that is still on its way is cancelled by its id"
+    return f"{message}; did you mean {' or '.join(nearest)}?" if nearest else message
 
 
 @rejects(409, "JobNotLocated")
@@ -190,6 +191,12 @@ def too_many_requests(what: str = "submissions in progress") -> Sentence:
 def not_accepted(message: str, details: Details = None) -> Sentence:
     """Kafka cannot be used at the moment; nothing was accepted."""
     return message, details
+
+
+@rejects(503, "JobsNotLoaded")
+def jobs_not_loaded(why: str) -> Sentence:
+    """What has become of the jobs has not been read whole, so that nobody can tell which there are."""
+    return "the jobs cannot be told yet: try again later", why
 
 
 @rejects(503, "CredentialsUnreadable")

@@ -184,6 +184,14 @@ class Metrics:
             registry=registry,
         )
         self.job_events = Counter(f"{name}_job_events", "Events of jobs written to the topic.", registry=registry)
+        self.known_jobs = Gauge(
+            f"{name}_known_jobs",
+            "Jobs that this ingress has in memory.",
+            registry=registry,
+        )
+        self.event_streams = Gauge(
+            f"{name}_event_streams", "Connections that follow the events of jobs.", registry=registry
+        )
         self.rebuilds = Counter(
             f"{name}_kafka_client_rebuilds",
             "Kafka clients replaced after a fatal error or a silent fetch.",

@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
-from service.broker import BrokerUnavailable, OutcomeLog, Producer, RecordTooLarge, SubmissionSource
+from service.broker import BrokerUnavailable, OutcomeLog, Producer, RecordTooLarge, SubmissionSource, TopicFollower
 from service.broker.partitioning import partition_for
+from service.lifecycle import cancel
 from service.submission.records import NewRecord, Record
 
 PARTITIONS = 3
@@ -24,6 +25,9 @@ class Doors(Protocol):
     outcome_log: OutcomeLog
 
     def source(self) -> SubmissionSource: ...
+
+    def follower(self, *, from_beginning: bool) -> TopicFollower:
+        """Of the outcomes."""
 
     async def delete_before(self, topic: str, partition: int, offset: int) -> None: ...
 
@@ -62,6 +66,24 @@ async def reading(doors: Doors) -> AsyncIterator[Reader]:
         yield reader
     finally:
         await reader.source.stop()
+
+
+@contextlib.asynccontextmanager
+async def following(follower: TopicFollower) -> AsyncIterator[tuple[TopicFollower, list[Record]]]:
+    """A follower at work, and what it gives."""
+    given: list[Record] = []
+    task = asyncio.create_task(follower.follow(given.extend))
+    try:
+        yield follower, given
+    finally:
+        await cancel([task])
+        await follower.stop()
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 class KafkaContract:
@@ -129,6 +151,28 @@ class KafkaContract:
         assert await doors.outcome_log.read(0, 1) is None
         assert await self.scanned(doors, 0) == [(b"c", 2)]
         assert await self.scanned(doors, 0, 1) == [(b"c", 2)]
+
+    # --- the follower -----------------------------------------------------------------------------------------------
+
+    async def test_a_follower_from_the_end_gets_what_is_written_from_then_on(self, doors: Doors) -> None:
+        await doors.producer.send(NewRecord(doors.outcomes, 0, b"before", b"v", ()))
+        async with following(doors.follower(from_beginning=False)) as (follower, given):
+            await until(lambda: follower.ready)
+            written = await doors.producer.send(NewRecord(doors.outcomes, 0, b"k", None, (("h", b"\xff"),)))
+            await until(lambda: given)
+        assert given == [Record(doors.outcomes, *written, b"k", None, (("h", b"\xff"),))]
+
+    async def test_a_follower_from_the_beginning_gets_all_and_then_has_caught_up(self, doors: Doors) -> None:
+        for partition, key in ((0, b"a"), (0, b"b"), (2, b"c")):
+            await doors.producer.send(NewRecord(doors.outcomes, partition, key, b"v", ()))
+        async with following(doors.follower(from_beginning=True)) as (follower, given):
+            assert not follower.caught_up
+            await until(lambda: follower.caught_up)
+            found = sorted((record.partition, record.offset, record.key) for record in given)
+            assert found == [(0, 0, b"a"), (0, 1, b"b"), (2, 0, b"c")]
+            await doors.producer.send(NewRecord(doors.outcomes, 1, b"d", b"v", ()))
+            await until(lambda: len(given) == 4)
+            assert (given[-1].key, follower.trouble) == (b"d", None)
 
     # --- the source -------------------------------------------------------------------------------------------------
 

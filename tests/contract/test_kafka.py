@@ -9,11 +9,11 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from service.broker import OutcomeLog, Producer, SubmissionSource, Topics
+from service.broker import OutcomeLog, Producer, SubmissionSource, TopicFollower, Topics
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
 from service.telemetry.metrics import Metrics
 from tests.contract.kafka_suite import PARTITIONS, KafkaContract
-from tests.unit.fake_kafka import FakeKafka, FakeOutcomeLog, FakeProducer, FakeSource
+from tests.unit.fake_kafka import FakeKafka, FakeOutcomeLog, FakeProducer, FakeSource, FakeTopicFollower
 
 if TYPE_CHECKING:
     from tests.servers import KafkaServer
@@ -35,6 +35,11 @@ class RealDoors:
     def outcomes(self) -> str:
         return self.names.outcomes
 
+    def follower(self, *, from_beginning: bool) -> TopicFollower:
+        return TopicFollower(
+            self.kafka, self.outcomes, Metrics(), client="contract", from_beginning=from_beginning, at_once=2
+        )
+
     def source(self) -> SubmissionSource:
         return SubmissionSource(self.kafka, self.names, self.group, Metrics())
 
@@ -55,6 +60,9 @@ class FakeDoors:
         self.kafka = FakeKafka(PARTITIONS)
         self.producer = FakeProducer(self.kafka)
         self.outcome_log = FakeOutcomeLog(self.kafka)
+
+    def follower(self, *, from_beginning: bool) -> FakeTopicFollower:
+        return FakeTopicFollower(self.kafka, self.outcomes, from_beginning=from_beginning)
 
     def source(self) -> FakeSource:
         return FakeSource(self.kafka)

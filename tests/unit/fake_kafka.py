@@ -136,6 +136,41 @@ class FakeOutcomeLog:
         return records[offset] if offset < len(records) else None
 
 
+class FakeTopicFollower:
+    """A `TopicFollower`. It looks for news with every turn of the event loop or so."""
+
+    def __init__(self, kafka: FakeKafka, topic: str, *, from_beginning: bool = False) -> None:
+        self.kafka = kafka
+        self.topic = topic
+        self.from_beginning = from_beginning
+        self.trouble: str | None = None
+        self.ready = self.caught_up = False
+
+    async def follow(
+        self, on_records: Callable[[list[Record]], None], on_made_anew: Callable[[], None] = lambda: None
+    ) -> None:
+        start = [0 if self.from_beginning else len(self.records(each)) for each in range(self.kafka.count)]
+        positions = list(start)
+        self.ready = True
+        while True:
+            if any(position > len(self.records(partition)) for partition, position in enumerate(positions)):
+                positions = [0] * self.kafka.count
+                on_made_anew()
+            for partition, position in enumerate(positions):
+                records = [record for record in self.records(partition)[position:] if record is not None]
+                positions[partition] = len(self.records(partition))
+                if records:
+                    on_records(records)
+            self.caught_up = True
+            await asyncio.sleep(0.001)
+
+    def records(self, partition: int) -> list[Record | None]:
+        return self.kafka.partitions[self.topic, partition]
+
+    async def stop(self) -> None:
+        """Nothing is held."""
+
+
 class FakeSource:
     """A `SubmissionSource` that is alone in its group. `member` false is a membership that was lost."""
 

@@ -22,6 +22,7 @@ REASONS = {
     "InvalidObject": 400,
     "InvalidParameter": 400,
     "JobNotLocated": 409,
+    "JobsNotLoaded": 503,
     "MalformedRequest": 400,
     "MaybeAccepted": 503,
     "MethodNotAllowed": 405,
