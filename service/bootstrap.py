@@ -15,7 +15,7 @@ from typing import TypeVar
 from service.api import probes
 from service.api.server import Port, listening
 from service.auth.access import Access
-from service.broker import JobEventLog, KafkaMonitor, OutcomeLog, Producer, SubmissionSource, Topics
+from service.broker import JobEventLog, KafkaMonitor, OutcomeLog, Producer, SubmissionSource, TopicFollower, Topics
 from service.cluster.cluster import Cluster
 from service.cluster.preflight import check_cluster
 from service.consumer import Consumer
@@ -31,6 +31,7 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.open_files import OpenFiles
 from service.telemetry.tracing import Tracing, open_tracing
 from service.views.duplicates import DuplicateWindow
+from service.views.jobs import AT_ONCE, Jobs
 from service.views.pending import PendingSubmissions
 from service.views.waiters import Waiters
 from service.watcher import Watcher, watches
@@ -178,6 +179,15 @@ async def _ingress(shared: Shared, stopping: asyncio.Event, http: Http, monitor:
     window = DuplicateWindow(outcomes, metrics)
     waiters = Waiters(outcomes, window)
     pending = PendingSubmissions(settings.kafka, settings.topics, settings.consumer.group, monitor.is_read)
+    job_events = TopicFollower(
+        settings.kafka,
+        settings.topics.job_events,
+        metrics,
+        client="job-events",
+        from_beginning=True,
+        at_once=AT_ONCE,
+    )
+    jobs = Jobs(job_events, settings.http.events_remembered, metrics)
     access = http.access
     ingress = HttpIngress(
         settings,
@@ -185,6 +195,7 @@ async def _ingress(shared: Shared, stopping: asyncio.Event, http: Http, monitor:
         waiters,
         window,
         pending,
+        jobs,
         metrics,
         checks,
         access.verifier,
@@ -193,19 +204,22 @@ async def _ingress(shared: Shared, stopping: asyncio.Event, http: Http, monitor:
     )
     checks["replies"] = lambda: waiters.ready
     checks["producer"] = lambda: producer.healthy
+    checks["jobs"] = lambda: jobs.state
     checks.update(access.checks)
-    watches = [asyncio.create_task(waiters.run()), asyncio.create_task(access.watch())]
+    watches = [asyncio.create_task(work) for work in (waiters.run(), jobs.run(), access.watch())]
     drain = settings.http.drain_seconds
     async with AsyncExitStack() as stack:
         stack.push_async_callback(access.close)
         stack.callback(window.close)
         stack.push_async_callback(outcomes.stop)
         stack.push_async_callback(pending.stop)
+        stack.push_async_callback(job_events.stop)
         stack.push_async_callback(cancel, watches)
         access.tell()
         serving = listening(http.socket, http.port, ingress.app(), ingress.refusals.unrouted, metrics, drain)
         log.info("ingress-listening", port=await stack.enter_async_context(serving))
         await ends_before(stopping, *watches)
+        ingress.end_streams()
         # late waiters get their 202 before the server would cut them off
         asyncio.get_running_loop().call_later(drain * 0.75, ingress.drain)
 

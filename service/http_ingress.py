@@ -8,17 +8,21 @@ from itertools import product
 
 from aiohttp import web
 
-from service.api import cancel, middlewares, probes, submissions, submit
+from service.api import cancel, events, jobs, middlewares, old_jobs, probes, projects, submissions, submit, version
 from service.api.bodies import Bodies
 from service.api.cancel import Cancels
+from service.api.events import Events
 from service.api.exchange import Exchange
+from service.api.jobs import JobReader, JobRoutes
+from service.api.old_jobs import OldJobRoutes
+from service.api.projects import Projects
 from service.api.refusals import Refusals
 from service.api.responses import json_response
 from service.api.routes import PUBLIC, Route
 from service.api.submissions import Submissions
 from service.api.submit import Submit
 from service.auth.authentication import Verifier
-from service.auth.authorisation import Authoriser, Verb
+from service.auth.authorisation import Authoriser, Rights, Verb
 from service.auth.rates import Rates
 from service.auth.shares import Shares
 from service.broker import Producer
@@ -27,12 +31,14 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.refusals import RefusalLog
 from service.telemetry.tracing import Tracing
 from service.views.duplicates import DuplicateWindow
+from service.views.jobs import Jobs
 from service.views.pending import PendingSubmissions
 from service.views.waiters import Waiters
 
 USAGE = (
     f"POST a job to {' or '.join(submit.PATHS)}, GET what became of it from {submissions.location('<id>')}, "
-    "DELETE it at either"
+    f"DELETE it at either; GET the jobs from {jobs.LIST}, one of them from {jobs.LIST}/<project>/<name>, "
+    f"their events from {events.PATH}"
 )
 
 OLD_PREFIX = "/researcher"
@@ -49,6 +55,7 @@ class HttpIngress:
         waiters: Waiters,
         window: DuplicateWindow,
         pending: PendingSubmissions,
+        known_jobs: Jobs,
         metrics: Metrics,
         checks: probes.Checks,
         verifier: Verifier | None,
@@ -65,15 +72,26 @@ class HttpIngress:
         trail = RefusalLog(settings.http.refusals_logged_per_second)
         self.refusals = Refusals(trail, metrics, uses_tokens=verifier is not None)
         exchange = Exchange(settings.http, producer, waiters)
-        jobs = Submit(settings, exchange, metrics)
+        submitted = Submit(settings, exchange, metrics)
         outcomes = Submissions(window, pending, waiters)
         cancels = Cancels(settings, exchange, window, pending, metrics)
+        reader = JobReader(known_jobs)
+        told, told_as_before = JobRoutes(reader), OldJobRoutes(reader)
+        self._events = Events(known_jobs, self._rights_to_list, settings.http.max_event_streams, metrics)
         self.routes = (
-            *(Route("POST", path, jobs.post, Verb.CREATE) for path in submit.PATHS),
+            *(Route("POST", path, submitted.post, Verb.CREATE) for path in submit.PATHS),
             Route("GET", submissions.PATH, outcomes.get, Verb.GET),
             *(Route("DELETE", path, cancels.delete_jobs, Verb.DELETE) for path in cancel.LISTS),
             Route("DELETE", cancel.JOB, cancels.delete_job, Verb.DELETE),
             Route("DELETE", submissions.PATH, cancels.delete_submission, Verb.DELETE),
+            Route("GET", jobs.LIST, told.get_all, Verb.LIST),
+            Route("GET", events.PATH, self._events.get, Verb.LIST),
+            Route("GET", jobs.ONE, told.get_one, Verb.GET),
+            Route("GET", old_jobs.EARLIEST_LIST, told_as_before.get_all_earliest, Verb.LIST),
+            Route("GET", old_jobs.LIST, told_as_before.get_all, Verb.LIST),
+            Route("GET", old_jobs.ONE, told_as_before.get_one, Verb.GET),
+            Route("GET", projects.PATH, Projects(reader, settings.kube).get, Verb.LIST),
+            Route("GET", version.PATH, version.get, PUBLIC),
             Route("GET", "/", _index, PUBLIC),
             *probes.health(checks),
         )
@@ -103,6 +121,14 @@ class HttpIngress:
                 added = app.router.add_route(method, prefix + route.path, route.handler, expect_handler=_expect)
                 routes[added] = route
         return app
+
+    async def _rights_to_list(self, request: web.Request) -> Rights:
+        """Find out anew what the sender of a request that lasts may see. Raises SubmissionRejected."""
+        return Rights(self._authoriser, await middlewares.identify(request, self._verifier), Verb.LIST)
+
+    def end_streams(self) -> None:
+        """End the streams of events, whose clients go on elsewhere from where they were."""
+        self._events.end()
 
     def drain(self) -> None:
         """Answer every waiting POST 202 from now on; the submissions themselves are safe in Kafka."""

@@ -17,6 +17,7 @@ from service.api.request_headers import as_text, only
 from service.api.routes import BODY, PRINCIPAL, PUBLIC, RIGHTS, SUBMISSION, Handler, Route
 from service.auth.authentication import Verifier, authenticate
 from service.auth.authorisation import Authoriser, Rights
+from service.auth.principal import Principal
 from service.auth.rates import Rates
 from service.auth.shares import Shares
 from service.errors import InvalidSubmission
@@ -105,6 +106,12 @@ def _rejection(error: web.HTTPException, usage: str) -> Rejection:
     return rejections.of_status(error.status, error.reason)
 
 
+async def identify(request: web.Request, verifier: Verifier | None) -> Principal:
+    """Return who sent a request. Raises SubmissionRejected, InvalidSubmission for a header with two values."""
+    user, secret = (only(name, request.headers.getall(name, ())) for name in ("RA-USER", "Authorization"))
+    return await authenticate(user and as_text(user), secret, verifier)
+
+
 def authenticated(routes: Routes, verifier: Verifier | None) -> Middleware:
     """Note on the request who sent it; without good credentials only public routes are answered."""
 
@@ -112,8 +119,7 @@ def authenticated(routes: Routes, verifier: Verifier | None) -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = routes.get(request.match_info.route)
         if route is not None and route.needs is not PUBLIC:
-            user, secret = (only(name, request.headers.getall(name, ())) for name in ("RA-USER", "Authorization"))
-            request[PRINCIPAL] = await authenticate(user and as_text(user), secret, verifier)
+            request[PRINCIPAL] = await identify(request, verifier)
         return await handler(request)
 
     return middleware

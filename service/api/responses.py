@@ -20,7 +20,12 @@ MAX_WARNINGS: Final = 20
 
 def json_response(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:
     """Return a response with a body of JSON."""
-    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json", headers=headers)
+    return json_bytes(orjson.dumps(body), status, headers)
+
+
+def json_bytes(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Return a response with a body that is JSON already."""
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
 
 
 def error_response(rejection: Rejection, retry_after: int | None = None, *, uses_tokens: bool = False) -> web.Response:

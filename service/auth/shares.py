@@ -15,10 +15,11 @@ class Shares:
     the dynamic threshold of shared buffers (Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998).
     """
 
-    def __init__(self, limit: int, whose: str) -> None:
-        """`whose` is the word for a holder in the refusal."""
+    def __init__(self, limit: int, whose: str, what: str = "submissions{} in progress") -> None:
+        """`whose` is the word for a holder in the refusal, `what` those for the places, with a gap for the holder."""
         self._limit = limit
         self._whose = whose
+        self._what = what
         self._held: Counter[str] = Counter()
         self.taken = 0
 
@@ -27,9 +28,10 @@ class Shares:
         """Hold a place while the block runs. Raises SubmissionRejected (429) where there is none for this holder."""
         free = self._limit - self.taken
         if free <= 0:
-            raise SubmissionRejected(rejections.too_many_requests())
+            raise SubmissionRejected(rejections.too_many_requests(self._what.format("")))
         if self._held[holder] >= free:
-            raise SubmissionRejected(rejections.too_many_requests(f"submissions of {self._whose} {holder} in progress"))
+            what = self._what.format(f" of {self._whose} {holder}")
+            raise SubmissionRejected(rejections.too_many_requests(what))
         self._held[holder] += 1
         self.taken += 1
         try:

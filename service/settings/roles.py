@@ -70,6 +70,16 @@ class HttpSettings(BaseSettings):
     refusals_logged_per_second: Annotated[int, Field(ge=0)] = Field(
         10, description="Refused requests that get a line of the log, in a second and for each reason."
     )
+    max_event_streams: Positive = Field(
+        200,
+        description="Connections that follow the events of jobs at once; above it the answer is 429, and sooner for a "
+        "user who would hold more than are left free.",
+    )
+    events_remembered: Positive = Field(
+        10_000,
+        description="Events of jobs kept in memory, so that a reader that was cut off can go on where it was; 1.5 kB "
+        "each.",
+    )
     read_timeout_seconds: Seconds = Field(15, description="How long a client may take to send its request.")
     drain_seconds: Seconds = Field(20, description="How long a shutdown waits for requests in progress.")
 

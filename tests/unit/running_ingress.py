@@ -10,14 +10,22 @@ from typing import Any
 from service.api.server import Port, listening
 from service.auth.authentication import Verifier
 from service.auth.authorisation import Authoriser, ByCredential
+from service.broker.partitioning import partition_for
 from service.http_ingress import HttpIngress
+from service.lifecycle import cancel
 from service.settings import HttpSettings, Settings, read_settings
+from service.submission.job_events import JobEvent, job_event_record
 from service.submission.records import NewRecord, Record
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing, Untraced
 from service.views.duplicates import DuplicateWindow
+from service.views.jobs import Jobs
 from service.views.waiters import Waiters
+from tests.unit.fake_kafka import FakeKafka, FakeTopicFollower
+from tests.unit.job_events import TOPIC as JOB_EVENTS
 
+PARTITIONS = 3
+"""Of the topic of the jobs' events."""
 BODY = json.dumps({"job": {"project": "team-a", "image": "quickstart"}}).encode()
 
 
@@ -89,6 +97,27 @@ class RunningIngress:
     metrics: Metrics
     ingress: HttpIngress
     window: DuplicateWindow
+    jobs: Jobs
+    job_events: FakeKafka
+    """The topic of the jobs' events, of three partitions."""
+
+    async def tell(self, *events: JobEvent) -> None:
+        """Write events of jobs, and wait until the ingress knows them."""
+        for event in events:
+            partition = partition_for(event.state.submission.encode(), PARTITIONS)
+            await self.write(job_event_record(event, JOB_EVENTS, partition))
+
+    async def write(self, record: NewRecord) -> None:
+        """Write a record to the topic of the jobs' events, and wait until the ingress has it."""
+        written = self.job_events.append(record)
+        async with asyncio.timeout(10):
+            while [*self.jobs.recent.position, 0, 0, 0][written.partition] <= written.offset:
+                await asyncio.sleep(0.001)
+
+    async def get(self, path: str, *lines: str, method: str = "GET") -> Response:
+        """Send a GET as user john, unless a header line says otherwise, and return its answer."""
+        user = () if any(line.startswith(("RA-USER", "Authorization")) for line in lines) else ("RA-USER: john",)
+        return await self.raw("\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *user, *lines, "", ""]).encode())
 
     async def send(self, *lines: str | bytes, body: bytes = BODY) -> Response:
         """Send a POST with these header lines and return its answer."""
@@ -141,27 +170,30 @@ async def running(
     *,
     host: str = "127.0.0.1",
     tracing: Tracing | None = None,
+    job_events: FakeKafka | None = None,
     **http: Any,
 ) -> AsyncIterator[RunningIngress]:
     """Serve an ingress with these settings of the group `HTTP_`."""
     settings, topic, metrics = with_http(**http), Topic(), Metrics()
+    job_events = job_events or FakeKafka(PARTITIONS)
     fake: Any = topic
     window = DuplicateWindow(fake, metrics)
     waiters = Waiters(fake, window)
-    following = asyncio.create_task(waiters.run())
     checks = {"replies": lambda: True}
     authoriser = authoriser or ByCredential()
+    events: Any = FakeTopicFollower(job_events, JOB_EVENTS, from_beginning=True)
+    jobs = Jobs(events, settings.http.events_remembered, metrics)
     ingress = HttpIngress(
-        settings, fake, waiters, window, fake, metrics, checks, verifier, authoriser, tracing or Untraced()
+        settings, fake, waiters, window, fake, jobs, metrics, checks, verifier, authoriser, tracing or Untraced()
     )
+    following = [asyncio.create_task(waiters.run()), asyncio.create_task(jobs.run())]
     bounds = settings.http
     port = Port("api", "HTTP_", host, 0, bounds.max_connections, bounds.max_header_bytes)
     try:
         async with listening(port.bind(), port, ingress.app(), ingress.refusals.unrouted, metrics, 0.1) as number:
-            while not waiters.caught_up:
+            while not (waiters.caught_up and jobs.loaded):
                 await asyncio.sleep(0)
-            yield RunningIngress(number, topic, metrics, ingress, window)
+            yield RunningIngress(number, topic, metrics, ingress, window, jobs, job_events)
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        await cancel(following)
         window.close()

@@ -26,7 +26,7 @@ NO_PARTS: Any = None
 
 
 def application(metrics: Metrics, checks: Checks, **http: Any) -> HttpIngress:
-    return HttpIngress(with_http(**http), *[NO_PARTS] * 4, metrics, checks, None, ByCredential(), Untraced())
+    return HttpIngress(with_http(**http), *[NO_PARTS] * 5, metrics, checks, None, ByCredential(), Untraced())
 
 
 def asking(handler: Handler) -> Handler:
@@ -91,6 +91,14 @@ def test_the_table_is_this():
         ("DELETE", "/api/v1/jobs", Verb.DELETE),
         ("DELETE", "/api/v1/jobs/{project}/{name}", Verb.DELETE),
         ("DELETE", "/api/submissions/{id}", Verb.DELETE),
+        ("GET", "/api/v1/jobs", Verb.LIST),
+        ("GET", "/api/v1/jobs/events", Verb.LIST),
+        ("GET", "/api/v1/jobs/{project}/{name}", Verb.GET),
+        ("GET", "/api/job", Verb.LIST),
+        ("GET", "/api/v1/job/{project}", Verb.LIST),
+        ("GET", "/api/v1/job/{project}/{name}", Verb.GET),
+        ("GET", "/api/v1/projects", Verb.LIST),
+        ("GET", "/api/v1/version", PUBLIC),
         ("GET", "/", PUBLIC),
         ("GET", "/healthz", PUBLIC),
         ("GET", "/readyz", PUBLIC),
@@ -150,6 +158,19 @@ async def test_every_route_gives_errors_the_one_shape_and_leaves_a_line(route, e
 
 
 @EVERY
+async def test_every_route_of_the_api_is_there_under_the_old_prefix_too(route):
+    async def handler(_request: web.Request) -> web.Response:
+        return web.json_response({})
+
+    async with Ingress(handler) as ingress:
+        status, _ = await ingress.ask(replace(route, path=f"/researcher{route.path}"), RA_USER="john")
+        assert status == (200 if route.path.startswith("/api/") else 404)
+        assert ingress.sample("http_requests_total", method=route.method, route=route.path, code="200") == (
+            1 if status == 200 else None
+        )
+
+
+@EVERY
 async def test_every_route_is_counted(route):
     async with Ingress() as ingress:
         status, _ = await ingress.ask(route)
@@ -179,7 +200,7 @@ async def test_every_route_refuses_headers_that_are_too_large_together(route):
 @pytest.mark.parametrize(
     ("method", "path", "status", "allow"),
     [
-        ("PUT", "/api/job", 405, "DELETE,POST"),
+        ("PUT", "/api/job", 405, "DELETE,GET,HEAD,POST"),
         ("POST", "/nothing", 404, None),
         ("POST", "/api/submissions/x", 405, "DELETE,GET,HEAD"),
         ("DELETE", "/", 405, "GET,HEAD"),
