@@ -22,8 +22,10 @@ EVENT_TYPE_PREFIX: Final = "io.job-submission.job."
 MAX_HISTORY: Final = 32
 """Transitions that a state remembers."""
 
-Milliseconds = Annotated[int, Field(ge=0, lt=253_402_300_800_000)]
-"""A time since the epoch, in a year that RFC 3339 can write."""
+Milliseconds = Annotated[int, Field(ge=0)]
+
+_YEAR_10000: Final = 253_402_300_800_000
+"""In milliseconds since the epoch: RFC 3339 has four digits for a year."""
 
 
 class Phase(StrEnum):
@@ -208,11 +210,14 @@ def read_job_event(record: Record) -> JobEvent | None:
         raise UnreadableRecord(f"a job event that cannot be read: {error}") from None
     if record.key != state.submission.encode():
         raise UnreadableRecord("a job event whose key is not that of its submission")
+    at = state.history[-1].at if state.history else state.created_at
+    if at >= _YEAR_10000:
+        raise UnreadableRecord("a job event of a time that nobody can write")
     traceparent = header(record.headers, "traceparent")
     return JobEvent(
         state=state,
         sequence=sequence,
         kind=kind,
-        at=state.history[-1].at if state.history else state.created_at,
+        at=at,
         traceparent=None if traceparent is None else traceparent.decode("ascii", "replace"),
     )
