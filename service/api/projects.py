@@ -9,7 +9,7 @@ from service.api.jobs import JobReader
 from service.api.responses import json_response
 from service.api.routes import RIGHTS
 from service.settings import KubeSettings
-from service.submission.identity import namespace_of
+from service.spec.names import namespace_of
 
 PATH: Final = "/api/v1/projects"
 

@@ -210,7 +210,7 @@ class FakeSource:
     def resume(self, partitions: Iterable[int]) -> None:
         self.paused.difference_update(partitions)
 
-    async def commit(self, offsets: Mapping[int, int], note: str) -> bool:
+    async def commit(self, offsets: Mapping[int, int], note: str = "") -> bool:
         if self.member:
             self.kafka.committed |= {(self.group, self.topic, each): offset for each, offset in offsets.items()}
         return self.member

@@ -113,11 +113,11 @@ async def test_a_faulty_query_names_its_faults():
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("team-a/jop-1", 'no job with the name "jop-1" is known in the project team-a; did you mean job-1?'),
-        ("team-a/zzz", 'no job with the name "zzz" is known in the project team-a'),
-        ("team-c/job-1", 'no job with the name "job-1" is known in the project team-c'),
-        ("team-a/" + "x" * 300, f'no job with the name "{"x" * 100}" is known in the project team-a'),
-        ("team-a/%0d%0aforged", 'no job with the name "\\r\\nforged" is known in the project team-a'),
+        ("team-a/jop-1", "the project team-a has no job jop-1 that this service made; did you mean job-1?"),
+        ("team-a/zzz", "the project team-a has no job zzz that this service made"),
+        ("team-c/job-1", "the project team-c has no job job-1 that this service made"),
+        ("team-a/" + "x" * 300, f"the project team-a has no job {'x' * 100} that this service made"),
+        ("team-a/%0d%0aforged", "the project team-a has no job \\r\\nforged that this service made"),
     ],
 )
 async def test_an_unknown_job_is_told_with_its_neighbours(path: str, message: str):
