@@ -32,6 +32,7 @@ class LocalCluster:
         data_dir: the folder of its data, keys and logs; made if it is missing.
         controllers: whether controllers, scheduler and nodes run too.
         audit_log: where the API server writes a JSON line for each request (level Metadata); by default nowhere.
+        is_issuer: whether tokens of service accounts name its own address as their issuer, where clients find its keys.
         node_socket: the `api_server_socket` of a real node (`devstack.node`), which then takes the fake nodes' place.
         say: where progress is reported.
     """
@@ -42,12 +43,14 @@ class LocalCluster:
         *,
         controllers: bool = False,
         audit_log: Path | None = None,
+        is_issuer: bool = False,
         node_socket: Path | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         self._dir = data_dir
         self._controllers = controllers
         self._audit_log = audit_log
+        self._is_issuer = is_issuer
         self._node_socket = node_socket
         self._say = say
         self._port, self._etcd_port, self._peer_port = free_port(), free_port(), free_port()
@@ -133,10 +136,15 @@ class LocalCluster:
         if self._api_server:
             self._api_server.resume()
 
+    @property
+    def signing_key(self) -> Path:
+        """The file of the key that signs tokens of service accounts (PEM)."""
+        return self._dir / "service-accounts.key"
+
     def _write_credentials(self) -> None:
         files = {
             "tokens.csv": f"{self.api.token},admin,admin,system:masters\n",
-            "service-accounts.key": _ec_private_key(),
+            self.signing_key.name: _ec_private_key(),
             "audit-policy.json": json.dumps(_AUDIT_POLICY),
         }
         if self._node_socket:
@@ -161,7 +169,7 @@ class LocalCluster:
         return Process("etcd", command, self._dir / "etcd.log")  # the API server waits for it
 
     def _api_server_command(self) -> list[str]:
-        key = self._dir / "service-accounts.key"
+        key = self.signing_key
         command = [
             str(self._bin / "kube-apiserver"),
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
@@ -172,7 +180,8 @@ class LocalCluster:
             "--authorization-mode=RBAC",
             f"--service-account-key-file={key}",
             f"--service-account-signing-key-file={key}",
-            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-issuer={self.api.url if self._is_issuer else 'https://kubernetes.default.svc'}",
+            f"--service-account-jwks-uri={self.api.url}/openid/v1/jwks",
             "--service-cluster-ip-range=10.96.0.0/16",
             "--endpoint-reconciler-type=none",  # nobody looks for the API server inside its cluster
         ]
@@ -194,7 +203,7 @@ class LocalCluster:
                 *common,
                 # it publishes only authorities of their own, and the certificate here is self-signed
                 "--controllers=*,-kube-apiserver-serving-clustertrustbundle-publisher-controller",
-                f"--service-account-private-key-file={self._dir / 'service-accounts.key'}",
+                f"--service-account-private-key-file={self.signing_key}",
                 f"--root-ca-file={self.api.ca_file}",
                 "--enable-hostpath-provisioner",  # for storage classes of the provisioner kubernetes.io/host-path
             ],

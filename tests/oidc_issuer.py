@@ -12,6 +12,7 @@ from joserfc.jwk import RSAKey
 from joserfc.jws import JWSRegistry
 
 AUDIENCE = "job-submission"
+JWK_SET = "application/jwk-set+json"
 ANY_ALGORITHM = JWSRegistry(
     algorithms=["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "HS256"],
     strict_check_header=False,
@@ -81,9 +82,11 @@ class Issuer:
         document = {"issuer": self.url, "jwks_uri": f"{self._server}/keys"} | self.discovery
         return web.json_response(document)
 
-    async def _keys(self, _request: web.Request) -> web.Response:
+    async def _keys(self, request: web.Request) -> web.Response:
+        if not {"*/*", JWK_SET} & set(request.headers.get("Accept", "*/*").split(", ")):
+            return web.Response(status=406)  # as an API server is
         own = [key.as_dict(private=False) for key in self.keys.values()]
-        return web.json_response({"keys": own if self.published is None else self.published})
+        return web.json_response({"keys": own if self.published is None else self.published}, content_type=JWK_SET)
 
 
 def segment(part: Any) -> str:

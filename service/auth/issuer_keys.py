@@ -144,7 +144,8 @@ class IssuerKeys:
 
 
 async def _json(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
-    async with session.get(url, allow_redirects=False, headers={"Accept": "application/json"}) as response:
+    # any type: some publish their keys as application/jwk-set+json alone, such as a Kubernetes API server
+    async with session.get(url, allow_redirects=False) as response:
         if response.status != 200:
             raise _Unfit(f"{url} answers {response.status}")
         body = await response.content.read(MAX_BYTES)

@@ -19,11 +19,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
-from devstack.api import kubeconfig
 from devstack.service import ServiceProcess
 from service.api.routes import PUBLIC
-from service.kube.reviews import RIGHTS
 from tests.access_matrix import Matrix, Stranger, bearer, table
+from tests.accounts import Accounts
 from tests.oidc_issuer import ANY_ALGORITHM, AUDIENCE, Issuer, segment
 from tests.unit.test_http_ingress import ROUTES
 
@@ -37,74 +36,10 @@ POST, OUTCOME = (
 KNOWN = frozenset({403, 404})
 """How somebody is kept out who is known, and has no rights in the project."""
 
-NAMESPACE = "runai-team-a"
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
-
-
-class Cluster:
-    """Accounts, tokens and roles on the API server, under names of this run's own."""
-
-    def __init__(self, server: "ClusterServer", folder: Path) -> None:
-        self.server = server
-        self.run = uuid.uuid4().hex[:8]
-        self._folder = folder
-        server.api.make_namespace(NAMESPACE)
-
-    def account(self, name: str) -> str:
-        """Make a service account, and return its name as a user."""
-        self.server.api.ensure(self._accounts, {"metadata": {"name": f"{name}-{self.run}"}})
-        return f"system:serviceaccount:{NAMESPACE}:{name}-{self.run}"
-
-    def delete_account(self, name: str) -> None:
-        self.server.api.request("DELETE", f"{self._accounts}/{name}-{self.run}")
-
-    def token(self, name: str, *audiences: str) -> str:
-        """A token of an account (TokenRequest)."""
-        spec = {"spec": {"audiences": list(audiences)}}
-        answer = self.server.api.request("POST", f"{self._accounts}/{name}-{self.run}/token", spec)
-        return str(answer["status"]["token"])
-
-    def grant(self, *subjects: tuple[str, str]) -> None:
-        """Let users and groups do everything with the jobs of the project."""
-        name = f"jobs-{self.run}"
-        rules = [
-            {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "list", "delete"]},
-            {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
-        ]
-        self.server.api.ensure(f"{RBAC}/namespaces/{NAMESPACE}/roles", {"metadata": {"name": name}, "rules": rules})
-        self.server.api.ensure(f"{RBAC}/namespaces/{NAMESPACE}/rolebindings", _binding("Role", name, *subjects))
-
-    def login(self, *rights: str) -> str:
-        """A kubeconfig of an account that may create these reviews and nothing else, as the chart makes it."""
-        user = self.account("ingress")
-        name = f"reviews-{self.run}"
-        rules = [
-            {"apiGroups": ["authentication.k8s.io", "authorization.k8s.io"], "resources": [each], "verbs": RIGHTS[each]}
-            for each in rights
-        ]
-        self.server.api.ensure(f"{RBAC}/clusterroles", {"metadata": {"name": name}, "rules": rules})
-        self.server.api.ensure(f"{RBAC}/clusterrolebindings", _binding("ClusterRole", name, ("User", user)))
-        file = self._folder / "ingress.kubeconfig"
-        file.write_text(kubeconfig(self.server.api.url, {"token": self.token("ingress")}, self.server.api.ca_file))
-        return str(file)
-
-    @property
-    def _accounts(self) -> str:
-        return f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
-
-
-def _binding(kind: str, name: str, *subjects: tuple[str, str]) -> dict[str, Any]:
-    group = "rbac.authorization.k8s.io"
-    return {
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": group, "kind": kind, "name": name},
-        "subjects": [{"apiGroup": group, "kind": kind, "name": name} for kind, name in subjects],
-    }
-
 
 @pytest.fixture
-def cluster(cluster_server: "ClusterServer", tmp_path: Path) -> Cluster:
-    return Cluster(cluster_server, tmp_path)
+def cluster(cluster_server: "ClusterServer", tmp_path: Path) -> Accounts:
+    return Accounts(cluster_server.api, tmp_path)
 
 
 @pytest.fixture
@@ -268,7 +203,7 @@ async def test_by_the_clusters_own_tokens_and_roles_no_forgery_is_let_in(cluster
     head, payload, _ = good.split(".")
     claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
     kid = json.loads(base64.urlsafe_b64decode(head + "=="))["kid"]
-    (published,) = cluster.server.api.request("GET", "/openid/v1/jwks")["keys"]
+    (published,) = cluster.api.request("GET", "/openid/v1/jwks")["keys"]
     public = ECKey if published["kty"] == "EC" else RSAKey
     hs256 = f"{segment({'alg': 'HS256', 'kid': kid})}.{payload}"
     swapped = hmac.digest(public.import_key(published).as_pem(private=False), hs256.encode(), "sha256")
@@ -299,7 +234,7 @@ async def test_by_the_clusters_own_tokens_and_roles_no_forgery_is_let_in(cluster
         matrix, strangers, bearer(good), "HTTP_AUTHENTICATION=kubernetes, HTTP_AUTHORISATION=kubernetes", capsys
     )
     tokens = {value.partition(" ")[2] for each in strangers for _, value in each.headers if "." in value}
-    ours = json.loads((cluster._folder / "ingress.kubeconfig").read_text())["users"][0]["user"]["token"]
+    ours = json.loads(cluster.kubeconfig.read_text())["users"][0]["user"]["token"]
     secrets = [part for each in (*tokens, ours) for part in each.split(".") if len(part) > 20]
     assert len(secrets) > 20
     assert await leaks(secrets, process, matrix, environment) == []
