@@ -11,6 +11,9 @@ import aiohttp
 from service.api.routes import PUBLIC, Route
 from service.auth.authorisation import Verb
 
+NOTHING = "none"
+"""An answer of 200 to somebody who is known and has no rights: a list of nothing, or nothing done."""
+
 LISTENS_SECONDS = 0.3
 """How long an answer that does not end is listened to."""
 
@@ -19,7 +22,8 @@ LISTENS_SECONDS = 0.3
 class Stranger:
     """Somebody who must not be let in: what he sends, and the statuses that keep him out.
 
-    `may_ask` is for one who is known and has no rights: lists are answered, with nothing in them.
+    `may_ask` is for one who is known and has no rights: lists are answered, with nothing in them, and of what is asked
+    of several jobs nothing is done.
     """
 
     name: str
@@ -34,19 +38,24 @@ def bearer(token: str, *more: tuple[str, str]) -> tuple[tuple[str, str], ...]:
 
 @dataclass
 class Matrix:
-    """Asks the routes of a service; `known` stands for whatever a path has in braces, `job` is what is submitted."""
+    """Asks the routes of a service about a job: how it was submitted, and the id of its submission."""
 
     url: str
     routes: tuple[Route, ...]
     job: dict[str, str]
-    known: str
+    submission: str
     told: list[str] = field(default_factory=list)
     """All that was answered."""
 
     async def ask(self, route: Route, headers: Iterable[tuple[str, str]]) -> tuple[int, str]:
         """The status, and what there is of the body."""
-        path = re.sub(r"\{[^}]+\}", self.known, route.path)
-        content = {"data": json.dumps({"job": self.job})} if route.method == "POST" else {}
+        parts = self.job | {"id": self.submission}
+        path = re.sub(r"\{([^}]+)\}", lambda part: parts[part[1]], route.path)
+        content = {}
+        if route.method == "POST":
+            content["data"] = json.dumps({"job": self.job})
+        elif route.method == "DELETE" and path == route.path:
+            content["data"] = json.dumps([{"project": self.job["project"], "name": self.job["name"]}])
         sent = [*headers, ("Content-Type", "application/json"), ("Prefer", "respond-async")]
         async with (
             aiohttp.ClientSession() as http,
@@ -75,10 +84,19 @@ class Matrix:
                     continue
                 status, body = await self.ask(route, stranger.headers)
                 kept_out = status in stranger.statuses
-                sees_nothing = stranger.may_ask and route.needs is Verb.LIST and status == 200 and secret not in body
-                said = "200 nothing" if sees_nothing else str(status)
-                row[f"{route.method} {route.path}"] = said if kept_out or sees_nothing else f"{said} LET IN"
+                gets_nothing = status == 200 and stranger.may_ask and _is_nothing(route, body, secret)
+                said = NOTHING if gets_nothing else str(status)
+                row[f"{route.method} {route.path}"] = said if kept_out or gets_nothing else f"{said} LET IN"
         return rows
+
+
+def _is_nothing(route: Route, body: str, secret: str) -> bool:
+    """Whether an answer to somebody without rights tells and does nothing."""
+    if route.needs is Verb.LIST:
+        return secret not in body
+    if route.needs is Verb.DELETE:
+        return all(result["error"]["status"] == 403 and not result.get("ok") for result in json.loads(body)["data"])
+    return False
 
 
 def table(title: str, rows: dict[str, dict[str, str]]) -> str:
@@ -86,7 +104,10 @@ def table(title: str, rows: dict[str, dict[str, str]]) -> str:
     routes = list(next(iter(rows.values())))
     width = max(map(len, rows))
     cell = max(len(said) for row in rows.values() for said in row.values())
-    lines = [title, *(f"  [{number}] {route}" for number, route in enumerate(routes, start=1))]
+    lines = [
+        f"{title} ({NOTHING}: 200, with nothing shown or done)",
+        *(f"  [{number}] {route}" for number, route in enumerate(routes, start=1)),
+    ]
     lines.append(" " * width + "".join(f"  {f'[{number}]':>{cell}}" for number in range(1, len(routes) + 1)))
     lines += [f"{name:{width}}" + "".join(f"  {row[route]:>{cell}}" for route in routes) for name, row in rows.items()]
     return "\n".join(lines)

@@ -29,9 +29,9 @@ from tests.unit.test_http_ingress import ROUTES
 if TYPE_CHECKING:
     from tests.servers import ClusterServer
 
-POST, OUTCOME = (
+POST, OUTCOME, LISTED = (
     next(route for route in ROUTES if (route.method, route.path) == wanted)
-    for wanted in (("POST", "/api/job"), ("GET", "/api/submissions/{id}"))
+    for wanted in (("POST", "/api/job"), ("GET", "/api/submissions/{id}"), ("GET", "/api/v1/jobs"))
 )
 KNOWN = frozenset({403, 404})
 """How somebody is kept out who is known, and has no rights in the project."""
@@ -57,14 +57,16 @@ def ingress(environment: dict[str, str], service: ServiceProcess) -> Iterator[An
 
 
 async def submitted(url: str, *headers: tuple[str, str]) -> Matrix:
-    """A matrix of the service, with a job that these headers have submitted, and that has its outcome."""
+    """A matrix of the service, with a job that these headers have submitted, and that is listed."""
     job = {"project": "team-a", "image": "quickstart", "name": f"secret-{uuid.uuid4().hex[:8]}"}
     matrix = Matrix(url, ROUTES, job, "x")
     status, body = await matrix.ask(POST, headers)
     assert status == 202, body
-    matrix.known = json.loads(body)["id"]
+    matrix.submission = json.loads(body)["id"]
     async with asyncio.timeout(30):
         while (await matrix.ask(OUTCOME, headers))[0] != 200:
+            await asyncio.sleep(0.05)
+        while matrix.job["name"] not in (await matrix.ask(LISTED, headers))[1]:
             await asyncio.sleep(0.05)
     return matrix
 
