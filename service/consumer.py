@@ -16,6 +16,7 @@ from service.settings import ConsumerSettings
 from service.submission.waiting_in_log import Trouble
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
+from service.telemetry.repetitions import Repetitions
 from service.views.duplicates import DuplicateWindow
 from service.worker.intake import Intake
 from service.worker.offsets import OffsetTracker
@@ -57,6 +58,7 @@ class Consumer:
         self._received = metrics.received.labels(via="topic")
         self._assignments: dict[int, Assignment] = {}
         metrics.in_flight.labels(role="consumer").set_function(self._count_in_flight)
+        self._repetitions = Repetitions()
         self._committed: dict[int, tuple[int, Trouble]] = {}
         self._queue = WorkQueue()
         self._intake = Intake(source, self._queue, self._assignments, self._cancelled, settings, max_body_bytes)
@@ -236,7 +238,9 @@ class Consumer:
             if offsets and await self._source.commit(offsets, trouble):
                 self._committed.update({partition: (offset, trouble) for partition, offset in offsets.items()})
         except BrokerUnavailable as error:
-            log.warning("commit-failed", reason=str(error))
+            suppressed = self._repetitions.count(str(error))
+            if suppressed is not None:
+                log.warning("commit-failed", reason=str(error), suppressed=suppressed or None)
 
     def _count_in_flight(self) -> float:
         return sum(len(assignment.tasks) for assignment in self._assignments.values())

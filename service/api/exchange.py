@@ -19,6 +19,7 @@ from service.submission.record_headers import is_traceparent
 from service.submission.records import NewRecord, Submission
 from service.submission.rejection import SubmissionRejected
 from service.telemetry.logs import log
+from service.telemetry.repetitions import Repetitions
 from service.views.waiters import Waiters
 
 ACCEPTED: Final = "accepted; the outcome will be at the Location"
@@ -31,6 +32,7 @@ class Exchange:
         self._settings = settings
         self._producer = producer
         self._waiters = waiters
+        self._repetitions = Repetitions()
 
     def wait_of(self, request: web.Request) -> float:
         """Return the seconds that a client waits for an outcome, as it says with `Prefer`."""
@@ -55,7 +57,7 @@ class Exchange:
             except RecordTooLarge:
                 raise SubmissionRejected(rejections.too_large("the submission is larger than Kafka takes")) from None
             except BrokerUnavailable as error:
-                log.warning("submission-not-accepted", submission=submission.id.key, reason=str(error))
+                self._note_failure(submission, str(error))
                 raise SubmissionRejected(
                     rejections.maybe_accepted()
                     if error.maybe_written
@@ -64,6 +66,13 @@ class Exchange:
                     )
                 ) from None
             return await answered if wait else None
+
+    def _note_failure(self, submission: Submission, reason: str) -> None:
+        """Log why a submission was not accepted, once in a while for each reason: in an outage it is that of all."""
+        suppressed = self._repetitions.count(reason)
+        if suppressed is not None:
+            key = submission.id.key
+            log.warning("submission-not-accepted", submission=key, reason=reason, suppressed=suppressed or None)
 
 
 def key_of(request: web.Request) -> str | None:

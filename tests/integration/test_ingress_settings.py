@@ -10,9 +10,12 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 import devstack.service
 from devstack.kafka import LocalKafka
+from devstack.kafka_cluster import KafkaCluster
 from devstack.process import answers
 from devstack.service import ServiceProcess
 
@@ -132,6 +135,32 @@ async def test_kafka_gone_and_back(kafka_build, tmp_path):
                     await asyncio.sleep(0.2)
         finally:
             assert await asyncio.to_thread(ingress.stop) == 0
+
+
+async def test_too_few_replicas_in_sync_are_named_and_a_crowd_that_is_refused_for_it_is_a_few_lines(
+    kafka_build, tmp_path
+):
+    with KafkaCluster(tmp_path) as kafka:
+        settings = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "KAFKA_REQUEST_TIMEOUT_SECONDS": "3"}
+        ingress = ServiceProcess("ingress", settings | {"HTTP_DRAIN_SECONDS": "1"}).until_ready()
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+        await admin.start()
+        strict = {"min.insync.replicas": "3"}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, "job-submissions", strict)])
+        await admin.close()
+
+        def reasons() -> list[str]:
+            return [line["reason"] for line in ingress.lines if line["action"] == "submission-not-accepted"]
+
+        try:
+            await asyncio.to_thread(kafka.brokers[2].kill)  # two of three controllers and replicas are left
+            async with asyncio.timeout(25):
+                while not any("NotEnoughReplicasError" in reason for reason in reasons()):
+                    answered = await asyncio.gather(*(post(ingress.url, RA_USER="john") for _ in range(20)))
+                    assert {status for status, _, _ in answered} == {503}
+        finally:
+            assert await asyncio.to_thread(ingress.stop) == 0
+        assert len(reasons()) == len(set(reasons()))
 
 
 async def test_idle_connections_shut_nobody_out_where_few_files_may_be_open(environment, monkeypatch):

@@ -22,6 +22,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, NotEnoughReplicasError, ProducerClosed
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.producer.sender import SendProduceReqHandler
+from aiokafka.producer.transaction_manager import TransactionManager, TransactionState
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy
 from aiokafka.structs import BrokerMetadata, TopicPartition
@@ -256,6 +257,17 @@ async def test_upstream_forgets_why_a_batch_is_tried_again():
     assert producers.upstream_can_retry(handler, NotEnoughReplicasError(), batch)
     assert [value for value in vars(batch).values() if isinstance(value, NotEnoughReplicasError)] == []
     written.cancel()
+
+
+async def test_a_producer_without_a_transaction_fails_in_silence():
+    manager = TransactionManager(None, 1000)
+    manager.fatal_error(NotEnoughReplicasError())
+    assert manager.state is TransactionState.FATAL_ERROR
+
+
+async def test_upstream_takes_every_failed_producer_for_a_transactional_one():
+    with pytest.raises(AttributeError):
+        producers.upstream_fatal_error(TransactionManager(None, 1000), NotEnoughReplicasError())
 
 
 async def test_upstream_waits_for_its_queue_without_end():

@@ -1,4 +1,4 @@
-"""Closes a producer without writing what is in its queue, and keeps why a batch could not be written."""
+"""Closes a producer without writing what is in its queue, keeps why a batch was not written, and fails in order."""
 
 import asyncio
 from typing import Any, Final
@@ -6,18 +6,21 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.producer.sender import SendProduceReqHandler
+from aiokafka.producer.transaction_manager import TransactionManager, TransactionState
 
 STOP_SECONDS = 5.0
 """How long a client may take to close."""
 
 upstream_can_retry = SendProduceReqHandler._can_retry
+upstream_fatal_error = TransactionManager.fatal_error
 
 _REASON: Final = "job_submission_reason"
 
 
 def install() -> None:
-    """Replace the method; doing it again changes nothing."""
+    """Replace the methods; doing it again changes nothing."""
     SendProduceReqHandler._can_retry = _can_retry
+    TransactionManager.fatal_error = _fatal_error
 
 
 def _can_retry(handler: SendProduceReqHandler, error: KafkaError, batch: Any) -> Any:
@@ -27,6 +30,18 @@ def _can_retry(handler: SendProduceReqHandler, error: KafkaError, batch: Any) ->
     """
     setattr(batch, _REASON, error)
     return upstream_can_retry(handler, error, batch)
+
+
+def _fatal_error(manager: TransactionManager, error: BaseException) -> None:
+    """Note that the producer has failed, and fail its transaction where there is one.
+
+    aiokafka takes for granted that there is: of an idempotent producer it raises AttributeError in a callback, which
+    asyncio logs with a traceback. No upstream issue.
+    """
+    if manager._transaction_waiter is None:
+        manager._transition_to(TransactionState.FATAL_ERROR)
+    else:
+        upstream_fatal_error(manager, error)
 
 
 async def discard(producer: AIOKafkaProducer) -> None:
