@@ -86,6 +86,8 @@ class Events:
                     await self._stream(request, response, reader, wanted)
             except ConnectionError:
                 pass  # the client is gone
+            except SubmissionRejected:
+                pass  # not known any more, or nobody can tell what they may see: no answer can follow a begun one
             return response
 
     async def _catch_up(self, position: Position) -> None:
@@ -98,6 +100,7 @@ class Events:
     async def _stream(
         self, request: web.Request, response: web.StreamResponse, reader: EventReader, wanted: JobFilter
     ) -> None:
+        """Write until it is time to end. Raises ConnectionError, SubmissionRejected."""
         now = asyncio.get_running_loop().time
         viewer = _Viewer(request[RIGHTS])
         told = checked = now()
@@ -105,10 +108,7 @@ class Events:
         while not self._ended and request.transport is not None:
             if now() - checked >= CHECK_SECONDS:
                 checked = now()
-                try:
-                    viewer = _Viewer(await self._rights_of(request))
-                except SubmissionRejected:
-                    return
+                viewer = _Viewer(await self._rights_of(request))
             frames = await self._frames(reader, wanted, viewer)
             if not frames and now() - told >= HEARTBEAT_SECONDS:
                 frames = b": still here\n" + _frame(reader)

@@ -97,9 +97,15 @@ class ReviewedAccess:
         if principal.is_verified and AUTHENTICATED not in groups:
             groups = (*groups, AUTHENTICATED)
         user = ReviewedUser(principal.user, groups, principal.extra)
-        within = sorted(filter(principal.reaches, projects))
-        verdicts = await asyncio.gather(*(self._may(user, verb, project) for project in within))
-        return frozenset(project for project, verdict in zip(within, verdicts, strict=True) if verdict)
+        allowed, unknown = set(), []
+        for project in filter(principal.reaches, projects):
+            known = self._verdicts.known((user, verb, project))
+            if known is None:
+                unknown.append(project)
+            elif known[0]:
+                allowed.add(project)
+        answers = await asyncio.gather(*(self._may(user, verb, project) for project in unknown))
+        return frozenset(allowed.union(project for project, may in zip(unknown, answers, strict=True) if may))
 
     async def _may(self, user: ReviewedUser, verb: Verb, project: str) -> bool:
         attributes = {**ATTRIBUTES[verb], "namespace": self._namespace_of(project)}

@@ -22,9 +22,13 @@ class Verdicts(Generic[Key, Value]):
         self._asked: dict[Key, asyncio.Task[Value]] = {}
         self._turns = asyncio.Semaphore(at_once)
 
+    def known(self, key: Key) -> tuple[Value] | None:
+        """Return the answer that is remembered, in a tuple, or None."""
+        return self._known.get(key)
+
     async def of(self, key: Key, ask: Callable[[], Awaitable[Value]]) -> Value:
         """Return the answer for `key`, that of `ask` where none is remembered. Raises what `ask` raises."""
-        known = self._known.get(key)
+        known = self.known(key)
         if known is not None:
             return known[0]
         asked = self._asked.get(key)

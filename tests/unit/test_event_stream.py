@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Collection
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import pytest
 
 from service.api import events
+from service.auth.authorisation import Verb
 from service.auth.principal import Principal
 from service.broker.partitioning import partition_for
 from service.submission import rejections
@@ -287,3 +288,26 @@ async def test_nobody_is_told_of_projects_that_are_not_theirs_or_no_longer(monke
         async with asyncio.timeout(10):
             while await stream.frame() is not None:
                 pass
+
+
+class Deciding:
+    """Lets everybody see all, while it can be asked."""
+
+    away = False
+
+    async def allowed(self, _principal: Principal, _verb: Verb, projects: Collection[str]) -> frozenset[str]:
+        if self.away:
+            raise SubmissionRejected(rejections.access_unknown("the cluster cannot be asked"))
+        return frozenset(projects)
+
+
+async def test_a_stream_ends_when_nobody_can_tell_what_its_reader_may_see():
+    deciding = Deciding()
+    async with running(None, deciding) as ingress, following(ingress) as stream:
+        await ingress.tell(job_event(1))
+        assert (await stream.event()).name == "job-1"
+        deciding.away = True
+        await ingress.tell(job_event(2, project="team-b"))
+        async with asyncio.timeout(10):
+            while (frame := await stream.frame()) is not None:
+                assert frame.data is None
