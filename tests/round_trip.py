@@ -29,7 +29,7 @@ async def round_trip(kafka: KafkaSettings, names: TopicSettings, group: Consumer
             await producer.start()
             await _until(lambda: outcomes.ready)
             submitted = await producer.send(NewRecord(names.submissions, None, key, b"{}", ()))
-            assert await backlog.holds(key)
+            assert await backlog.place(key)
             await source.start(_nothing, _nothing)
             fetched: dict[int, list] = {}
             while not fetched:
@@ -37,7 +37,7 @@ async def round_trip(kafka: KafkaSettings, names: TopicSettings, group: Consumer
             assert [(record.offset, record.key) for record in fetched[submitted.partition]] == [(submitted.offset, key)]
             written = await producer.send(NewRecord(names.outcomes, submitted.partition, key, b"done", ()))
             assert await source.commit({submitted.partition: submitted.offset + 1})
-            assert not await backlog.holds(key)
+            assert await backlog.place(key) is None
             outcome = await outcomes.read(written.partition, written.offset)
             assert (outcome and outcome.value) == b"done"
             await _until(lambda: answers)

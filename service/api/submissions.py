@@ -1,7 +1,8 @@
 """`GET /api/submissions/<id>`: what became of a submission."""
 
 import asyncio
-from typing import Final
+import time
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -12,6 +13,7 @@ from service.submission import rejections
 from service.submission.identity import is_submission_key
 from service.submission.outcomes import Outcome
 from service.submission.rejection import Rejection, SubmissionRejected
+from service.submission.waiting_in_log import why_on_the_topic
 from service.telemetry.logs import escape
 from service.views.duplicates import DuplicateWindow
 from service.views.pending import PendingSubmissions
@@ -47,10 +49,9 @@ class Submissions:
             raise SubmissionRejected(unknown(key))
         try:
             outcome = await self._window.find(key)
-            if outcome is None and await self._is_pending(key, user):
-                return json_response(
-                    202, {"status": 202, "message": "the outcome is not known yet"}, {"Retry-After": "1"}
-                )
+            pending = await self._pending_as(key, user) if outcome is None else None
+            if pending is not None:
+                return json_response(202, pending, {"Retry-After": "1"})
             outcome = outcome or await self._just_finished(key)
         except BrokerUnavailable as error:
             raise SubmissionRejected(
@@ -64,9 +65,27 @@ class Submissions:
             raise SubmissionRejected(unknown(key))
         return outcome_response(outcome, status=200)
 
-    async def _is_pending(self, key: str, user: str | None) -> bool:
-        """Tell whether a submission waits for its outcome, and is of this user if one is given."""
-        return self._waiters.expects(key, user) or await self._pending.holds(key.encode(), user)
+    async def _pending_as(self, key: str, user: str | None) -> dict[str, Any] | None:
+        """Return the answer for a submission that waits for its outcome, of this user if one is given; None for others.
+
+        It has where the submission waits, unless its record has not been written yet. Raises BrokerUnavailable.
+        """
+        is_expected = self._waiters.expects(key, user)
+        try:
+            place = await self._pending.place(key.encode(), user)
+        except BrokerUnavailable:
+            if not is_expected:
+                raise
+            place = None
+        body: dict[str, Any] = {"status": 202, "message": "the outcome is not known yet"}
+        if place is None:
+            return body if is_expected else None
+        now = int(time.time() * 1000)
+        return body | {
+            "position": place.ahead + 1,
+            "ageSeconds": max(0, now - place.produced_at) // 1000,
+            "waiting": why_on_the_topic(place, now).model_dump(mode="json", by_alias=True),
+        }
 
     async def _just_finished(self, key: str) -> Outcome | None:
         """Look once more: the outcome may have come, and its record been committed, between the two questions."""

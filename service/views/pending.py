@@ -100,10 +100,6 @@ class PendingSubmissions:
             committed = await self._catch_up(partition, pending)
             return pending.waiting.get(key), committed
 
-    async def holds(self, key: bytes, user: str | None = None) -> bool:
-        """Tell whether there is such a place. Raises BrokerUnavailable."""
-        return await self.place(key, user) is not None
-
     async def _catch_up(self, partition: int, pending: _Partition) -> Committed:
         """Read what has come, forget what is committed, and return how far that is."""
         committed = await self._reader.committed(partition, self._group)

@@ -16,6 +16,7 @@ from service.lifecycle import cancel
 from service.settings import HttpSettings, Settings, read_settings
 from service.submission.job_events import JobEvent, job_event_record
 from service.submission.records import NewRecord, Record
+from service.submission.waiting_in_log import Place
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing, Untraced
 from service.views.duplicates import DuplicateWindow
@@ -37,6 +38,8 @@ class Topic:
     def __init__(self) -> None:
         self.produced: list[NewRecord] = []
         self.news = asyncio.Condition()
+        self.places: dict[str, tuple[str, Place]] = {}
+        """Users and places of the submissions that wait, by key."""
         self.past: list[list[NewRecord]] = [[]]
         """The outcomes that stand in each partition of the topic."""
         self.waiting: dict[str, str] = {}
@@ -72,8 +75,9 @@ class Topic:
         outcome = self.past[partition][offset]
         return Record(outcome.topic, partition, offset, 0, outcome.key, outcome.value, outcome.headers)
 
-    async def holds(self, *_: Any) -> bool:
-        return False
+    async def place(self, key: bytes, user: str | None = None) -> Place | None:
+        found = self.places.get(key.decode())
+        return found[1] if found is not None and user in (None, found[0]) else None
 
     async def project_of(self, key: str) -> str | None:
         return self.waiting.get(key)

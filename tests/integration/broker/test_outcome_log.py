@@ -189,18 +189,18 @@ async def test_the_backlog_holds_what_the_group_has_not_committed(
     source = SubmissionSource(kafka, topics, group, metrics)
     try:
         waiting = [submission_key(number) for number in range(3)]
-        assert [await backlog.holds(key) for key in waiting] == [False, False, False]
+        assert [await backlog.place(key) for key in waiting] == [None] * 3
         places = [await producer.send(NewRecord(topics.submissions, None, key, b"{}", ())) for key in waiting]
-        assert [await backlog.holds(key) for key in waiting] == [True, True, True]
-        assert not await backlog.holds(submission_key(3))
+        assert all([await backlog.place(key) for key in waiting])
+        assert await backlog.place(submission_key(3)) is None
 
         await source.start(ignore, ignore)
         await until(source.confirmed)
         async with asyncio.timeout(20):
             while not await source.commit({places[0].partition: places[0].offset + 1}):
                 await source.fetch(1, 0.1)
-        assert not await backlog.holds(waiting[0])
-        assert await backlog.holds(waiting[2]) == (
+        assert await backlog.place(waiting[0]) is None
+        assert bool(await backlog.place(waiting[2])) == (
             places[2].partition != places[0].partition or places[2].offset > places[0].offset
         )
     finally:
@@ -213,7 +213,7 @@ async def test_a_reader_gives_up_after_its_time(kafka: KafkaSettings, topics: To
     outcomes, backlog = OutcomeLog(nowhere, topics, metrics), PendingSubmissions(nowhere, topics, "g")
     started = time.monotonic()
     try:
-        for asked in (outcomes.partition_count(), outcomes.read(0, 0), backlog.holds(b"k"), scanned(outcomes)):
+        for asked in (outcomes.partition_count(), outcomes.read(0, 0), backlog.place(b"k"), scanned(outcomes)):
             with pytest.raises(BrokerUnavailable):
                 await asked
     finally:
