@@ -10,7 +10,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
@@ -43,10 +43,10 @@ class Access:
     """All that a request needs besides its content; `headers` prove who asks."""
 
     server: str
-    headers: CIMultiDict[str]
+    headers: CIMultiDict[str] = field(repr=False)
     tls: ssl.SSLContext
     tls_server_name: str | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # may hold a login of its own
 
 
 class Login:

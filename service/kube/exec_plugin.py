@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -26,9 +26,9 @@ _KILLS: Final = 20  # a child that has left the session is left alone
 class Credential:
     """What logs in: a token, or a client certificate and its key as PEM; `expires` where the program says when."""
 
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     certificate: str | None = None
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
     expires: datetime | None = None
 
 
@@ -37,8 +37,8 @@ class ExecPlugin:
     """A program as a kubeconfig's `exec` section names it; `cluster` is what it is told about the cluster, if asked."""
 
     command: str
-    arguments: tuple[str, ...]
-    environment: tuple[tuple[str, str], ...]
+    arguments: tuple[str, ...] = field(repr=False)
+    environment: tuple[tuple[str, str], ...] = field(repr=False)
     api_version: str
     cluster: str | None = None
 

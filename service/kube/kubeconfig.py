@@ -37,8 +37,8 @@ class AuthProvider:
     """A kubeconfig's `auth-provider`, the forerunner of credential plugins; the official client asks it."""
 
     name: str
-    section: str
-    loader: "_Kubeconfig" = field(compare=False)
+    section: str = field(repr=False)
+    loader: "_Kubeconfig" = field(compare=False, repr=False)
 
     async def run(self, timeout: float) -> Credential:
         """Ask it for a token, for `timeout` seconds at most; raises LoginFailed."""
@@ -61,13 +61,13 @@ class LoginConfig:
     """
 
     server: str
-    authorization: str | None = None
+    authorization: str | None = field(default=None, repr=False)
     authority: str | None = None
     certificate: str | None = None
     key: str | None = None
     verify: bool = True
     tls_server_name: str | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # may hold a login of its own
     impersonation: tuple[tuple[str, str], ...] = ()
     source: ExecPlugin | AuthProvider | None = None
     files: str = ""
