@@ -43,8 +43,8 @@ class BrokerClock:
         is_skewed = abs(skew) > SKEW_SECONDS
         if is_skewed != self._is_skewed:
             self._is_skewed = is_skewed
-            tell = log.error if is_skewed else log.warning
-            tell("clock-skewed" if is_skewed else "clock-right", seconds_ahead_of_broker=round(skew, 1))
+            tell_log = log.error if is_skewed else log.warning
+            tell_log("clock-skewed" if is_skewed else "clock-right", seconds_ahead_of_broker=round(skew, 1))
 
     def now_ms(self) -> float | None:
         """Return the broker's time in milliseconds since the epoch; None where it was not read of late."""

@@ -68,8 +68,8 @@ class Topics:
         """Create what is missing, log every complaint, and tell whether the promises of the service can be kept."""
         complaints = await self.ensure()
         for complaint in complaints:
-            tell = log.error if complaint.severity == "fault" else log.info
-            tell("topic-complaint", severity=complaint.severity, complaint=complaint.text)
+            tell_log = log.error if complaint.severity == "fault" else log.info
+            tell_log("topic-complaint", severity=complaint.severity, complaint=complaint.text)
         return all(complaint.severity != "fault" for complaint in complaints)
 
     async def ensure(self) -> list[Complaint]:

@@ -94,8 +94,13 @@ class Watch:
         self.up = not is_broken
         if is_broken != self._broken:
             self._broken = is_broken
-            action = "watch-broken" if is_broken else "watch-back"
-            log.warning(action, resource=self._resource, namespace=self._namespace or "all", reason=str(error or ""))
+            where = self._namespace or "all"
+            log.warning(
+                "watch-broken" if is_broken else "watch-back",
+                resource=self._resource,
+                namespace=where,
+                reason=str(error or ""),
+            )
 
     async def _round(self) -> AsyncIterator[Change]:
         """Yield what one list says, where one is needed, and then one watch until it ends."""

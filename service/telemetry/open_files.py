@@ -76,8 +76,8 @@ class OpenFiles:
         self._show(left)
         if (left < LOW) != self.are_short:
             self.are_short = left < LOW
-            tell = log.error if self.are_short else log.warning
-            tell("files-short" if self.are_short else "files-enough", open=used, limit=limit)
+            tell_log = log.error if self.are_short else log.warning
+            tell_log("files-short" if self.are_short else "files-enough", open=used, limit=limit)
 
     def _used(self, limit: int) -> int:
         """Return how many of the descriptors below the limit are open; the kept ones count as open."""
