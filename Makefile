@@ -52,6 +52,10 @@ image-python: .venv-image/dev.stamp ## the unit tests and those of TLS and login
 bench: .venv/dev.stamp ## measure the service beside its servers, some 15 minutes (BENCH_ARGS='--only P1,P3')
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
+.PHONY: instructions
+instructions: .venv/dev.stamp ## count the CPU instructions of a job with valgrind, on a machine however busy, some 15 minutes
+	@$(BIN)/python -m bench.instructions $(BENCH_ARGS)
+
 .PHONY: lint
 lint: .venv/dev.stamp ## ruff, mypy, import contract, generated pages
 	@echo '==> ruff' && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +30,7 @@ class ServiceProcess(Process):
         log: the file of its JSON log; by default a temporary one, removed with the end of the process.
         on_terminal: its log goes to this process's standard error, for people to read; `lines` stays empty.
         module: what is run; one that is not `service` runs the service with something beside it.
+        under: a command that runs it, such as a profiler's.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ServiceProcess(Process):
         *,
         on_terminal: bool = False,
         module: str = "service",
+        under: Sequence[str] = (),
     ) -> None:
         self.role = role
         ports = {name: settings.get(name) or str(free_port()) for name in ("HTTP_PORT", "METRICS_PORT")}
@@ -56,7 +58,8 @@ class ServiceProcess(Process):
         self._lines: list[dict[str, Any]] = []
         self._unread = log.stat().st_size if log and log.exists() else 0
         self._reading = threading.Lock()
-        super().__init__(f"the {role}" if role != "all" else "the service", _command(role, module), log, environment)
+        name = f"the {role}" if role != "all" else "the service"
+        super().__init__(name, [*under, sys.executable, "-m", module, role], log, environment)
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -112,10 +115,6 @@ class ServiceProcess(Process):
     def last_words(self) -> str:
         """The last entries of its log, for an error message."""
         return super().last_words() if self.log is None else f"the last of its log: {self.lines[-10:]}"
-
-
-def _command(role: str, module: str) -> list[str]:
-    return [sys.executable, "-m", module, role]
 
 
 def _entry(line: bytes) -> dict[str, Any]:

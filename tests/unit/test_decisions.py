@@ -338,3 +338,34 @@ def test_a_delay_is_never_below_retry_after_nor_above_it_by_more_than_the_cap(
 ):
     delay = retry_delay(attempt, retry_after, unit_random, base, cap)
     assert (retry_after or 0) <= delay <= (retry_after or 0) + cap
+
+
+def answer(status: int, reason: str = "", message: str = "", *, is_status: bool = True, **details: Any) -> ApiAnswer:
+    return ApiAnswer(status, reason, message, details=details, is_status=is_status)
+
+
+ABSENT, GONE, DENIED = (True, True, False), (False, True, False), (False, False, True)
+ROLES = f'{JOB} is forbidden: User "u" cannot delete resource "jobs" in API group "batch" in the namespace "n"'
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (answer(404, "NotFound", f"{JOB} not found"), ABSENT),
+        (answer(404, "NotFound", is_status=False), (False, False, False)),
+        (answer(410, "NotFound"), GONE),
+        (answer(404), (False, False, False)),
+        (answer(409, "Conflict", "Precondition failed: UID in precondition: a, UID in object meta: b"), GONE),
+        (answer(409, "Conflict", "the object has been modified"), (False, False, False)),
+        (answer(422, "Invalid", causes=[{"field": "spec"}, {"field": "metadata.uid", "message": "immutable"}]), GONE),
+        (answer(422, "Invalid", causes=[{"field": "spec"}, {"message": "no field"}]), (False, False, False)),
+        (answer(422, "Invalid", causes=[{"field": "metadata.uid"}], is_status=False), (False, False, False)),
+        (answer(422, "Invalid", causes=None), (False, False, False)),
+        (answer(403, "Forbidden", ROLES), DENIED),
+        (answer(403, "Forbidden", ROLES, is_status=False), (False, False, False)),
+        (answer(401, "Forbidden", ROLES), (False, False, False)),
+        (answer(403, "Forbidden", f"{JOB} is forbidden: exceeded quota: q"), (False, False, False)),
+    ],
+)
+def test_what_is_absent_gone_or_denied_by_roles(given: ApiAnswer, found: tuple[bool, bool, bool]):
+    assert (is_absent(given), is_gone(given), is_denied_by_roles(given)) == found

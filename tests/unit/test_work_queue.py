@@ -60,6 +60,64 @@ def test_an_equal_submission_waits_for_the_first_and_comes_next():
     assert queue.take() is second
 
 
+def test_an_id_that_is_finished_is_as_good_as_new():
+    queue = WorkQueue()
+    for offset in range(2):
+        again = work(0, offset, "same")
+        queue.put(again)
+        assert queue.take() is again
+        queue.finish(again)
+    assert not queue
+
+
+def test_what_follows_is_the_next_of_its_project_and_partition():
+    queue = WorkQueue()
+    first, second = work(0, 0, "same", b"a"), work(0, 1, "same", b"a")
+    put(queue, first, second, work(0, 2, "a2", b"a"), work(1, 3, "a3", b"a"), work(0, 4, "b4", b"b"))
+    assert queue.take() is first
+    assert taken(queue, 1) == ["b4"]
+    queue.finish(first)
+    assert taken(queue, 4) == ["a3", "same", "a2", None]  # partition 1 was next, as partition 0 has just had its turn
+
+
+def test_what_follows_comes_before_everything_else_where_its_project_and_partition_had_nothing_left():
+    queue = WorkQueue()
+    first, second = work(0, 0, "same", b"a"), work(0, 1, "same", b"a")
+    put(queue, first, second)
+    assert queue.take() is first
+    put(queue, work(1, 2, "b2", b"b"))
+    queue.finish(first)
+    assert taken(queue, 3) == ["same", "b2", None]
+    put(queue, first, work(1, 3, "a3", b"a"))  # `same` is in progress still
+    queue.finish(second)
+    assert taken(queue, 3) == ["same", "a3", None]
+
+
+def test_projects_that_may_not_start_are_passed_over_and_keep_their_turn():
+    queue = WorkQueue()
+    put(queue, *(work(0, i, project, project.encode()) for i, project in enumerate("abcd")))
+    asked: list[bytes] = []
+
+    def may_start(project: bytes) -> bool:
+        asked.append(project)
+        return project in {b"c", b"d"}
+
+    assert [found.key.id if (found := queue.take(may_start)) else None for _ in range(3)] == ["c", "d", None]
+    assert asked == [b"a", b"b", b"c", b"d", b"a", b"b"]
+    assert taken(queue, 2) == ["a", "b"]
+
+
+def test_what_waits_is_counted_by_partition():
+    queue = WorkQueue()
+    same = work(1, 3, "same")
+    put(queue, work(0, 0, "a"), work(0, 1, "b"), same, work(1, 4, "same"))
+    assert [queue.waiting(partition) for partition in range(3)] == [2, 1, 0]  # what follows cannot be started yet
+    queue.take()
+    assert [queue.waiting(partition) for partition in range(3)] == [1, 1, 0]
+    queue.drop(0)
+    assert [queue.waiting(partition) for partition in range(3)] == [0, 1, 0]
+
+
 def test_the_order_of_an_id_does_not_hang_on_the_projects_it_is_used_for():
     queue = WorkQueue()
     put(queue, *(work(0, i, f"a{i}", b"a") for i in range(3)))
