@@ -4,7 +4,6 @@ JSON by orjson, which costs a fraction of the official client's typed objects. A
 success is an `ApiError`, no answer an `ApiUnreachable`; nobody here decides what either means.
 """
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
@@ -16,17 +15,14 @@ from service.kube.decisions import is_absent, is_denied_by_roles
 from service.kube.errors import ApiError, answer_of, object_in, warnings_in
 from service.kube.fencing import Confirm
 from service.kube.health import GROUPS, Health, review_of
-from service.kube.transport import Transport
+from service.kube.transport import JSON, MediaTypes, Transport
 from service.settings import KubeSettings
 from service.spec.names import namespace_of
 from service.telemetry.metrics import Metrics
 
 _KUEUE: Final = "/apis/kueue.x-k8s.io"
-_JSON: Final = {"Content-Type": "application/json"}
-_PATCH: Final = {"Content-Type": "application/strategic-merge-patch+json"}
-_CREATE: Final = _JSON | {
-    "Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
-}
+_PATCH: Final = MediaTypes("application/strategic-merge-patch+json")
+_CREATE: Final = MediaTypes(accept="application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json")
 """Of what was created the metadata will do (Kubernetes API concepts, "Receiving resources as ...", "Metadata-only
 fetches"): writing the whole object out is a seventh of the API server's CPU for a create."""
 
@@ -162,7 +158,7 @@ class KubeApi:
         method: str,
         path: str,
         body: Any = None,
-        media_types: Mapping[str, str] = _JSON,
+        media_types: MediaTypes = JSON,
         confirm: Confirm | None = None,
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Make one request; return the object answered and the warnings with it.
@@ -179,7 +175,7 @@ class KubeApi:
         return await self._ask(verb, method, path, body, media_types, confirm)
 
     async def _ask(
-        self, verb: str, method: str, path: str, body: Any, media_types: Mapping[str, str], confirm: Confirm | None
+        self, verb: str, method: str, path: str, body: Any, media_types: MediaTypes, confirm: Confirm | None
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         data = None if body is None else orjson.dumps(body)
         status, headers, raw = await self._transport.exchange(verb, method, path, data, media_types, confirm)

@@ -6,7 +6,7 @@ Something in front of it may have answered instead, such as a load balancer with
 import re
 import ssl
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 import orjson
@@ -17,6 +17,14 @@ from service.kube.decisions import ApiAnswer, Rule, rule_for
 _WARNING = re.compile(r'299 [^ ]+ "((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(r"\\(.)")
 _MAX_TEXT: Final = 200  # characters passed on of an answer that is not the API server's
+
+
+class Answer(NamedTuple):
+    """What came back over HTTP, whoever it is from."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    raw: bytes
 
 
 class ApiError(Exception):

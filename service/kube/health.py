@@ -37,7 +37,6 @@ GROUPS: Final = {
 
 _AUTHORIZATION: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _AUTHENTICATION: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-_JSON: Final = {"Content-Type": "application/json"}
 _FAILED_CHECK: Final = re.compile(r"^\[-\](\S+)", re.MULTILINE)
 _USER: Final = re.compile(r'User "([^"]*)"')
 
@@ -118,7 +117,7 @@ class Health:
 
     async def _may(self, verb: str, resource: str, namespace: str | None) -> bool:
         path, review = review_of(verb, resource, namespace)
-        status, _, raw = await self._transport.exchange("review", "POST", path, orjson.dumps(review), _JSON)
+        status, _, raw = await self._transport.exchange("review", "POST", path, orjson.dumps(review))
         if status == 401:
             raise ApiUnreachable(Reason.UNAUTHORIZED, f"{status}")
         if status == 429 or status >= 500:
@@ -130,7 +129,7 @@ class Health:
     async def _whoami(self) -> str:
         """Return the name under which the API server knows this service."""
         body = orjson.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"})
-        status, headers, raw = await self._transport.exchange("review", "POST", _AUTHENTICATION, body, _JSON)
+        status, headers, raw = await self._transport.exchange("review", "POST", _AUTHENTICATION, body)
         found = _USER.search(answer_of(status, headers, raw).message)
         if found:
             return found[1]

@@ -20,7 +20,6 @@ Extra = tuple[tuple[str, tuple[str, ...]], ...]
 RIGHTS: Final = {"tokenreviews": ("create",), "subjectaccessreviews": ("create",)}
 """Verbs by resource in the whole cluster: the first to ask whose a token is, the second who may do what."""
 
-_JSON: Final = {"Content-Type": "application/json"}
 _TOKENS: Final = "/apis/authentication.k8s.io/v1/tokenreviews"
 _ACCESS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
@@ -85,7 +84,7 @@ class Reviews:
         review = orjson.dumps({"apiVersion": version, "kind": kind, "spec": spec})
         if self._transport is None:
             self._transport = self._connect()
-        status, headers, raw = await self._transport.exchange(verb, "POST", path, review, _JSON)
+        status, headers, raw = await self._transport.exchange(verb, "POST", path, review)
         answer = object_in(raw)
         if status not in (200, 201):
             raise ApiError(answer_of(status, headers, raw))
