@@ -79,7 +79,7 @@ class KubeApi:
         """
         dry = "&dryRun=All" if dry_run else ""
         path = _path(resource, namespace, "", f"?fieldValidation=Strict&{self._limit}{dry}")
-        answer, warnings = await self._request("create", "POST", path, body, _JSON if dry_run else _CREATE, confirm)
+        answer, warnings = await self._request("create", "POST", path, body, JSON if dry_run else _CREATE, confirm)
         self._health.created_in = namespace
         metadata = answer["metadata"]
         return Created(metadata["name"], metadata["uid"], warnings, answer if dry_run else None)
