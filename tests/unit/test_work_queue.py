@@ -102,7 +102,7 @@ def test_projects_that_may_not_start_are_passed_over_and_keep_their_turn():
         asked.append(project)
         return project in {b"c", b"d"}
 
-    assert [found.key.id if (found := queue.take(may_start)) else None for _ in range(3)] == ["c", "d", None]
+    assert [found.key if (found := queue.take(may_start)) else None for _ in range(3)] == ["c", "d", None]
     assert asked == [b"a", b"b", b"c", b"d", b"a", b"b"]
     assert taken(queue, 2) == ["a", "b"]
 
