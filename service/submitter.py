@@ -16,7 +16,7 @@ from service.cluster.retries import Sleep
 from service.errors import InvalidSubmission, TemporaryFailure
 from service.kube import ApiError, Confirm
 from service.kube.decisions import rejection_for
-from service.manifests.job import as_asked, effect_warnings
+from service.manifests.job import as_asked, dry_run_warnings, effect_warnings
 from service.spec.limits import Limits
 from service.spec.strict_json import read_document
 from service.submission import identity, rejections
@@ -62,7 +62,8 @@ class Submitter:
             return Outcome.of(submission, fingerprint, rejections.invalid_parameters(error))
         except SubmissionRejected as error:
             return Outcome.of(submission, fingerprint, error.rejection, project=job.project if job else None)
-        warnings = (*effect_warnings(job, self._cluster.profile), *warnings)
+        more = dry_run_warnings(job) if submission.is_dry_run else ()
+        warnings = (*effect_warnings(job, self._cluster.profile), *warnings, *more)
         warnings = tuple(dict.fromkeys(warnings))
         answer: str | dict[str, Any] = creation.name
         if submission.is_dry_run:
@@ -134,7 +135,7 @@ class Submitter:
     async def _carry_out(self, creation: JobCreation, sleep: Sleep) -> tuple[str, ...]:
         """Create the Job, then its dependents; return the API server's warnings. Raises SubmissionRejected."""
         if not creation.is_dry_run:
-            await self._cluster.pause.until_off()
+            await self._cluster.pause.until_off(sleep)
         try:
             job = await self._cluster.until_final(creation.create_job, creation.namespace, sleep, self._deadline)
             if job.is_leaving:

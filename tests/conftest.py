@@ -24,6 +24,11 @@ _LOCAL = {"kafka_build": "kafka", "cluster_build": "kubernetes", "kueue_build": 
 _PREPARED = pytest.StashKey[dict[str, servers.Opener | ServerError | None]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the sizes of tests that can be as long as one likes."""
+    parser.addoption("--dry-run-bodies", default="300", help="how many generated bodies are tried and submitted")
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Choose and prepare the servers before the first test: a build, or a pull, outlasts any test's time limit."""
     prepared = session.config.stash.setdefault(_PREPARED, {})

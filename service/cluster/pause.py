@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from service.cluster.retries import Sleep
 from service.telemetry.logs import log
 
 LOOK_SECONDS: Final = 1.0
@@ -25,10 +26,10 @@ class PauseSwitch:
         self.is_on = False
         show(0)
 
-    async def until_off(self) -> None:
-        """Wait while the file is there."""
-        while self._look():  # noqa: ASYNC110 - nothing tells that a file is gone
-            await asyncio.sleep(LOOK_SECONDS)
+    async def until_off(self, sleep: Sleep) -> None:
+        """Wait while the file is there, by sleeping between two looks at it."""
+        while self._look():
+            await sleep(LOOK_SECONDS)
 
     async def watch(self) -> None:
         """Tell of changes while nobody submits anything, until cancelled."""

@@ -31,6 +31,9 @@ from service.manifests.profiles import Profile, profile_warnings, scheduler_fiel
 from service.submission.identity import SubmissionId
 from service.validation import JobSubmission
 
+NODE_PORTS: Final = range(30_000, 32_768)
+"""The node ports of an API server that is not told others (`--service-node-port-range`)."""
+
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
@@ -129,6 +132,15 @@ def effect_warnings(job: JobSubmission, profile: Profile) -> tuple[str, ...]:
     if job.service_type == "ingress" and len(job.ports) > 1:
         warnings.append(f"job.serviceType ingress leads to the first port only, {job.ports[0].container}")
     return tuple(warnings)
+
+
+def dry_run_warnings(job: JobSubmission) -> tuple[str, ...]:
+    """Return a sentence about what the API server's dry run does not look at: the range of node ports, as of 1.34."""
+    ports = [port.external for port in job.ports if port.external is not None and port.external not in NODE_PORTS]
+    if job.service_type != "nodeport" or not ports:
+        return ()
+    usual = f"{NODE_PORTS.start} to {NODE_PORTS.stop - 1}"
+    return (f"job.ports: {ports[0]} is outside the usual node ports, {usual}, and a dry run cannot tell yours",)
 
 
 def as_asked(stored: dict[str, Any]) -> dict[str, Any]:

@@ -24,8 +24,9 @@ _NO_PROJECT: Final = b""
 class Work(NamedTuple):
     """A record and either the submission it holds or, where reading it failed, the `fault`.
 
-    `project` decides whose turn it is: the first one that stands in the body, which need not be JSON yet. Records of
-    one `key` must not be in progress at once.
+    `project` decides whose turn it is: the first one that stands in the body, which need not be JSON yet. Cancels have
+    turns of their own, so that they find a slot while all creates of their project wait. Records of one `key` must not
+    be in progress at once.
     """
 
     record: Record
@@ -57,7 +58,7 @@ def read_work(record: Record, max_body_bytes: int) -> Work:
     except Exception as error:  # noqa: BLE001 - the record becomes a dead letter, and the others go on
         key = record_id(record.topic, record.partition, record.offset, record.timestamp).key
         return Work(record, key, None, error)
-    found = _PROJECT.search(submission.body, 0, max_body_bytes)
+    found = None if submission.is_cancel else _PROJECT.search(submission.body, 0, max_body_bytes)
     return Work(record, key, submission, None, found[1] if found else _NO_PROJECT)
 
 

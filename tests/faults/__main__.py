@@ -52,8 +52,9 @@ def main() -> int:
 def summary(one: Report) -> str:
     """Return one line about a run."""
     broken = {name: len(found) for name, found in vars(one.verdict).items() if found}
+    cancelled = f"{one.cancelled} cancelled, " if one.cancelled else ""
     return (
-        f"{one.scenario} seed={one.seed}: {one.acknowledged} acknowledged, {one.jobs} Jobs, "
+        f"{one.scenario} seed={one.seed}: {one.acknowledged} acknowledged, {cancelled}{one.jobs} Jobs, "
         f"{one.jobs_per_submission:.3f} each, {sum(one.faults.values())} faults, {one.seconds:.0f} s"
         f"{' BROKEN ' + str(broken) if broken else ''}"
     )

@@ -4,6 +4,7 @@ Pure: the run fills in what it saw, `verdict` compares. A submission is known by
 comes back in the stored Job, so that nothing here relies on the identities that the service gives.
 """
 
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field, fields
@@ -33,7 +34,8 @@ class Entry:
 
     `status` is the status its outcome must have, `claims` and `services` say how many objects must stand beside the
     Job, `is_short` that its Job is collected as soon as it is made. `hangs` counts the
-    patient requests that were never answered, `jobs` are the names of all Jobs ever created.
+    patient requests that were never answered, `jobs` are the names of all Jobs ever created, `deleted` those of which
+    were deleted. `is_cancelled` that somebody tries to cancel it, `cancels` are the answers to that.
     """
 
     status: int = 200
@@ -45,6 +47,14 @@ class Entry:
     replies: list[Answer] = field(default_factory=list)
     outcomes: list[Answer] = field(default_factory=list)
     jobs: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    is_cancelled: bool = False
+    cancels: list[Answer] = field(default_factory=list)
+
+    @property
+    def alive(self) -> int:
+        """The number of Jobs that are there."""
+        return len(self.jobs) - len(self.deleted)
 
 
 @dataclass
@@ -87,6 +97,10 @@ class Verdict:
     """Short-lived Jobs that were never let go of."""
     stuck: list[str] = field(default_factory=list)
     """Partitions that were not read to their end in time."""
+    alive: list[str] = field(default_factory=list)
+    """A Job that is there although its submission was answered to be cancelled."""
+    hit: list[str] = field(default_factory=list)
+    """A Job that was deleted although nobody cancelled its submission."""
     hung: list[str] = field(default_factory=list)
     """HTTP requests that were never answered although their client was patient."""
     died: list[str] = field(default_factory=list)
@@ -108,24 +122,55 @@ def verdict(ledger: Ledger) -> Verdict:
         died=ledger.died,
     )
     for mark, entry in ledger.entries.items():
-        if entry.acknowledged and not entry.outcomes:
-            found.lost.append(f"{mark}: no outcome")
-        elif entry.acknowledged and entry.status == 200 and not entry.jobs:
-            found.lost.append(f"{mark}: no Job")
-        if len(entry.jobs) > 1 or (entry.status != 200 and entry.jobs):
-            found.doubled.append(f"{mark}: {entry.jobs}")
-        answers = [*entry.outcomes, *entry.replies]
-        if len(_distinct(answers)) > 1:
-            found.contradicted.append(f"{mark}: {_distinct(answers)}")
-        found.false_rejections += [f"{mark}: {each}" for each in _distinct(answers) if each.status != entry.status]
+        if entry.is_cancelled:
+            _cancelled(mark, entry, found)
+        else:
+            _undisturbed(mark, entry, ledger, found)
         if entry.hangs:
             found.hung.append(f"{mark}: {entry.hangs} times")
-        # a short-lived Job may be deleted before its claims are made: then nobody needs them
-        if entry.jobs and entry.outcomes and not entry.is_short:
-            missing = _dependents(entry) - ledger.dependents
-            if missing:
-                found.incomplete.append(f"{mark}: without {sorted(missing)}")
     return found
+
+
+def _undisturbed(mark: str, entry: Entry, ledger: Ledger, found: Verdict) -> None:
+    """Compare what was promised of a submission that nobody cancels."""
+    if entry.deleted and not entry.is_short:
+        found.hit.append(f"{mark}: {entry.deleted}")
+    if entry.acknowledged and not entry.outcomes:
+        found.lost.append(f"{mark}: no outcome")
+    elif entry.acknowledged and entry.status == 200 and not entry.jobs:
+        found.lost.append(f"{mark}: no Job")
+    if len(entry.jobs) > 1 or (entry.status != 200 and entry.jobs):
+        found.doubled.append(f"{mark}: {entry.jobs}")
+    answers = [*entry.outcomes, *entry.replies]
+    if len(_distinct(answers)) > 1:
+        found.contradicted.append(f"{mark}: {_distinct(answers)}")
+    found.false_rejections += [f"{mark}: {each}" for each in _distinct(answers) if each.status != entry.status]
+    # a short-lived Job may be deleted before its claims are made: then nobody needs them
+    if entry.jobs and entry.outcomes and not entry.is_short:
+        missing = _dependents(entry) - ledger.dependents
+        if missing:
+            found.incomplete.append(f"{mark}: without {sorted(missing)}")
+
+
+def _cancelled(mark: str, entry: Entry, found: Verdict) -> None:
+    """Compare what was promised of a submission that somebody tried to cancel."""
+    if entry.acknowledged and not entry.outcomes:
+        found.lost.append(f"{mark}: no outcome")
+    done = [answer for answer in entry.cancels if answer.status == 200]
+    if done and entry.alive:
+        found.alive.append(f"{mark}: {entry.jobs}, answered {done[0]}")
+    if not done and entry.deleted:
+        found.hit.append(f"{mark}: {entry.deleted}, no cancel was answered: {entry.cancels}")
+    if not done and entry.acknowledged and entry.status == 200 and entry.alive != 1:
+        found.lost.append(f"{mark}: {entry.alive} Jobs")
+    if entry.alive > 1 or (entry.status != 200 and entry.jobs):
+        found.doubled.append(f"{mark}: {entry.jobs}")
+    answers = _distinct([*entry.outcomes, *entry.replies])
+    if len(answers) > 1 or len({json.loads(each.body)["submission"] for each in done}) > 1:
+        found.contradicted.append(f"{mark}: {answers} {_distinct(done)}")
+    found.false_rejections += [f"{mark}: {each}" for each in answers if each.status not in (entry.status, 409)]
+    refused = [each for each in _distinct(entry.cancels) if each.status not in (200, 404)]
+    found.false_rejections += [f"{mark}: to cancel it: {each}" for each in refused]
 
 
 def jobs_per_submission(ledger: Ledger) -> float:

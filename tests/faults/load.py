@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 
 from tests.faults.ledger import Answer, Entry
 
+USER: Final = "chaos"
 PROJECTS: Final = ("a", "b")
 SHORT_TTL: Final = "5s"
 PATIENCE_SECONDS: Final = 60
@@ -36,12 +37,15 @@ RETRY_STATUSES: Final = (429, 503)
 class Item:
     """One submission: its body, the way it goes, and what is expected of it.
 
-    `id` is its `ce_id` or `Idempotency-Key`, None for a client that has none. `times` is how often it is sent.
-    `timeout` is how many seconds an HTTP client waits before it hangs up and asks again.
+    `project` and `name` are those in the body, `id` is its `ce_id` or `Idempotency-Key`, None for a client that has
+    none. `times` is how often it is sent, `timeout` how many seconds an HTTP client waits before it hangs up and asks
+    again.
     """
 
     mark: str
     via: str
+    project: str
+    name: str | None
     id: str | None
     body: bytes
     times: int
@@ -90,6 +94,8 @@ def _item(mark: str, chance: random.Random, times: int | None) -> Item:
     return Item(
         mark=mark,
         via=via,
+        project=job["project"],
+        name=job.get("name"),
         id=own_id,
         body=orjson.dumps({"job": job}),
         times=repeated if own_id else 1,
@@ -112,14 +118,19 @@ class Clients:
         self._starting = asyncio.Lock()
         self._partitions = 0
 
-    async def send(self, items: Iterable[Item], seconds: float) -> None:
-        """Send all items, the first of each within about `seconds`, and wait until every client is done."""
+    def starts(self, items: Iterable[Item], seconds: float) -> dict[str, float]:
+        """Choose when each item is sent for the first time, within `seconds`."""
+        return {item.mark: self._chance.uniform(0, seconds) for item in items}
+
+    async def send(self, items: Iterable[Item], starts: dict[str, float], seconds: float) -> None:
+        """Send all items, each first at its start and again within `seconds`, and wait until every client is done."""
         items = list(items)
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as clients:
             for item in items:
-                for _ in range(item.times):
-                    clients.create_task(self._client(session, item, self._chance.uniform(0, seconds)))
+                for time in range(item.times):
+                    after = self._chance.uniform(0, seconds) if time else starts[item.mark]
+                    clients.create_task(self._client(session, item, after))
         await self._give_up(self._producer)
 
     async def _client(self, session: aiohttp.ClientSession, item: Item, after: float) -> None:
@@ -138,7 +149,7 @@ class Clients:
 
     async def _post(self, session: aiohttp.ClientSession, item: Item) -> bool:
         """Post once; True when the service has answered for good."""
-        headers = {"Content-Type": "application/json", "RA-USER": "chaos"}
+        headers = {"Content-Type": "application/json", "RA-USER": USER}
         if item.id is not None:
             headers["Idempotency-Key"] = item.id
         try:
@@ -162,6 +173,11 @@ class Clients:
         """Produce once; True when Kafka has acknowledged it."""
         headers = [] if item.id is None else [("ce_id", item.id.encode()), ("ce_source", b"/faults")]
         key = self._chance.choice((None, item.mark.encode(), b"the same for many"))
+        item.entry.acknowledged |= (acknowledged := await self.produce(item.body, key, headers))
+        return acknowledged
+
+    async def produce(self, value: bytes, key: bytes | None, headers: list[tuple[str, bytes]]) -> bool:
+        """Produce a record once; True when Kafka has acknowledged it."""
         try:
             producer = await self._connected()
         except (KafkaError, OSError):
@@ -170,11 +186,10 @@ class Clients:
             # a producer that was given up leaves some of its records without an answer
             async with asyncio.timeout(PRODUCE_SECONDS):
                 stamp = int((time.time() + self.ahead_seconds) * 1000) if self.ahead_seconds else None
-                await producer.send_and_wait(self._topic, item.body, key=key, headers=headers, timestamp_ms=stamp)
+                await producer.send_and_wait(self._topic, value, key=key, headers=headers, timestamp_ms=stamp)
         except (KafkaError, OSError):
             await self._give_up(producer)
             return False
-        item.entry.acknowledged = True
         return True
 
     async def _connected(self) -> AIOKafkaProducer:

@@ -33,6 +33,8 @@ class JobWatch:
         self._ledger = ledger
         self._chance = random.Random(seed)
         self._short: set[str] = set()
+        self._marks: dict[str, str] = {}
+        self._wiping = False
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -56,14 +58,21 @@ class JobWatch:
                 name = event.key.rpartition("/")[2]
                 if event.is_deletion:
                     self._short.discard(f"{namespace}/{name}")
+                    self._note_deletion(event.key, name)
                 mark = mark_of(event.value)
                 entry = self._ledger.entries.get(mark or "")
                 if entry is None or not event.is_creation:
                     continue
                 entry.jobs.append(name)
+                self._marks[event.key] = mark or ""
                 if entry.is_short:
                     self._short.add(f"{namespace}/{name}")
                     tasks.create_task(self._collect(namespace, name, session))
+
+    def _note_deletion(self, key: str, name: str) -> None:
+        entry = self._ledger.entries.get(self._marks.pop(key, ""))
+        if entry is not None and not self._wiping:
+            entry.deleted.append(name)
 
     async def _collect(self, namespace: str, name: str, session: aiohttp.ClientSession) -> None:
         """Delete a Job as the TTL controller does, in the background."""
@@ -98,6 +107,7 @@ class JobWatch:
 
     async def wipe(self) -> None:
         """Delete every object at once, as if all Jobs were finished and collected long ago."""
+        self._wiping = True
         for namespace in self._namespaces:
             await self._etcd.delete(*(f"/registry/{stored}/{namespace}/" for stored in ("jobs", *_STORED.values())))
 

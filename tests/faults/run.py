@@ -11,15 +11,17 @@ from typing import Any, Final
 import aiohttp
 from aiokafka.structs import ConsumerRecord
 
-from service.submission.records import Record, read_submission
+from service.submission.cancels import read_cancel
+from service.submission.records import Record, Submission, read_submission
 from tests.faults.account import CredentialPlugin, account_token
+from tests.faults.cancelling import Cancellers, key_of, to_be_cancelled
 from tests.faults.etcd import Etcd
 from tests.faults.faultplan import FaultPlan
 from tests.faults.fleet import Fleet, settings
 from tests.faults.kafka_proxy import KafkaProxy
 from tests.faults.kube_proxy import KubeProxy
 from tests.faults.ledger import Answer, Ledger, Verdict, jobs_per_submission, mark_of, verdict
-from tests.faults.load import PROJECTS, Clients, make_items
+from tests.faults.load import PROJECTS, Clients, Item, make_items
 from tests.faults.observer import JobWatch, Topics
 from tests.faults.scenarios import Scenario, World
 from tests.faults.stack import Stack, new_run_name
@@ -42,6 +44,7 @@ class Report:
     outcomes: int = 0
     jobs: int = 0
     jobs_per_submission: float = 0.0
+    cancelled: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     verdict: Verdict = field(default_factory=Verdict)
@@ -98,9 +101,13 @@ async def run(
         async with watch.running():
             try:
                 await fleet.start()
+                starts = clients.starts(items, load_seconds)
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(clients.send(items, load_seconds))
+                    tasks.create_task(clients.send(items, starts, load_seconds))
                     tasks.create_task(scenario.play(world))
+                    if scenario.cancels:
+                        cancellers = Cancellers(clients, lambda: fleet.url, chance)
+                        tasks.create_task(cancellers.send(to_be_cancelled(items, chance), starts))
                 ledger.stuck += await topics.until_committed(environment["CONSUMER_GROUP"], SETTLE_SECONDS)
                 ledger.left = await watch.until_collected(COLLECT_SECONDS)
                 ledger.dependents = await watch.dependents()
@@ -109,7 +116,7 @@ async def run(
                 ledger.died = [words for member in fleet.members if (words := member.last_words)]
             finally:
                 await fleet.stop()
-            report.records = await _read_topics(topics, ledger)
+            report.records = await _read_topics(topics, ledger, items)
             await watch.wipe()
     await topics.delete()
     report.faults = dict(Counter(kafka_plan.played) + Counter(kube_plan.played) + world.played)
@@ -117,6 +124,7 @@ async def run(
     report.jobs = sum(len(entry.jobs) for entry in ledger.entries.values())
     report.outcomes = sum(len(entry.outcomes) for entry in ledger.entries.values())
     report.jobs_per_submission = jobs_per_submission(ledger)
+    report.cancelled = sum(any(each.status == 200 for each in e.cancels) for e in ledger.entries.values())
     report.verdict = verdict(ledger)
     report.seconds = round(time.monotonic() - started, 1)
     if logs or not report.holds:
@@ -137,25 +145,41 @@ async def _replay(fleet: Fleet, topics: Topics, watch: JobWatch, ledger: Ledger)
     ledger.stuck += await topics.until_committed(group, SETTLE_SECONDS)
 
 
-async def _read_topics(topics: Topics, ledger: Ledger) -> int:
+async def _read_topics(topics: Topics, ledger: Ledger, items: list[Item]) -> int:
     """Enter outcomes and dead letters into the ledger; return the number of records on the submissions topic."""
     submissions = await topics.read(topics.submissions)
-    marks = {_identity(record): mark_of(record.value) for record in submissions}
+    read = [_submission(record) for record in submissions]
+    marks = {key_of(item): item.mark for item in items if item.entry.is_cancelled}  # some were never sent, or taken
+    marks |= {each.id.key: mark_of(each.body) for each in read if not each.is_cancel}
+    cancels = {each.id.key: _cancelled_mark(each, marks) for each in read if each.is_cancel}
     for record in await topics.read(topics.outcomes):
-        mark = marks.get((record.key or b"").decode())
-        if mark is None:
-            ledger.strays.append(f"{record.key!r} {record.value!r}")
+        key = (record.key or b"").decode()
+        mark, cancelled = marks.get(key), cancels.get(key)
+        if cancelled is not None:
+            ledger.entries[cancelled].cancels.append(_answer(record))
+        elif mark is None:
+            if not dict(record.headers).get("submission-source", b"").startswith(b"/job-submission/lookups"):
+                ledger.strays.append(f"{record.key!r} {record.value!r}")
         else:
-            status = int(dict(record.headers)["status"])
-            ledger.entries[mark].outcomes.append(Answer(status, record.value))
+            ledger.entries[mark].outcomes.append(_answer(record))
     ledger.dead_letters = [
         f"{mark_of(record.value)}: {record.headers}" for record in await topics.read(topics.dead_letters)
     ]
     return len(submissions)
 
 
-def _identity(record: ConsumerRecord) -> str:
-    submission = read_submission(
+def _answer(record: ConsumerRecord) -> Answer:
+    return Answer(int(dict(record.headers)["status"]), record.value)
+
+
+def _cancelled_mark(cancel: Submission, marks: dict[str, str | None]) -> str | None:
+    """Return the mark of the submission that a cancel names, by its id or by a name with the mark in it."""
+    named = read_cancel(cancel.body)
+    return mark_of((named.name or "").encode()) or marks.get(named.submission or "")
+
+
+def _submission(record: ConsumerRecord) -> Submission:
+    return read_submission(
         Record(
             record.topic,
             record.partition,
@@ -166,4 +190,3 @@ def _identity(record: ConsumerRecord) -> str:
             tuple(record.headers),
         )
     )
-    return submission.id.key

@@ -323,6 +323,8 @@ class Scenario:
     """Whether the service's processes see clocks that can be set."""
     three_brokers: bool = False
     """Whether Kafka is three brokers, without a proxy in between."""
+    cancels: bool = False
+    """Whether others cancel many of the submissions meanwhile."""
 
 
 SCENARIOS = {
@@ -354,6 +356,10 @@ SCENARIOS = {
         Scenario("leader-killed", leader_killed, three_brokers=True),
         Scenario("two-brokers-gone", two_brokers_gone, three_brokers=True),
         Scenario("one-of-three-frozen", one_of_three_frozen, three_brokers=True),
+        Scenario("cancels", nothing, cancels=True),
+        Scenario("cancels-and-kills", kill_consumers, cancels=True),
+        Scenario("cancels-and-lost-answers", lost_answers, cancels=True),
+        Scenario("cancels-and-chaos", chaos, cancels=True),
         Scenario("chaos", chaos),
         Scenario("chaos-and-replay", chaos, replays=True),
     )

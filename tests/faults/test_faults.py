@@ -13,6 +13,8 @@ from tests.faults.stack import Stack
 
 SUBMISSIONS = 100
 LOAD_SECONDS = 3
+RACES = 500
+"""Submissions of which three in ten are cancelled at about the same moment."""
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +65,12 @@ async def hold(name: str, stack: Stack, tmp_path: Path) -> None:
     assert report.verdict == Verdict(), f"logs: {tmp_path}"
     assert report.acknowledged > SUBMISSIONS / 2
     assert report.jobs_per_submission == 1.0
+
+
+@pytest.mark.timeout(300)
+async def test_what_is_cancelled_has_no_job_whoever_is_killed(stack: Stack, tmp_path: Path) -> None:
+    name, seed = "cancels-and-kills", secrets.randbelow(2**31)
+    print(f"repeat with: python -m tests.faults --runs 1 --submissions {RACES} --scenario {name} --seed {seed}")
+    report = await run(stack, SCENARIOS[name], seed, RACES, tmp_path)
+    assert report.verdict == Verdict(), f"logs: {tmp_path}"
+    assert report.cancelled > RACES / 5

@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import re
+import subprocess
+import sys
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +17,7 @@ from service.submission.identity import SubmissionId, generated_name
 from service.submission.records import CANCEL_TYPE
 
 JOB = {"project": "team-a", "image": "quickstart"}
+API = Path(__file__).parents[2] / "docs" / "api.md"
 JOBS = "/apis/batch/v1/namespaces/runai-team-a/jobs"
 
 
@@ -143,6 +148,22 @@ async def test_a_cancel_that_says_nothing_is_refused(records):
         400,
         [{"path": "cancel.submision", "message": "is not a parameter; did you mean submission?"}],
     )
+
+
+async def test_the_producer_of_the_documentation(records, environment, gone):
+    [program] = re.findall(r"^```python\n(.*?)^```", API.read_text(), re.MULTILINE | re.DOTALL)
+    identity, name = await records.created(uuid.uuid4().hex)
+    for written, variable in (
+        ("localhost:9092", "KAFKA_BOOTSTRAP_SERVERS"),
+        ("job-submissions", "TOPICS_SUBMISSIONS"),
+    ):
+        assert written in program
+        program = program.replace(written, environment[variable])
+    program += f'\nasyncio.run(cancel("{identity.key}"))\n'
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program], timeout=60, check=True)
+    async with asyncio.timeout(30):
+        while not await gone(name):
+            await asyncio.sleep(0.1)
 
 
 @pytest.fixture

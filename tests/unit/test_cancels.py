@@ -22,6 +22,7 @@ from service.submission.cancels import (
 )
 from service.submission.identity import SubmissionId, fingerprint, is_submission_key
 from service.submission.records import CANCEL_TYPE, Record, Submission, read_submission
+from service.worker.work_queue import read_work
 
 KEY = SubmissionId("/tests", "one").key
 ID_RULE = "must be the id of a submission, 52 characters of a-z and 2-7"
@@ -104,6 +105,14 @@ def cancelling(body: bytes, **more) -> Submission:
 )
 def test_a_cancel_is_ordered_with_what_it_cancels_and_one_to_be_refused_by_itself(submission, order):
     assert order_of(submission) == order
+
+
+def test_cancels_have_turns_of_their_own():
+    """Else they would wait for a slot behind the creates of their project that wait for the end of an outage."""
+    headers = (("ce_type", CANCEL_TYPE.encode()),)
+    body = Cancel(project="team-a", name="train").body()
+    assert read_work(Record("t", 0, 0, 0, None, body, headers), 1000).project == b""
+    assert read_work(Record("t", 0, 0, 0, None, body), 1000).project == b"team-a"
 
 
 def test_to_look_a_name_up_does_not_make_another_request_of_it():

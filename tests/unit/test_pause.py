@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.cluster import pause
+from service.errors import GivesWay
 from tests.unit.fake_api import FakeApi
 from tests.unit.submitting import PLAIN, RICH, RICH_OBJECTS, Caller, submission
 
@@ -21,13 +22,25 @@ async def test_what_is_submitted_while_it_is_on_waits_and_is_done_afterwards(tmp
     caller = Caller(api, pause_file=switch)
     switch.touch()
     with capture_logs() as logs:
-        waiting = asyncio.create_task(caller.submit(submission(PLAIN)))
+        submitting = caller.submitter.submit(submission(PLAIN), confirm=caller.confirm, sleep=asyncio.sleep)
+        waiting = asyncio.create_task(submitting)
         await asyncio.sleep(0.02)
         assert (api.calls, waiting.done(), caller.paused()) == ([], False, 1)
         switch.unlink()
         assert (await waiting).status == 200
     assert caller.paused() == 0
     assert [line["event"] for line in logs] == ["creation-paused", "creation-resumed"]
+
+
+async def test_what_waits_for_it_gives_way_to_a_cancel(tmp_path: Path) -> None:
+    (tmp_path / "paused").touch()
+    caller = Caller(FakeApi(), pause_file=tmp_path / "paused")
+
+    async def cancelled(_seconds: float) -> None:
+        raise GivesWay
+
+    with pytest.raises(GivesWay):
+        await caller.submitter.submit(submission(PLAIN), confirm=caller.confirm, sleep=cancelled)
 
 
 async def test_a_faulty_submission_is_refused_all_the_same(tmp_path: Path) -> None:
