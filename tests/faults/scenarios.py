@@ -227,7 +227,7 @@ async def wrong_clocks(world: World) -> None:
 def _set_clock(world: World, member: Member, offset: str) -> None:
     assert member.clock is not None
     if offset != "+0":
-        world.played[f"clock of a {member.role} {offset}"] += 1
+        world.played[f"clock of one {member.role} {offset}"] += 1
     member.clock.set(offset)
 
 
