@@ -51,11 +51,17 @@ class _Cluster:
         """Return the answer to a question. Raises SubmissionRejected (503)."""
         try:
             return await question
-        except (ApiError, ApiUnreachable) as error:
-            reason = f"{error.answer.status} {error.answer.reason}" if isinstance(error, ApiError) else error.reason
+        except (ApiError, ApiUnreachable, TimeoutError) as error:
+            reason = _reason(error)
             if (left_out := self._told.count(reason)) is not None:
                 log.error("review-failed", reason=reason, detail=str(error)[:300], left_out=left_out or None)
             raise SubmissionRejected(rejections.access_unknown("the cluster cannot be asked")) from None
+
+
+def _reason(error: ApiError | ApiUnreachable | TimeoutError) -> str:
+    if isinstance(error, ApiError):
+        return f"{error.answer.status} {error.answer.reason}"
+    return "busy" if isinstance(error, TimeoutError) else error.reason
 
 
 class ReviewedTokens:
@@ -72,7 +78,7 @@ class ReviewedTokens:
         if not token.isascii():  # no token of a cluster's, and nothing that could be sent on
             raise SubmissionRejected(rejections.unauthorized("the token is not known"))
         digest = sha256(token.encode()).digest()
-        principal = await self._verdicts.of(digest, lambda: self._cluster.answer(self._review(token)))
+        principal = await self._cluster.answer(self._verdicts.of(digest, lambda: self._review(token)))
         if principal is None:
             raise SubmissionRejected(rejections.unauthorized("the token is not known to the cluster, or not any more"))
         return principal
@@ -109,6 +115,5 @@ class ReviewedAccess:
 
     async def _may(self, user: ReviewedUser, verb: Verb, project: str) -> bool:
         attributes = {**ATTRIBUTES[verb], "namespace": self._namespace_of(project)}
-        return await self._verdicts.of(
-            (user, verb, project), lambda: self._cluster.answer(self._reviews.may(user, attributes))
-        )
+        question = self._verdicts.of((user, verb, project), lambda: self._reviews.may(user, attributes))
+        return await self._cluster.answer(question)

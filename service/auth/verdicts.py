@@ -3,12 +3,15 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from cachetools import TTLCache
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+
+TURN_SECONDS: Final = 5.0
+"""How long a question waits for its turn: with nobody who answers, the queue would grow and grow."""
 
 
 class Verdicts(Generic[Key, Value]):
@@ -27,7 +30,10 @@ class Verdicts(Generic[Key, Value]):
         return self._known.get(key)
 
     async def of(self, key: Key, ask: Callable[[], Awaitable[Value]]) -> Value:
-        """Return the answer for `key`, that of `ask` where none is remembered. Raises what `ask` raises."""
+        """Return the answer for `key`, that of `ask` where none is remembered.
+
+        Raises what `ask` raises, TimeoutError where its turn does not come in time.
+        """
         known = self.known(key)
         if known is not None:
             return known[0]
@@ -38,8 +44,12 @@ class Verdicts(Generic[Key, Value]):
         return await asyncio.shield(asked)  # others may wait for it
 
     async def _ask(self, key: Key, ask: Callable[[], Awaitable[Value]]) -> Value:
-        async with self._turns:
+        async with asyncio.timeout(TURN_SECONDS):
+            await self._turns.acquire()
+        try:
             answer = await ask()
+        finally:
+            self._turns.release()
         self._known[key] = (answer,)
         return answer
 

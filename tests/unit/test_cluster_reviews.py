@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from service.auth import verdicts
 from service.auth.authorisation import Verb
 from service.auth.cluster_reviews import ReviewedAccess, ReviewedTokens
 from service.auth.principal import Principal
@@ -48,7 +49,7 @@ class Cluster:
 
 def reviews(folder: Path, server: str) -> Reviews:
     login = Login.of(KubeSettings(config_file=kubeconfig(folder, server, {"token": "ours"})))
-    return Reviews(login, 2, Metrics())
+    return Reviews(login, 60, Metrics())
 
 
 async def said(verifying: Any) -> Any:
@@ -241,6 +242,27 @@ async def test_made_up_tokens_keep_the_cluster_busy_with_a_few_at_once(tmp_path)
         answers = await asyncio.gather(*(said(tokens.verify(f"made-up-{number}")) for number in range(200)))
         await client.close()
     assert (set(answers), most <= 32) == ({UNKNOWN}, True)
+
+
+async def test_while_the_cluster_hangs_nobody_waits_for_a_turn_that_does_not_come(tmp_path, monkeypatch):
+    monkeypatch.setattr(verdicts, "TURN_SECONDS", 0.05)
+    goes_on = asyncio.Event()
+
+    async def handler(_request: web.BaseRequest) -> web.StreamResponse:
+        await goes_on.wait()
+        return web.json_response({"kind": "TokenReview", "status": {"authenticated": True, "user": JANE}})
+
+    async with answering(handler) as server:
+        client = reviews(tmp_path, server)
+        tokens = ReviewedTokens(client, (), 60)
+        waiting = [asyncio.create_task(said(tokens.verify(f"t-{number}"))) for number in range(100)]
+        while len(done := [task for task in waiting if task.done()]) < 100 - 32:
+            await asyncio.sleep(0.01)
+        assert {task.result() for task in done} == {AWAY}
+        goes_on.set()
+        assert {answer.user for answer in await asyncio.gather(*set(waiting).difference(done))} == {"jane"}
+        assert tokens._verdicts._asked == {}
+        await client.close()
 
 
 async def test_a_token_is_kept_as_its_digest_alone(tmp_path):
