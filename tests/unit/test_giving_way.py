@@ -5,12 +5,14 @@ import asyncio
 import pytest
 
 from service.errors import GivesWay
+from service.submission import rejections
 from service.submission.cancels import Cancel
-from service.submission.identity import SubmissionId
+from service.submission.identity import SubmissionId, fingerprint
+from service.submission.outcomes import Outcome, UnseenId
 from service.submission.records import CANCEL_TYPE, Record
 from service.worker.partitions import Lease, Slot
 from service.worker.slots import Slots
-from tests.unit.handled_records import BODY, World, record
+from tests.unit.handled_records import BODY, PARTITION, World, record, submission_of
 from tests.unit.test_consumer import Stage
 
 KEY, OTHER = (SubmissionId("/tests", name).key for name in ("one", "other"))
@@ -108,3 +110,16 @@ async def test_what_is_cancelled_before_it_starts_is_not_submitted() -> None:
     world.slot.is_cancelled = True
     (outcome,) = await world.handle(record(ce_id=b"a", ce_source=b"/tests"))
     assert (outcome.status, world.submitted, len(world.withdrawn)) == (409, [], 1)
+
+
+async def test_what_was_cancelled_before_it_came_is_looked_for_and_gets_an_outcome_with_its_own_id() -> None:
+    """A try of it that crashed may have made a Job."""
+    world = World()
+    given = record(ce_id=b"a", ce_source=b"/tests", correlation_id=b"c")
+    sent = submission_of(given)
+    body = rejections.cancelled().body()
+    world.done[sent.id.key, PARTITION] = Outcome(UnseenId(sent.id.key), 409, body, "0" * 64)
+    (outcome,) = await world.handle(given)
+    assert (outcome.id, outcome.status, outcome.body, outcome.correlation_id) == (sent.id, 409, body, "c")
+    assert outcome.fingerprint == fingerprint(BODY)
+    assert (world.submitted, world.withdrawn) == ([], [sent])

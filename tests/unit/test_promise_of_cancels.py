@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter, defaultdict
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,7 +35,7 @@ TOPICS = TopicSettings(submissions="in", outcomes="out", dead_letters="dead")
 CONSUMER, LIMITS, METRICS = ConsumerSettings(), Limits(), Metrics()
 KUBE = KubeSettings(request_timeout_seconds=0.001)
 """So short that a create without an answer is settled at once: nothing here is carried out later."""
-PARTITIONS = 3
+PARTITIONS = 4  # of which the submissions that want one name, and the name, have one each
 SUBMISSIONS = 4
 NAMES = ("train", "train", "eval", None)
 """Of the submissions: two want the same one."""
@@ -54,17 +55,23 @@ class World:
         self.kube = FakeApi(kube_faults)
         self.committed = dict.fromkeys(range(PARTITIONS), 0)
         self.sent = 0
+        self.by_name: dict[int, str] = {}
+        """The ids of the cancels by name that are sent again, by the submission that has the name."""
 
     def produce(self, kind: str, number: int, partition: int | None) -> None:
         """Append a record; without a partition to the one of its own key, else to this one, under another key."""
         self.sent += 1
         own_id = f"create-{number}" if kind == "create" else f"cancel-{self.sent}"
+        if kind == "name":
+            self.by_name.setdefault(number, own_id)
+        elif kind == "again":
+            own_id = self.by_name.setdefault(number, own_id)
         body = b'{"job": {"project": "team-a", "image": "i"%s}}' % (
             b', "name": "%s"' % NAMES[number].encode() if NAMES[number] else b""
         )
         if kind == "id":
             body = Cancel(submission=key(number)).body()
-        elif kind == "name":
+        elif kind in ("name", "again"):
             body = Cancel(project="team-a", name=NAMES[number] or "train").body()
         headers = [("ce_id", own_id.encode()), ("ce_source", b"/t"), ("correlation-id", str(self.sent).encode())]
         if kind != "create":
@@ -126,14 +133,14 @@ class World:
 @given(
     records=st.lists(
         st.tuples(
-            st.sampled_from(("create", "create", "id", "name")),
+            st.sampled_from(("create", "create", "id", "name", "again")),
             st.integers(0, SUBMISSIONS - 1),
             st.none() | st.integers(0, PARTITIONS - 1),
         ),
         min_size=1,
         max_size=10,
     ),
-    order=st.lists(st.integers(0, 2), max_size=20),
+    order=st.lists(st.integers(0, 3), max_size=20),
     kafka_faults=st.lists(
         st.sampled_from(("ok", "refused", "lost-answer", "crash-before", "crash-after")), max_size=16
     ),
@@ -159,9 +166,48 @@ def test_what_was_cancelled_has_no_job_and_nobody_elses_is_hit(records, order, k
     assert {len({(o.status, str(o.body)) for o in found}) for found in outcomes.values()} <= {1}
     assert {outcome.status for outcome in answers} <= {200, 404}
     for number, (kind, target, _) in enumerate(records, 1):
-        assert outcomes.get(f"create-{target}" if kind == "create" else f"cancel-{number}")
+        sent = world.by_name[target] if kind == "again" else f"cancel-{number}"
+        assert outcomes.get(f"create-{target}" if kind == "create" else sent)
     by_id = [n for n, (kind, _, _) in enumerate(records, 1) if kind == "id"]
     assert {o.status for n in by_id for o in outcomes.get(f"cancel-{n}", ())} <= {200}
     made = Counter(body for body in world.kube.jobs_ever if body.startswith("job-"))
     assert set(made.values()) <= {1}
     assert {topic for topic, _ in world.kafka.partitions} <= {"in", "out"}
+
+
+@pytest.mark.parametrize("redelivered", [False, True])
+def test_a_cancel_by_name_means_the_same_job_for_ever(redelivered: bool) -> None:
+    """Sent or delivered again it must not hit a later Job of the name; it comes where its outcome is not known."""
+    world = World([], [])
+
+    async def play() -> None:
+        for kind, number in (("create", 0), ("name", 0), ("create", 1)):
+            world.produce(kind, number, 1)
+            await world.read_to_the_end([])
+        if redelivered:
+            world.committed = dict.fromkeys(range(PARTITIONS), 0)
+        else:
+            world.produce("again", 0, 1)
+        await world.read_to_the_end([])
+
+    asyncio.run(play())
+    assert world.alive() == Counter([key(1)])
+    assert {str(outcome.body) for outcome in world.outcomes()["cancel-2"]} == {
+        str({"submission": key(0), "project": "team-a", "name": "train"})
+    }
+
+
+def test_a_name_goes_on_meaning_what_was_cancelled_by_it() -> None:
+    """So that many deletes of one job have equal answers, whichever of them deletes it."""
+    world = World([], [])
+
+    async def play() -> None:
+        for kind in ("create", "name", "name"):
+            world.produce(kind, 0, None)
+            await world.read_to_the_end([])
+
+    asyncio.run(play())
+    outcomes = world.outcomes()
+    assert [outcome.status for outcome in (*outcomes["cancel-2"], *outcomes["cancel-3"])] == [200, 200]
+    assert outcomes["cancel-2"][0].body == outcomes["cancel-3"][0].body
+    assert [call for call in world.kube.calls if call.startswith("delete")] == ["delete jobs/train"]
