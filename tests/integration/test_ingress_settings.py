@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +12,6 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-import devstack.service
 from devstack.kafka import LocalKafka
 from devstack.kafka_cluster import KafkaCluster
 from devstack.process import answers
@@ -163,10 +161,9 @@ async def test_too_few_replicas_in_sync_are_named_and_a_crowd_that_is_refused_fo
         assert len(reasons()) == len(set(reasons()))
 
 
-async def test_idle_connections_shut_nobody_out_where_few_files_may_be_open(environment, monkeypatch):
-    few = f"ulimit -n 400 && exec {sys.executable} -m service ingress"  # leaves room for 94 connections
-    monkeypatch.setattr(devstack.service, "_command", lambda role, module: ["sh", "-c", few])
-    ingress = ServiceProcess("ingress", environment | {"HTTP_DRAIN_SECONDS": "1"}).until_ready()
+async def test_idle_connections_shut_nobody_out_where_few_files_may_be_open(environment):
+    few = ("sh", "-c", 'ulimit -n 400 && exec "$0" "$@"')  # leaves room for 94 connections
+    ingress = ServiceProcess("ingress", environment | {"HTTP_DRAIN_SECONDS": "1"}, under=few).until_ready()
     host, port = urlsplit(ingress.url).hostname, urlsplit(ingress.url).port
     try:
         idle = await asyncio.gather(*(asyncio.open_connection(host, port) for _ in range(500)))
