@@ -37,16 +37,17 @@ def submissions(topic: str, count: int) -> Iterable[NewRecord]:
         yield submission_record(submission, topic)
 
 
-async def make_topics(environment: Mapping[str, str]) -> None:
-    """Make the topics of a service that is yet to start."""
+async def make_topics(environment: Mapping[str, str], *, job_events: bool = False) -> None:
+    """Make the topics of a service that is yet to start, that of the jobs' events only where it is asked for."""
     kafka = KafkaSettings(bootstrap_servers=environment["KAFKA_BOOTSTRAP_SERVERS"])
     topics = TopicSettings(
         submissions=environment["TOPICS_SUBMISSIONS"],
         outcomes=environment["TOPICS_OUTCOMES"],
         dead_letters=environment["TOPICS_DEAD_LETTERS"],
+        job_events=environment.get("TOPICS_JOB_EVENTS", "job-events"),
         partitions=PARTITIONS,
     )
-    await Topics(kafka, topics).ensure()
+    await Topics(kafka, topics, job_events=job_events).ensure()
 
 
 async def write(stack: Stack, topic: str, records: Iterable[NewRecord]) -> None:

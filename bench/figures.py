@@ -58,6 +58,11 @@ PROMISES: Final = (
     _less("P10 ingress", "longest turn of the ingress's event loop over all bombs, CPU", 20, 20, "ms"),
     _less("P10 consumer", "longest turn of the consumer's event loop over all bombs, CPU", 20, 20, "ms"),
     _less("P10 others", "p99 of healthy POSTs beside four bombs a second ÷ without", 2, 2),
+    _less("P12 once", "jobs that a listing page by page beside 500 changes a second tells not exactly once", 0, 0),
+    _less("P12 page", "p99 of a page of 100 of 100,000 jobs beside 500 changes a second", 20, 20, "ms"),
+    _less("P12 turn", "longest turn of the ingress's event loop meanwhile, CPU", 20, 1, "ms"),
+    _less("P12 memory", "resident memory of the ingress per job", 1500, 1500, "bytes"),
+    _less("P12 load", "start to ready with 100,000 jobs, less that with 100", 30, 30, "s"),
     _less("RESUME", "outage over to first Job, service ÷ bare client that tries ten times a second", 1.5, 1.5),
     _less("START", "process start to ready, the slower role", 2, 2, "s"),
 )

@@ -151,7 +151,7 @@ def banner(kube: Kubernetes, bootstrap_servers: str, http: int, metrics: int, da
     look = "\n".join(f"  {command}" for command in kube.look)
     return f"""
 Jobs        http://127.0.0.1:{http}/api/job
-Kafka       {bootstrap_servers} (topics job-submissions, job-outcomes, job-submissions-dead-letters)
+Kafka       {bootstrap_servers} (topics job-submissions, job-outcomes, job-submissions-dead-letters, job-events)
 Kubernetes  {kube.title}
 Metrics     http://127.0.0.1:{metrics}/metrics
 Logs, data  {data_dir}
@@ -163,6 +163,9 @@ Submit a job over HTTP:
 The same straight to Kafka; the first prints the outcome too:
   {python} -m devstack produce --bootstrap-servers {bootstrap_servers} {job}
   echo {job} | kcat -P -b {bootstrap_servers} -t job-submissions
+
+Ask what has become of the jobs:
+  curl -H 'RA-USER: john' 'http://127.0.0.1:{http}/api/v1/jobs?project=team-a'
 
 Look at the Jobs:
 {look}

@@ -29,7 +29,7 @@ ONE: Final = "/api/v1/jobs/{project}/{name}"
 POSITION_HEADER: Final = "Last-Event-ID"
 """Where the events begin that tell what changes after a listing."""
 
-WRITTEN_AT_ONCE: Final = 25
+WRITTEN_AT_ONCE: Final = 20
 """Jobs written in one turn of the event loop, some 20 µs each."""
 
 NEIGHBOURS: Final = 200

@@ -1,4 +1,4 @@
-"""What the README says can be pasted, pasted."""
+"""What the README and the page of the API say can be pasted, pasted."""
 
 import json
 import re
@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 
-README = Path(__file__).parents[2].joinpath("README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = ROOT.joinpath("README.md").read_text()
+READING = re.findall(r"^curl (?!-X|-N).*$", ROOT.joinpath("docs/api.md").read_text(), re.MULTILINE)
+[STREAM] = re.findall(r"^curl -N.*$", ROOT.joinpath("docs/api.md").read_text(), re.MULTILINE)
+NAME = "job-5xkbtubpcsbd"
+"""The job of the examples."""
 
 
 def blocks(language: str) -> list[str]:
@@ -39,10 +44,26 @@ def test_the_curls_that_read(service, api):
     job: dict[str, Any] = {}
     deadline = time.monotonic() + 60
     while "name" not in job and time.monotonic() < deadline:  # until the watcher has told of it
-        job = paste(one.replace("job-5xkbtubpcsbd", name), service.url)
+        job = paste(one.replace(NAME, name), service.url)
     assert (job["name"], job["project"]) == (name, "team-a")
     listed = paste(several, service.url)
     assert name in [each["name"] for each in listed["data"]]
+    answers = [paste(command.replace(NAME, name), service.url) for command in READING]
+    assert len(answers) == 6
+    assert ["data" in answer or answer["name"] == name for answer in answers] == [True] * 6
+
+
+def test_the_curl_that_follows(service, api):
+    pasted = STREAM.replace("http://127.0.0.1:8080", service.url)
+    with subprocess.Popen(["bash", "-c", f"exec {pasted}"], stdout=subprocess.PIPE, text=True) as stream:
+        try:
+            assert stream.stdout is not None
+            assert next(stream.stdout) == "retry: 2000\n"
+            name = paste(CURLS[0], service.url)["name"]
+            data = next(line for line in stream.stdout if line.startswith("data: ") and name in line)
+            assert json.loads(data.removeprefix("data: "))["subject"] == f"team-a/{name}"
+        finally:
+            stream.terminate()
 
 
 def test_the_producer(environment, service, api):

@@ -14,7 +14,18 @@ from service.broker import Topics
 from service.broker.connection import client_arguments
 from service.settings import TopicSettings
 from tests.integration.conftest import Api
-from tests.secured_kafka import GROUP, LATE, LIMITED, LIMITED_PASSWORD, PASSWORD, SecuredKafka, documented_rights
+from tests.secured_kafka import (
+    DESCRIBE,
+    GROUP,
+    LATE,
+    LIMITED,
+    LIMITED_PASSWORD,
+    PASSWORD,
+    READ,
+    TOPIC,
+    SecuredKafka,
+    documented_rights,
+)
 from tests.servers import ClusterServer
 
 JOB = {"job": {"project": "team-a", "image": "busybox"}}
@@ -42,9 +53,9 @@ def start(
     rest |= {"WATCHER_GROUP": f"{names.submissions}-watcher", "WATCHER_NAMESPACES": "runai-team-a"}
     rest["KUBE_CONFIG_FILE"] = str(cluster_server.kubeconfig)
 
-    def started(user: str, password: str) -> ServiceProcess:
+    def started(user: str, password: str, role: str = "all") -> ServiceProcess:
         variables = secured_kafka.variables(*LOGIN, sasl_username=user, sasl_password=password)
-        processes.append(ServiceProcess("all", variables | topics | rest))
+        processes.append(ServiceProcess(role, variables | topics | rest))
         return processes[-1]
 
     yield started
@@ -97,3 +108,33 @@ async def test_rights_that_are_granted_later_need_no_restart(
     await secured_kafka.grant(rights, LATE)
 
     await asyncio.to_thread(service.until_ready)
+
+
+async def test_an_ingress_that_may_not_read_what_becomes_of_jobs_takes_submissions_all_the_same(
+    secured_kafka: SecuredKafka, names: TopicSettings, start: Callable[..., ServiceProcess]
+) -> None:
+    rights = documented_rights(names, names.submissions)
+    await secured_kafka.grant([right for right in rights if right[1] != names.job_events])
+    service = start(LIMITED, LIMITED_PASSWORD, "ingress")
+    await asyncio.to_thread(service.until_ready)
+    async with aiohttp.ClientSession(headers={"RA-USER": "john"}) as http:
+        async with http.post(f"{service.url}/api/job", json=JOB, headers={"Prefer": "respond-async"}) as answer:
+            assert answer.status == 202
+        async with http.get(f"{service.url}/api/v1/jobs") as answer:
+            missing = f"there is no topic {names.job_events}, or this service may not describe it"
+            assert (answer.status, (await answer.json())["details"]) == (503, missing)
+
+        await secured_kafka.grant([right for right in rights if right[1] == names.job_events and right[2] == DESCRIBE])
+        async with asyncio.timeout(60):
+            while "TopicAuthorizationFailedError" not in str(await _details(http, service)):
+                await asyncio.sleep(0.2)
+
+        await secured_kafka.grant([(TOPIC, names.job_events, READ)])
+        async with asyncio.timeout(60):
+            while (await _details(http, service)) is not None:
+                await asyncio.sleep(0.2)
+
+
+async def _details(http: aiohttp.ClientSession, service: ServiceProcess) -> str | None:
+    async with http.get(f"{service.url}/api/v1/jobs") as answer:
+        return (await answer.json()).get("details")
