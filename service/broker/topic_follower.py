@@ -72,6 +72,8 @@ class TopicFollower:
         self._positions: dict[int, int] = {}
         self._past: dict[int, int] = {}
         """By partition, the end as of when positions were fixed, until it is reached."""
+        self._may_read = False
+        """Whether a fetch was answered well: the positions alone can be had without the right to read."""
 
     async def stop(self) -> None:
         """Disconnect; `follow` ends by its own cancellation."""
@@ -85,7 +87,7 @@ class TopicFollower:
     @property
     def caught_up(self) -> bool:
         """True once every record has been given that stood in the topic when positions were fixed."""
-        return self.ready and not self._past
+        return self._may_read and not self._past
 
     async def follow(self, on_records: OnRecords, on_made_anew: Callable[[], None] = lambda: None) -> None:
         """Give every record to `on_records`, those of one partition at a time, until cancelled.
@@ -104,6 +106,7 @@ class TopicFollower:
             except _MadeAnew:
                 reason = "the topic was made anew"
                 self._positions.clear()
+                self._may_read = False
                 on_made_anew()
             finally:
                 await close(consumer)
@@ -169,7 +172,7 @@ class TopicFollower:
             except UnicodeDecodeError:
                 await self._step_over(consumer, on_records)
                 continue
-            self.trouble = None
+            self.trouble, self._may_read = None, True
             for place, messages in batches.items():
                 self._deliver(place.partition, messages, on_records)
             if self._past:

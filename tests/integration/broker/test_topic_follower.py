@@ -79,7 +79,7 @@ async def test_everything_is_seen_from_the_moment_it_is_ready(follower: TopicFol
     assert not follower.ready
     async with Following(follower) as following:
         await until(lambda: follower.ready)
-        assert follower.caught_up
+        await until(lambda: follower.caught_up)
         await write("a", "b")
         await write("c", partition=2)
         await until(lambda: len(following.seen) == 3)
