@@ -17,7 +17,10 @@ from devstack.process import Process, ServerError, answers
 
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
-_SETTINGS = ("CONSUMER_", "HTTP_", "KAFKA_", "KUBE", "LOG_", "METRICS_", "SUBMISSION_", "TOPICS_")
+_SETTINGS = (
+    *("CONSUMER_", "HTTP_", "JOB_LOGS_", "KAFKA_", "KUBE", "LOG_", "METRICS_", "SUBMISSION_", "TOPICS_", "TRACING_"),
+    "WATCHER_",
+)
 
 
 class ServiceProcess(Process):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from service.api import probes
+from service.api.job_logs import JobLogs, LogSource, NoLogs
 from service.api.server import Port, listening
 from service.auth.access import Access
 from service.broker import JobEventLog, KafkaMonitor, OutcomeLog, Producer, SubmissionSource, TopicFollower, Topics
@@ -20,8 +21,9 @@ from service.cluster.cluster import Cluster
 from service.cluster.preflight import check_cluster
 from service.consumer import Consumer
 from service.http_ingress import HttpIngress
-from service.kube import FaultyLogin, KubeApi, KubeReader, Login
+from service.kube import FaultyLogin, KubeApi, KubeReader, Login, PodLogs
 from service.lifecycle import cancel, ends_before
+from service.log_server import remote_logs_of, serving_logs
 from service.settings import ConsumerSettings, FaultySettings, Settings, WatcherSettings
 from service.settings.pod import own_namespace
 from service.submission.identity import digest
@@ -65,6 +67,14 @@ class Http:
     port: Port
     socket: socket.socket
     access: Access
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """The watcher, and what it reads the cluster with."""
+
+    reader: KubeReader
+    watcher: Watcher
 
 
 async def serve(settings: Settings, roles: frozenset[str]) -> None:
@@ -142,10 +152,11 @@ async def _run(
         async with asyncio.TaskGroup() as running:
             if login is not None and "consumer" in roles:
                 running.create_task(_consumer(shared, drained, login))
-            if login is not None and "watcher" in roles:
-                running.create_task(_watcher(shared, drained))
+            watching = _watching(shared) if login is not None and "watcher" in roles else None
+            if watching is not None:
+                running.create_task(_watcher(shared, drained, watching))
             if http is not None:
-                await _ingress(shared, stopping, http, monitor)
+                await _ingress(shared, stopping, http, monitor, watching.watcher.logs if watching else None)
             else:
                 await stopping.wait()
             drained.set()
@@ -173,7 +184,9 @@ def _login(settings: Settings) -> Login:
         raise FaultySettings([str(error)]) from None
 
 
-async def _ingress(shared: Shared, stopping: asyncio.Event, http: Http, monitor: KafkaMonitor) -> None:
+async def _ingress(
+    shared: Shared, stopping: asyncio.Event, http: Http, monitor: KafkaMonitor, own_logs: LogSource | None
+) -> None:
     settings, metrics, checks, producer = shared.settings, shared.metrics, shared.checks, shared.producer
     outcomes = OutcomeLog(settings.kafka, settings.topics, metrics)
     window = DuplicateWindow(outcomes, metrics)
@@ -189,6 +202,7 @@ async def _ingress(shared: Shared, stopping: asyncio.Event, http: Http, monitor:
     )
     jobs = Jobs(job_events, settings.http.events_remembered, metrics)
     access = http.access
+    remote_logs = None if own_logs else remote_logs_of(settings.job_logs)
     ingress = HttpIngress(
         settings,
         producer,
@@ -201,6 +215,7 @@ async def _ingress(shared: Shared, stopping: asyncio.Event, http: Http, monitor:
         access.verifier,
         access.authoriser,
         shared.tracing,
+        JobLogs(own_logs or remote_logs or NoLogs(), settings.job_logs.max_streams),
     )
     checks["replies"] = lambda: waiters.ready
     checks["producer"] = lambda: producer.healthy
@@ -210,6 +225,8 @@ async def _ingress(shared: Shared, stopping: asyncio.Event, http: Http, monitor:
     drain = settings.http.drain_seconds
     async with AsyncExitStack() as stack:
         stack.push_async_callback(access.close)
+        if remote_logs is not None:
+            stack.push_async_callback(remote_logs.close)
         stack.callback(window.close)
         stack.push_async_callback(outcomes.stop)
         stack.push_async_callback(pending.stop)
@@ -265,18 +282,27 @@ def _member(settings: MemberSettings, installation: str, login: Login) -> Member
     return settings.model_copy(update={"instance_id": f"{settings.instance_id}.{where}"})
 
 
-async def _watcher(shared: Shared, stopping: asyncio.Event) -> None:
-    settings, metrics, checks, producer = shared.settings, shared.metrics, shared.checks, shared.producer
+def _watching(shared: Shared) -> Watching:
+    """Put the watcher together; nothing is asked yet. Raises FaultySettings."""
+    settings, metrics = shared.settings, shared.metrics
+    login = _login(settings)  # of its own: the consumer's ends with its client
+    reader = KubeReader(login, settings.kube.request_timeout_seconds, metrics)
+    namespaces = sorted(settings.watcher.namespaces) or [""]
+    seen = watches(reader, settings.kube.scheduler_profile, namespaces)
+    member = _member(settings.watcher, settings.kube.installation, login)
+    events = JobEventLog(settings.kafka, settings.topics.job_events, member)
+    installation, logs = settings.kube.installation, PodLogs(reader)
+    watcher = Watcher(seen, events, shared.producer, settings.watcher, installation, logs, metrics)
+    return Watching(reader, watcher)
+
+
+async def _watcher(shared: Shared, stopping: asyncio.Event, watching: Watching) -> None:
+    settings, watcher = shared.settings, watching.watcher
     async with AsyncExitStack() as stack:
-        login = _login(settings)  # of its own: the consumer's ends with its client
-        reader = KubeReader(login, settings.kube.request_timeout_seconds, metrics)
-        stack.push_async_callback(reader.close)
-        namespaces = sorted(settings.watcher.namespaces) or [""]
-        seen = watches(reader, settings.kube.scheduler_profile, namespaces)
-        member = _member(settings.watcher, settings.kube.installation, login)
-        events = JobEventLog(settings.kafka, settings.topics.job_events, member)
-        watcher = Watcher(seen, events, producer, settings.watcher, settings.kube.installation, metrics)
-        checks["watcher"] = lambda: watcher.ready
+        stack.push_async_callback(watching.reader.close)
+        shared.checks["watcher"] = lambda: watcher.ready
+        if settings.job_logs.token_file is not None:
+            await stack.enter_async_context(serving_logs(watcher.logs, settings, shared.metrics))
         running = asyncio.create_task(watcher.run())
         stack.push_async_callback(cancel, [running])
         await ends_before(stopping, running)

@@ -54,3 +54,7 @@ class TooManyDeadLetters(Exception):
 
 class UnreadableRecord(Exception):
     """A record's headers cannot be understood, so that not even its sender can be answered."""
+
+
+class LogBrokeOff(Exception):
+    """The log of a job, whose beginning has been answered, cannot be read to its end."""

@@ -8,11 +8,24 @@ from itertools import product
 
 from aiohttp import web
 
-from service.api import cancel, events, jobs, middlewares, old_jobs, probes, projects, submissions, submit, version
+from service.api import (
+    cancel,
+    events,
+    job_logs,
+    jobs,
+    middlewares,
+    old_jobs,
+    probes,
+    projects,
+    submissions,
+    submit,
+    version,
+)
 from service.api.bodies import Bodies
 from service.api.cancel import Cancels
 from service.api.events import Events
 from service.api.exchange import Exchange
+from service.api.job_logs import JobLogs
 from service.api.jobs import JobReader, JobRoutes
 from service.api.old_jobs import OldJobRoutes
 from service.api.projects import Projects
@@ -61,6 +74,7 @@ class HttpIngress:
         verifier: Verifier | None,
         authoriser: Authoriser,
         tracing: Tracing,
+        logs: JobLogs,
     ) -> None:
         self._settings = settings.http
         self._bodies = Bodies(settings.http, settings.submission.max_body_bytes)
@@ -69,6 +83,7 @@ class HttpIngress:
         self._verifier = verifier
         self._authoriser = authoriser
         self._tracing = tracing
+        self._logs = logs
         trail = RefusalLog(settings.http.refusals_logged_per_second)
         self.refusals = Refusals(trail, metrics, uses_tokens=verifier is not None)
         exchange = Exchange(settings.http, producer, waiters)
@@ -92,6 +107,7 @@ class HttpIngress:
             Route("GET", old_jobs.ONE, told_as_before.get_one, Verb.GET),
             Route("GET", projects.PATH, Projects(reader, settings.kube).get, Verb.LIST),
             Route("GET", version.PATH, version.get, PUBLIC),
+            Route("GET", job_logs.PATH, logs.get_allowed, Verb.LOGS),
             Route("GET", "/", _index, PUBLIC),
             *probes.health(checks),
         )
@@ -114,6 +130,7 @@ class HttpIngress:
                 ),
             ],
         )
+        app.on_shutdown.append(self._logs.end)
         for route in self.routes:
             prefixes = ("", OLD_PREFIX) if route.path.startswith("/api/") else ("",)
             methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)

@@ -12,9 +12,10 @@ from functools import partial
 from typing import Final
 
 from service.broker import BrokerUnavailable, JobEventLog, Producer, RecordTooLarge
+from service.cluster.job_logs import JobLogs
 from service.cluster.job_mirror import JobMirror
 from service.errors import LeaseLost
-from service.kube import KubeReader, Watch
+from service.kube import KubeReader, PodLogs, Watch
 from service.lifecycle import cancel
 from service.manifests.labels import MANAGED_BY_LABEL, MANAGER
 from service.manifests.profiles import Profile
@@ -58,6 +59,9 @@ class Watcher:
     `watches` has, by resource, a watch for each namespace, or one for all under the empty name.
     """
 
+    logs: JobLogs
+    """What the pods of the Jobs print."""
+
     def __init__(
         self,
         watches: Mapping[str, Mapping[str, Watch]],
@@ -65,13 +69,15 @@ class Watcher:
         producer: Producer,
         settings: WatcherSettings,
         installation: str,
+        pod_logs: PodLogs,
         metrics: Metrics,
     ) -> None:
         self._watches = watches
         self._events = events
         self._settings = settings
         self._mirror = JobMirror(settings.cluster_name, installation, self._changed)
-        self._writer = JobEventWriter(self._mirror, events, producer, lambda: int(time.time() * 1000))
+        self._writer = JobEventWriter(self._mirror, events, producer, _now)
+        self.logs = JobLogs(self._mirror, pod_logs, lambda: not self._unsynced, _now)
         self._pending: dict[str, None] = {}
         self._again: set[str] = set()
         self._wake = asyncio.Event()
@@ -218,6 +224,11 @@ class Watcher:
                 pass
             except BrokerUnavailable as error:
                 log.warning("job-event-not-written", reason=str(error))
+
+
+def _now() -> int:
+    """Return the time in milliseconds since the epoch."""
+    return int(time.time() * 1000)
 
 
 def _all_up(watches: Collection[Watch]) -> float:

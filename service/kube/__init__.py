@@ -12,6 +12,7 @@ from service.kube.auth import Login
 from service.kube.client import Created, KubeApi
 from service.kube.errors import ApiError, ApiUnreachable, FaultyLogin
 from service.kube.fencing import Confirm
+from service.kube.pod_logs import PodLogs
 from service.kube.reader import KubeReader
 from service.kube.reviews import ReviewedUser, Reviews
 from service.kube.watch import Watch
@@ -25,6 +26,7 @@ __all__ = [
     "KubeApi",
     "KubeReader",
     "Login",
+    "PodLogs",
     "ReviewedUser",
     "Reviews",
     "Watch",

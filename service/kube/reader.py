@@ -3,7 +3,7 @@
 Apart from `client`, which writes: the watcher has a service account of its own that may read and nothing else.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -94,6 +94,14 @@ class KubeReader:
                     yield line
                 if len(rest) > MAX_LINE_BYTES:
                     raise ApiUnreachable(Reason.NOT_THE_API, f"a line of more than {MAX_LINE_BYTES} bytes")
+
+    async def log(self, namespace: str, pod: str, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
+        """Yield the log of a container in chunks, as it comes. Raises ApiError, ApiUnreachable."""
+        place = f"/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe='')}"
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=SILENCE_SECONDS)
+        async with self._get("log", f"{ROOTS['pods']}{place}/log?{urlencode(query)}", timeout) as response:
+            async for chunk in response.content.iter_any():
+                yield chunk
 
     async def _path(self, resource: str, namespace: str, query: Mapping[str, str]) -> str:
         if resource not in self._roots:

@@ -12,6 +12,9 @@ from service.validation import JobSubmission
 GPU_RESOURCE: Final = "nvidia.com/gpu"
 """Whole GPUs, the extended resource of NVIDIA's device plugin."""
 
+CONTAINER: Final = "job"
+"""The name of a pod's one container; others, such as a mesh's proxy, are somebody else's."""
+
 
 def pod_spec(submission: JobSubmission, job: str, scheduler: str | None) -> dict[str, Any]:
     """Return the `spec` of the pods of the Job named `job`."""
@@ -37,7 +40,7 @@ def _container(submission: JobSubmission, mounts: list[dict[str, Any]]) -> dict[
         own["NVIDIA_VISIBLE_DEVICES"] = "void"  # without it NVIDIA's runtime shows a CUDA image every GPU of the node
     environment = {**own, **submission.environment}  # what the request sets wins
     return given(
-        name="job",
+        name=CONTAINER,
         image=submission.image,
         imagePullPolicy=submission.image_pull_policy,
         command=[_literal(word) for word in submission.command.words] if submission.command else None,

@@ -9,7 +9,7 @@ from service.settings.access import AccessSettings
 from service.settings.kafka import KafkaSettings, TopicSettings
 from service.settings.kube import KubeSettings
 from service.settings.process import LogSettings, ProbeSettings, TracingSettings
-from service.settings.roles import ConsumerSettings, HttpSettings, SubmissionSettings, WatcherSettings
+from service.settings.roles import ConsumerSettings, HttpSettings, JobLogsSettings, SubmissionSettings, WatcherSettings
 from service.settings.whole import FaultySettings, Settings, read_settings
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "ConsumerSettings",
     "FaultySettings",
     "HttpSettings",
+    "JobLogsSettings",
     "KafkaSettings",
     "KubeSettings",
     "LogSettings",

@@ -1,5 +1,6 @@
 """The roles: what a submission may ask for, the ingress, the consumer."""
 
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -123,6 +124,29 @@ class ConsumerSettings(BaseSettings):
         50, description="Stop when more than this share of the last 100 records would become dead letters."
     )
     drain_seconds: Seconds = Field(20, description="How long a shutdown waits for submissions in progress.")
+
+
+class JobLogsSettings(BaseSettings):
+    """The logs of jobs, which the watcher reads and the ingress passes on; a process that is both needs no setting."""
+
+    model_config = SettingsConfigDict(env_prefix="JOB_LOGS_", frozen=True)
+
+    url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+$",
+        description="Where the ingress asks the watcher for logs, such as `http://watcher:8081`; unset: it serves "
+        "none, unless it is the watcher itself.",
+    )
+    token_file: Path | None = Field(
+        None,
+        description="File of the secret that ingress and watcher share for logs, at least 16 characters; unset: the "
+        "watcher does not listen. Read anew for each request.",
+    )
+    host: str = Field(
+        "::", min_length=1, description="Address on which the watcher listens for the ingress; `0.0.0.0`: IPv4 alone."
+    )
+    port: Port = Field(8081, description="Port on which the watcher listens for the ingress; 0 takes a free one.")
+    max_streams: Positive = Field(200, description="Logs being read at once by one process; above it: 429.")
 
 
 class WatcherSettings(BaseSettings):

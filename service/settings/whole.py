@@ -10,7 +10,7 @@ from service.settings.access import AccessSettings
 from service.settings.kafka import KafkaSettings, TopicSettings
 from service.settings.kube import KubeSettings
 from service.settings.process import LogSettings, ProbeSettings, TracingSettings
-from service.settings.roles import ConsumerSettings, HttpSettings, SubmissionSettings, WatcherSettings
+from service.settings.roles import ConsumerSettings, HttpSettings, JobLogsSettings, SubmissionSettings, WatcherSettings
 from service.spec.limits import Limits
 
 
@@ -26,6 +26,7 @@ class Settings:
     access: AccessSettings
     consumer: ConsumerSettings
     watcher: WatcherSettings
+    job_logs: JobLogsSettings
     probes: ProbeSettings
     log: LogSettings
     tracing: TracingSettings

@@ -123,6 +123,18 @@ def unknown_submission(key: str) -> Sentence:
     return f'no submission with the id "{key}" is known; they are remembered for a limited time'
 
 
+@rejects(404, "NoSuchLog")
+def no_such_log(job: str, message: str) -> Sentence:
+    """The job's pods have no such log: no container of this name, or none that ended before."""
+    return f"the job {job} has no such log", message
+
+
+@rejects(404, "LogsNotServed")
+def logs_not_served() -> Sentence:
+    """This installation does not serve logs: the settings `JOB_LOGS_*` say from where."""
+    return "this installation does not serve logs", "the operator can turn them on: JOB_LOGS_URL"
+
+
 @rejects(409, "NameTaken")
 def name_taken(message: str, details: Details = None) -> Sentence:
     """Another job, or another object, has the name."""
@@ -153,6 +165,12 @@ def job_not_located(key: str) -> Sentence:
     )
 
 
+@rejects(409, "NotStarted")
+def not_started(job: str, why: str) -> Sentence:
+    """No pod of the job has started, so that there is no log yet; with `follow` it is waited for."""
+    return f"no pod of the job {job} has started yet: {why}", "follow=true waits for it"
+
+
 @rejects(410, "TooOld")
 def too_old() -> Sentence:
     """The record is older than the outcomes that are kept, so that nobody can tell whether it was carried out."""
@@ -160,6 +178,12 @@ def too_old() -> Sentence:
         "the submission is older than the outcomes that are kept, so that nobody can tell whether it was carried out: "
         "look for its Job, and submit it again if there is none"
     )
+
+
+@rejects(410, "LogsGone")
+def logs_gone(job: str) -> Sentence:
+    """The pods of the job are gone, and their logs with them."""
+    return f"the pods of the job {job} are gone, and their logs with them", "how it ended stands in its events"
 
 
 @rejects(422, "IdReused")
@@ -218,6 +242,12 @@ def maybe_accepted() -> Sentence:
         "Kafka did not acknowledge the submission in time: it may or may not be carried out; try again with the same "
         "Idempotency-Key, and there will be one job"
     )
+
+
+@rejects(503, "LogsUnavailable")
+def logs_unavailable(why: str) -> Sentence:
+    """Logs cannot be read at the moment: the watcher, the API server or the pod's node does not answer."""
+    return "the logs cannot be read at the moment: try again later", why
 
 
 @rejects(504, "DeadlineExceeded")

@@ -20,7 +20,56 @@ def test_network_policies_open_what_is_used(render):
     assert ports(ingress["ingress"]) == [["http"], ["metrics"]]
     extra = [443]
     assert ports(consumer["egress"]) == [NAMES, [9093, 9094, 9095], extra, [443, 6443]]
-    assert ports(ingress["egress"]) == [NAMES, [9093, 9094, 9095], extra]
+    assert ports(ingress["egress"]) == [NAMES, [9093, 9094, 9095], extra, [8081]]
+
+
+def test_the_watchers_port_for_logs_is_open_to_the_ingress_alone(render):
+    rendered = render("minimal")
+    watcher = "x-job-submission-watcher"
+    (rule,) = rendered["NetworkPolicy", watcher]["spec"]["ingress"]
+    labels = {"app.kubernetes.io/name": "job-submission", "app.kubernetes.io/instance": "x"}
+    assert rule == {
+        "from": [{"podSelector": {"matchLabels": labels | {"app.kubernetes.io/component": "ingress"}}}],
+        "ports": [{"port": "logs", "protocol": "TCP"}],
+    }
+    service = rendered["Service", watcher]["spec"]
+    assert (service["type"], service["selector"]) == ("ClusterIP", labels | {"app.kubernetes.io/component": "watcher"})
+    (egress,) = (
+        each for each in rendered["NetworkPolicy", INGRESS[1]]["spec"]["egress"] if each["ports"][0]["port"] == 8081
+    )
+    assert egress["to"] == [{"podSelector": {"matchLabels": labels | {"app.kubernetes.io/component": "watcher"}}}]
+
+
+@pytest.mark.parametrize(
+    ("sets", "secret", "made"),
+    [
+        ((), "x-job-submission-logs", True),
+        (("watcher.logs.tokenSecret=mine",), "mine", False),
+        (("watcher.logs.enabled=false",), None, False),
+        (("watcher.enabled=false",), None, False),
+        (("mode=all",), None, False),
+    ],
+)
+def test_ingress_and_watcher_share_a_secret_for_logs(render, sets, secret, made):
+    rendered = render("minimal", *sets)
+    pods = {name: pod(rendered, (kind, name)) for kind, name in rendered if kind in ("Deployment", "StatefulSet")}
+    mounted = {
+        name: each["secret"]["secretName"]
+        for name, spec in pods.items()
+        for each in spec.get("volumes", ())
+        if each["name"] == "logs"
+    }
+    urls = {
+        name: each["value"]
+        for name, spec in pods.items()
+        for each in spec["containers"][0].get("env", ())
+        if each["name"] == "JOB_LOGS_URL"
+    }
+    sharing = ("x-job-submission-ingress", "x-job-submission-watcher")
+    assert mounted == (dict.fromkeys(sharing, secret) if secret else {})
+    assert urls == ({sharing[0]: "http://x-job-submission-watcher:8081"} if secret else {})
+    assert (("Secret", "x-job-submission-logs") in rendered) is made
+    assert (("Service", "x-job-submission-watcher") in rendered) is (secret is not None)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from service.watcher import WATCHED
 from tests.chart.helm import HelmError
 from tests.chart.rendered import CONSUMER, INGRESS, WATCHER, pod
 
-WATCHER_RIGHTS = dict.fromkeys(WATCHED, ("list", "watch"))
+WATCHER_RIGHTS = dict.fromkeys(WATCHED, ("list", "watch")) | {"pods/log": ("get",)}
 RBAC = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 
 
@@ -63,6 +63,12 @@ def test_what_a_scheduler_says_may_be_read_under_its_profile_alone(objects, prof
     assert granted(found, "watcher") == [("Role", "runai-a", rights)]
     rules = [rule for each in found for rule in each.get("rules", ()) if profile.admission in rule["resources"]]
     assert [rule["apiGroups"] for rule in rules] == ([[GROUPS[profile.admission]]] if profile.admission else [])
+
+
+def test_without_logs_nobody_may_read_them(objects):
+    found = objects("projects.names={a}", "watcher.logs.enabled=false")
+    ((_, _, rights),) = granted(found, "watcher")
+    assert rights == {name: verbs for name, verbs in WATCHER_RIGHTS.items() if name != "pods/log"}
 
 
 def test_every_release_has_an_installation_of_its_own(template):

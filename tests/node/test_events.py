@@ -13,6 +13,7 @@ JOBS = {
     "fails": {"script": "echo first; echo the last line; exit 3"},
     "is killed": {"command": "tail /dev/zero", "memoryLimit": "32Mi"},
     "is not kept": {"script": "sleep 1", "ttlAfterFinish": "0s"},
+    "fails and is not kept": {"script": "echo out of data; exit 4", "ttlAfterFinish": "0s"},
 }
 
 
@@ -41,6 +42,7 @@ async def read(settings, names):
         ("fails", "failed", (3, "Error")),
         ("is killed", "failed", (137, "OOMKilled")),
         ("is not kept", "succeeded", None),
+        ("fails and is not kept", "failed", (4, "Error")),
     ],
 )
 def test_a_real_end_is_told_once_with_what_failed(histories, which, kind, exited):

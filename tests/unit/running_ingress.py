@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from service.api.job_logs import JobLogs, LogSource, NoLogs
 from service.api.server import Port, listening
 from service.auth.authentication import Verifier
 from service.auth.authorisation import Authoriser, ByCredential
@@ -175,6 +176,7 @@ async def running(
     host: str = "127.0.0.1",
     tracing: Tracing | None = None,
     job_events: FakeKafka | None = None,
+    logs: LogSource | None = None,
     **http: Any,
 ) -> AsyncIterator[RunningIngress]:
     """Serve an ingress with these settings of the group `HTTP_`."""
@@ -187,8 +189,9 @@ async def running(
     authoriser = authoriser or ByCredential()
     events: Any = FakeTopicFollower(job_events, JOB_EVENTS, from_beginning=True)
     jobs = Jobs(events, settings.http.events_remembered, metrics)
+    traced, streams = tracing or Untraced(), JobLogs(logs or NoLogs(), 2)
     ingress = HttpIngress(
-        settings, fake, waiters, window, fake, jobs, metrics, checks, verifier, authoriser, tracing or Untraced()
+        settings, fake, waiters, window, fake, jobs, metrics, checks, verifier, authoriser, traced, streams
     )
     following = [asyncio.create_task(waiters.run()), asyncio.create_task(jobs.run())]
     bounds = settings.http

@@ -9,6 +9,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
+from service.api.job_logs import JobLogs, NoLogs
 from service.api.probes import Checks
 from service.api.routes import PRINCIPAL, PUBLIC, RIGHTS, Handler, Route
 from service.auth.authorisation import ByCredential, Verb
@@ -26,7 +27,8 @@ NO_PARTS: Any = None
 
 
 def application(metrics: Metrics, checks: Checks, **http: Any) -> HttpIngress:
-    return HttpIngress(with_http(**http), *[NO_PARTS] * 5, metrics, checks, None, ByCredential(), Untraced())
+    logs = JobLogs(NoLogs(), 1)
+    return HttpIngress(with_http(**http), *[NO_PARTS] * 5, metrics, checks, None, ByCredential(), Untraced(), logs)
 
 
 def asking(handler: Handler) -> Handler:
@@ -99,6 +101,7 @@ def test_the_table_is_this():
         ("GET", "/api/v1/job/{project}/{name}", Verb.GET),
         ("GET", "/api/v1/projects", Verb.LIST),
         ("GET", "/api/v1/version", PUBLIC),
+        ("GET", "/api/v1/jobs/{project}/{name}/logs", Verb.LOGS),
         ("GET", "/", PUBLIC),
         ("GET", "/healthz", PUBLIC),
         ("GET", "/readyz", PUBLIC),

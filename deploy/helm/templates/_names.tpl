@@ -104,6 +104,16 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end -}}
 {{- end }}
 
+{{/* Whether watcher and ingress are two that share a secret for logs: `true` or nothing. */}}
+{{- define "job-submission.passesLogs" -}}
+{{- if and (eq .Values.mode "split") .Values.watcher.enabled .Values.watcher.logs.enabled }}true{{ end -}}
+{{- end }}
+
+{{/* The Secret that they share. */}}
+{{- define "job-submission.logsSecret" -}}
+{{ .Values.watcher.logs.tokenSecret | default (printf "%s-logs" (include "job-submission.fullname" .)) }}
+{{- end }}
+
 {{- define "job-submission.namespaceOf" -}}
 {{ .root.Values.projects.namespaceTemplate | replace "{project}" .project }}
 {{- end }}

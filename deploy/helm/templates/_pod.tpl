@@ -115,6 +115,12 @@ dnsConfig: {{ toYaml . | nindent 2 }}
 {{- if and (not (has .component (list "consumer" "watcher"))) .root.Values.tokensSecret }}
 - {name: HTTP_TOKENS_FILE, value: /etc/tokens/tokens.json}
 {{- end }}
+{{- if and (include "job-submission.passesLogs" .root) (has .component (list "ingress" "watcher")) }}
+- {name: JOB_LOGS_TOKEN_FILE, value: /etc/logs/token}
+{{- if eq .component "ingress" }}
+- {name: JOB_LOGS_URL, value: {{ printf "http://%s-watcher:8081" (include "job-submission.fullname" .root) | quote }}}
+{{- end }}
+{{- end }}
 {{- include "job-submission.extendedEnv" . }}
 {{- end }}
 
@@ -187,6 +193,9 @@ spec:
       ports:
         {{- if $serves }}
         - {name: http, containerPort: 8080}
+        {{- end }}
+        {{- if and (eq $component "watcher") (include "job-submission.passesLogs" $root) }}
+        - {name: logs, containerPort: 8081}
         {{- end }}
         - {name: metrics, containerPort: 9090}
       {{- with $values.startupProbe }}

@@ -90,6 +90,9 @@ The Secrets that are mounted as files, each at /etc/<name>: a dict of `root`, th
 {{- $sasl := .root.Values.kafka.sasl -}}
 {{- $kind := include "job-submission.kafkaLogin" .root -}}
 {{- if has $kind (list "password" "endpoint") }}{{ $_ := set $secrets "kafka-login" $sasl.secret }}{{ end -}}
+{{- if and (include "job-submission.passesLogs" .root) (has .component (list "ingress" "watcher")) -}}
+{{- $_ := set $secrets "logs" (include "job-submission.logsSecret" .root) -}}
+{{- end -}}
 {{- $part := .part -}}
 {{- range $name, $secret := $secrets }}
 {{- if eq $part "volumes" }}
