@@ -30,7 +30,7 @@ class Metrics:
         name = "job_submission"
         self.received = Counter(
             f"{name}_received",
-            "Submissions received, by the door: an HTTP request or a record.",
+            "Submissions and cancels received, by the door: an HTTP request or a record.",
             ["via"],
             registry=registry,
         )
