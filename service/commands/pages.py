@@ -150,8 +150,9 @@ _WAITING_HEAD = """# Why a job waits
 
 A job that does not run yet has one reason, the gravest of those that are found: what the user got wrong comes before a
 policy, a policy before a quota, a quota before a full cluster, and that before a fault of the service. It stands in
-`waiting` of the job's [events](job-events.md), with a sentence and what was read. This page is generated:
-`job-submission waiting > docs/waiting.md`.
+`waiting` of the job's [events](job-events.md), with a sentence and what was read; the reasons of the stage `log`, before
+there is a Job, in the answer of [`GET /api/submissions/<id>`](api.md#get-apisubmissionsid). The tests bring each of those in
+the cluster about on a real API server. This page is generated: `job-submission waiting > docs/waiting.md`.
 
 | stage | reason | class | it means | what to do |
 |---|---|---|---|---|"""
