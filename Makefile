@@ -72,6 +72,10 @@ access: .venv/dev.stamp ## print who is kept out by every route: forged tokens, 
 faults: .venv/dev.stamp ## the long fault suite: 200 runs of 1,000 submissions, with a report in build/ (hours; FAULTS_ARGS='--runs 20')
 	@mkdir -p build && $(BIN)/python -m tests.faults --runs 200 --submissions 1000 --report build/faults.json $(FAULTS_ARGS)
 
+.PHONY: kai
+kai: .venv/dev.stamp ## the tests of the profile kai, on a real KAI scheduler, which is built once in some four minutes
+	@$(BIN)/python -m pytest tests/kai -m kai $(PYTEST_ARGS)
+
 .PHONY: mutants
 mutants: .venv/mutation.stamp ## mutation testing of names, offsets, the work queue and the table of answers
 	@$(BIN)/mutmut run --max-children 2 && $(BIN)/mutmut results

@@ -33,6 +33,7 @@ class LocalCluster:
         controllers: whether controllers, scheduler and nodes run too.
         audit_log: where the API server writes a JSON line for each request (level Metadata); by default nowhere.
         is_issuer: whether tokens of service accounts name its own address as their issuer, where clients find its keys.
+        stages: kwok's stages of nodes and pods; by default those under which a Job's pods end within seconds.
         node_socket: the `api_server_socket` of a real node (`devstack.node`), which then takes the fake nodes' place.
         say: where progress is reported.
     """
@@ -44,6 +45,7 @@ class LocalCluster:
         controllers: bool = False,
         audit_log: Path | None = None,
         is_issuer: bool = False,
+        stages: Path | None = None,
         node_socket: Path | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
@@ -51,6 +53,7 @@ class LocalCluster:
         self._controllers = controllers
         self._audit_log = audit_log
         self._is_issuer = is_issuer
+        self._stages = stages
         self._node_socket = node_socket
         self._say = say
         self._port, self._etcd_port, self._peer_port = free_port(), free_port(), free_port()
@@ -212,7 +215,7 @@ class LocalCluster:
         if not self._node_socket:
             commands["kwok"] = [
                 login,
-                f"--config={self._bin.parent / 'stages.yaml'}",
+                f"--config={self._stages or self._bin.parent / 'stages.yaml'}",
                 f"--manage-nodes-with-annotation-selector={_FAKE_NODE}=fake",
                 "--node-lease-duration-seconds=40",
             ]

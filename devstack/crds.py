@@ -66,7 +66,7 @@ def are_established(api: AdminApi, names: Iterable[str]) -> bool:
     """As `are_served`, of CRDs by their names."""
     for name in names:
         crd = api.request("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
-        conditions = {each["type"]: each["status"] for each in crd.get("status", {}).get("conditions", ())}
+        conditions = {each["type"]: each["status"] for each in crd.get("status", {}).get("conditions") or ()}
         if conditions.get("Established") != "True":
             return False
     return True

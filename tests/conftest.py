@@ -20,7 +20,7 @@ settings.register_profile("busy machine", suppress_health_check=[HealthCheck.too
 settings.load_profile("busy machine")
 
 _SHARED = {"kafka_server": "kafka", "cluster_server": "kubernetes"}
-_LOCAL = {"kafka_build": "kafka", "cluster_build": "kubernetes", "kueue_build": "kueue"}
+_LOCAL = {"kafka_build": "kafka", "cluster_build": "kubernetes", "kueue_build": "kueue", "kai_build": "kai"}
 _PREPARED = pytest.StashKey[dict[str, servers.Opener | ServerError | None]]()
 
 
@@ -105,6 +105,12 @@ def cluster_build(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def kueue_build(request: pytest.FixtureRequest) -> None:
     """For tests with a `LocalKueue` of their own: its program is built."""
+    _prepared(request)
+
+
+@pytest.fixture(scope="session")
+def kai_build(request: pytest.FixtureRequest) -> None:
+    """For tests with a `LocalKai` of their own: its programs are built."""
     _prepared(request)
 
 

@@ -18,6 +18,7 @@ from devstack.api import AdminApi
 from devstack.cluster import LocalCluster
 from devstack.controlplane import control_plane
 from devstack.kafka import KAFKA_VERSION, LocalKafka, kafka_jars
+from devstack.kai import kai
 from devstack.kueue import kueue
 from devstack.process import ServerError
 
@@ -106,7 +107,7 @@ def prepare(
     return LocalKafka if server == "kafka" else functools.partial(LocalCluster, controllers=True)
 
 
-_BUILDS = {"kafka": kafka_jars, "kubernetes": control_plane, "kueue": kueue}
+_BUILDS = {"kafka": kafka_jars, "kubernetes": control_plane, "kueue": kueue, "kai": kai}
 
 
 def build(server: str, say: Say) -> None:

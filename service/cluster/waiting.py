@@ -59,7 +59,7 @@ def why_waiting(
         *_of_creation(job, pods, events),
         *of_admission(job, admission),
         *(_of_claim(event) for event in events if event.reason == "ProvisioningFailed" and _waits_for_claim(pods)),
-        *(cause for pod in pods if pod.phase == "Pending" for cause in _of_pod(job, pod, events)),
+        *(cause for pod in pods if pod.phase == "Pending" for cause in _of_pod(job, pod, events, admission)),
     ]
     if not found:
         found = [("Creating", "the Job is there, its pods will be", "")]
@@ -111,13 +111,16 @@ def _quota_numbers(quota: re.Match[str]) -> str:
     return f"has {used} of {limit} {resource} in use, {asked} asked for" if used and limit else "is used up"
 
 
-def _of_pod(job: JobFacts, pod: PodFacts, events: Sequence[EventFacts]) -> Iterator[Found]:
+def _of_pod(job: JobFacts, pod: PodFacts, events: Sequence[EventFacts], admission: Admission | None) -> Iterator[Found]:
     """Yield why a pending pod does not run: no node, or not started on it yet."""
     if pod.unschedulable is not None:
         yield from of_kai_message(job, "", pod.unschedulable)
         yield from _of_scheduler(job, pod, pod.unschedulable)
     elif pod.node is None and not pod.has_been_looked_at:
-        yield "SchedulerSilent", "no scheduler has looked at its pod yet", ""
+        # KAI says nothing of a job whose queue does not exist
+        is_of_kai = admission is not None and admission.scheduler == "kai"
+        doubt = f"; does the queue {job.queue} exist?" if is_of_kai else ""
+        yield "SchedulerSilent", f"no scheduler has looked at its pod yet{doubt}", ""
     else:
         yield from _of_start(pod, events)
 

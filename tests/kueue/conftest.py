@@ -1,7 +1,5 @@
 """A control plane with a real Kueue, and services that submit to its queues."""
 
-import contextlib
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,11 +7,9 @@ import pytest
 
 from devstack.cluster import LocalCluster
 from devstack.kueue import LocalKueue
-from devstack.service import ServiceProcess
-from tests.kueue.queues import PROJECTS, Queues, make_queues
-from tests.kueue.submitter import Submitter
-from tests.node.jobs import until
+from tests.kueue.queues import Queues, make_queues
 from tests.servers import KafkaServer
+from tests.submitter import PROJECTS, Submitter, submitters
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,27 +35,8 @@ def queues(cluster_build: None, kueue_build: None, tmp_path_factory: pytest.Temp
 
 @pytest.fixture(scope="session")
 def start(kafka_server: KafkaServer, queues: Queues) -> Iterator[Callable[..., Submitter]]:
-    """Starts a service with topics of its own, so that it knows of no earlier submission."""
-    with contextlib.ExitStack() as stack:
-
-        def begin(**settings: str) -> Submitter:
-            run = uuid.uuid4().hex[:8]
-            given = {
-                "KAFKA_BOOTSTRAP_SERVERS": kafka_server.bootstrap_servers,
-                "KUBE_CONFIG_FILE": str(queues.cluster.kubeconfig),
-                "KUBE_SCHEDULER_PROFILE": "kueue",
-                "TOPICS_SUBMISSIONS": f"kueue-submissions-{run}",
-                "TOPICS_OUTCOMES": f"kueue-outcomes-{run}",
-                "TOPICS_DEAD_LETTERS": f"kueue-dead-letters-{run}",
-                "TOPICS_JOB_EVENTS": f"kueue-events-{run}",
-                "CONSUMER_GROUP": f"kueue-{run}",
-                "WATCHER_GROUP": f"kueue-watcher-{run}",
-                **settings,
-            }
-            process = ServiceProcess("all", given)
-            stack.callback(process.stop)
-            return Submitter(process.until_ready(), given)
-
+    """Starts a service whose jobs ask for a node type that there is not: their pods stay where Kueue has let them."""
+    with submitters(kafka_server, queues.cluster, "kueue", nodeType="none") as begin:
         yield begin
 
 
@@ -85,9 +62,4 @@ def urgent(start: Callable[..., Submitter]) -> Submitter:
 def jobs(shared: Submitter) -> Iterator[Submitter]:
     """The shared service; nobody has jobs before and after."""
     yield shared
-    for project in PROJECTS:
-        shared.batch.delete_collection_namespaced_job(f"runai-{project}", propagation_policy="Background")
-    until(
-        lambda: not shared.batch.list_job_for_all_namespaces().items,
-        lambda: shared.batch.list_job_for_all_namespaces().items,
-    )
+    shared.until_gone()

@@ -15,7 +15,6 @@ from tests.node.jobs import until
 GPUS = 4
 """What the queue of the guide has."""
 
-PROJECTS = ("team-a", "team-b")
 _KUEUE = "/apis/kueue.x-k8s.io/v1beta2"
 _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1"
 _GUIDE = Path(__file__).parents[2] / "docs" / "install.md"

@@ -295,6 +295,16 @@ def test_why_a_queue_holds_a_job_back(message: str, reason: str, sentence: str):
     assert (told.cause, told.sentence) == (CAUSES[reason], sentence)
 
 
+def test_a_pod_that_kai_has_not_looked_at_may_lack_its_queue():
+    """KAI tells nobody of a queue that does not exist."""
+    pod, job = POD._replace(has_been_looked_at=False), JOB._replace(queue="team-a")
+    told = [why_waiting(job, [pod], [], admission).sentence for admission in (None, Admission("kai", {}))]
+    assert told == [
+        "no scheduler has looked at its pod yet",
+        "no scheduler has looked at its pod yet; does the queue team-a exist?",
+    ]
+
+
 def test_a_job_that_its_queue_has_not_looked_at_may_lack_its_priority_class():
     """Kueue makes no Workload for a class that does not exist, nor while it is down."""
     told = [why_waiting(job, [], [], None).sentence for job in (QUEUED, QUEUED._replace(priority_class="high"))]
