@@ -23,7 +23,7 @@ from service.auth.shares import Shares
 from service.errors import InvalidSubmission
 from service.settings import HttpSettings
 from service.submission import rejections
-from service.submission.rejection import Rejection, SubmissionRejected
+from service.submission.rejection import Rejection, SubmissionRejected, of_status
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
@@ -103,7 +103,7 @@ def _rejection(error: web.HTTPException, usage: str) -> Rejection:
         return rejections.unknown_path(usage)
     if isinstance(error, web.HTTPMethodNotAllowed):
         return rejections.method_not_allowed(usage)
-    return rejections.of_status(error.status, error.reason)
+    return of_status(error.status, error.reason)
 
 
 async def identify(request: web.Request, verifier: Verifier | None) -> Principal:

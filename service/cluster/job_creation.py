@@ -25,7 +25,7 @@ from service.submission import rejections
 from service.submission.identity import MAX_NAMES, job_name
 from service.submission.outcomes import Outcome
 from service.submission.records import Submission
-from service.submission.rejection import Rejection, SubmissionRejected
+from service.submission.rejection import Rejection, SubmissionRejected, of_status
 from service.validation import JobSubmission
 
 _ANOTHER_NAME: Final = (
@@ -222,7 +222,7 @@ def _made_before(metadata: Mapping[str, Any]) -> CreatedJob:
     note = annotations.get(REJECTION_ANNOTATION)
     if note is not None:
         status, _, message = note.partition(" ")
-        raise RollBack(rejections.of_status(int(status), message, annotations.get(REJECTION_REASON_ANNOTATION)))
+        raise RollBack(of_status(int(status), message, annotations.get(REJECTION_REASON_ANNOTATION)))
     return CreatedJob(metadata["uid"], is_leaving="deletionTimestamp" in metadata)
 
 

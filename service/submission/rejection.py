@@ -77,3 +77,16 @@ def rejects(status: int, reason: str) -> Callable[[Callable[P, Sentence]], Const
         return constructor
 
     return register
+
+
+_OTHER: Final = "ProtocolError"
+"""The reason of statuses that no constructor has, given by the HTTP library."""
+
+
+def of_status(status: int, message: str, reason: str | None = None) -> Rejection:
+    """Return a refusal that comes from elsewhere: the HTTP library, or a note that an earlier release left on a Job.
+
+    Without a reason it has that of the first constructor of its status: put a new one behind those of equal status.
+    """
+    known = (constructor.reason for constructor in REJECTIONS.values() if constructor.status == status)
+    return Rejection(status, reason or next(known, _OTHER), message)

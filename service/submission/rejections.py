@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from service.errors import InvalidSubmission
-from service.submission.rejection import REJECTIONS, Details, Rejection, Sentence, rejects
+from service.submission.rejection import Details, Sentence, rejects
 
 # --- what the request says ------------------------------------------------------------------------------------------
 
@@ -271,19 +271,6 @@ def internal_error(
 ) -> Sentence:
     """The service failed; its log has the cause."""
     return message, details
-
-
-_OTHER: Final = "ProtocolError"
-"""The reason of statuses that no constructor has, given by the HTTP library."""
-
-
-def of_status(status: int, message: str, reason: str | None = None) -> Rejection:
-    """Return a refusal that comes from elsewhere: the HTTP library, or a note that an earlier release left on a Job.
-
-    Without a reason it has that of the first constructor of its status: put a new one behind those of equal status.
-    """
-    known = (constructor.reason for constructor in REJECTIONS.values() if constructor.status == status)
-    return Rejection(status, reason or next(known, _OTHER), message)
 
 
 RETRIABLE: Final = frozenset({too_many_requests.status, not_accepted.status})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service import bootstrap
+from service.bootstrap import shared
 from service.kube import Login
 from service.kube.cluster_id import cluster_id
 from service.kube.kubeconfig import LoginConfig
@@ -40,9 +40,9 @@ def test_an_instance_id_is_another_in_another_cluster_namespace_or_installation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def instance_id(server: str, namespace: str | None, installation: str, given: str | None = "a-0") -> str | None:
-        monkeypatch.setattr(bootstrap, "own_namespace", lambda: namespace)
+        monkeypatch.setattr(shared, "own_namespace", lambda: namespace)
         login = Login(lambda: LoginConfig(server), 1)
-        return bootstrap._member(ConsumerSettings(instance_id=given), installation, login).instance_id
+        return shared.member_of(ConsumerSettings(instance_id=given), installation, login).instance_id
 
     first = instance_id("https://one", "jobs", "x")
     assert instance_id("https://one", "jobs", "x") == first

@@ -4,7 +4,7 @@ import pytest
 
 from service.errors import Fault, InvalidSubmission
 from service.submission import rejections
-from service.submission.rejection import REJECTIONS, Rejection
+from service.submission.rejection import REJECTIONS, Rejection, of_status
 
 REASONS = {
     "AccessUnknown": 503,
@@ -104,4 +104,4 @@ def test_the_body_of_a_rejection(rejection: Rejection, body: dict[str, object]):
     ],
 )
 def test_a_refusal_from_elsewhere_has_a_reason_too(status: int, reason: str | None, expected: str):
-    assert rejections.of_status(status, "words", reason) == Rejection(status, expected, "words")
+    assert of_status(status, "words", reason) == Rejection(status, expected, "words")
