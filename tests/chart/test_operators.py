@@ -11,7 +11,10 @@ def test_a_user_of_strimzi_logs_in_by_its_name(render):
         rendered[SETTINGS]["data"]["KAFKA_SASL_USERNAME"]
         == rendered["KafkaUser", "x-job-submission"]["metadata"]["name"]
     )
-    assert "env" not in pod(rendered, INGRESS)["containers"][0]
+    assert [each["name"] for each in pod(rendered, INGRESS)["containers"][0]["env"]] == [
+        "JOB_LOGS_TOKEN_FILE",
+        "JOB_LOGS_URL",
+    ]
     (login,) = [each for each in pod(rendered, INGRESS)["volumes"] if each["name"] == "kafka-login"]
     assert login["secret"]["secretName"] == "x-job-submission"
     assert rendered[SETTINGS]["data"]["KAFKA_BOOTSTRAP_SERVERS"] == "kafka-kafka-bootstrap.kafka.svc:9093"

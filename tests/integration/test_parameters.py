@@ -31,6 +31,8 @@ class Case:
     dependents: dict[str, dict[str, Any]] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+    job_annotations: dict[str, str] = field(default_factory=dict)
+    """Of the Job alone; `annotations` are its pods' too."""
 
 
 def claim(size: str, storage_class: str | None = None) -> dict[str, Any]:
@@ -55,13 +57,15 @@ IGNORE_DISRUPTIONS = {
     "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
 }
 
+SESSION = {"job-submission.io/type": "Interactive"}
+
 CASES = [
     Case("project", {}),
     Case("image", {"image": "registry.example/x:1"}, container={"image": "registry.example/x:1"}),
     Case("name", {"name": "given-{unique}"}),
     Case("jobNamePrefix", {"jobNamePrefix": "train"}),
-    Case("interactive", {"interactive": True}, spec={"backoffLimit": 0}),
-    Case("interactive", {"interactive": True, "preemptible": True}),
+    Case("interactive", {"interactive": True}, spec={"backoffLimit": 0}, job_annotations=SESSION),
+    Case("interactive", {"interactive": True, "preemptible": True}, job_annotations=SESSION),
     Case("command", {"command": "python -c 'print(1)'"}, container={"command": ["python", "-c", "print(1)"]}),
     Case("command", {"command": ["sleep", "1"]}, container={"command": ["sleep", "1"]}),
     Case("arguments", {"arguments": ["-e", "-f"]}, container={"args": ["-e", "-f"]}),
@@ -290,6 +294,7 @@ async def test_parameter(case, post, api):
     }
     labels = {
         "app.kubernetes.io/managed-by": "job-submission",
+        "job-submission.io/installation": "job-submission",
         "project": "team-a",
         "job-submission.io/user": "john",
         "job-submission.io/submission": annotations[SUBMISSION_ID_ANNOTATION],
@@ -303,7 +308,11 @@ async def test_parameter(case, post, api):
     }
     pod = {"restartPolicy": "Never", "automountServiceAccountToken": False, "enableServiceLinks": False}
     assert stored.job(live) == {
-        "metadata": {**metadata, "labels": labels | case.labels, "annotations": marks | case.annotations},
+        "metadata": {
+            **metadata,
+            "labels": labels | case.labels,
+            "annotations": marks | case.annotations | case.job_annotations,
+        },
         "spec": {"podFailurePolicy": IGNORE_DISRUPTIONS} | case.spec,
         "labels": labels | case.labels,
         "annotations": case.annotations,
