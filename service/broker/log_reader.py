@@ -75,7 +75,7 @@ class LogReader:
         return await self._until_answered(ask)
 
     async def batches(self, partition: int, offset: int, max_bytes: int) -> tuple[Batches, int]:
-        """Return the batches from the one that holds `offset` on (see `read_batches`), and the end of the partition.
+        """Return the batches from the one that holds `offset` on (see `read_batches`), and the end as the leader knows it.
 
         At least one batch comes, however large, unless `offset` is the end. The first may begin before `offset`.
         Raises OffsetOutOfRangeError for an offset that is not there (any more), else BrokerUnavailable.
@@ -100,28 +100,39 @@ class LogReader:
         return await self._until_answered(ask)
 
     async def scan(self, partition: int, start: int, max_bytes: int) -> AsyncIterator[list[Any]]:
-        """Yield aiokafka's raw records from `start` to the end as of the first answer, a response at a time.
+        """Yield aiokafka's raw records from `start` to the end as of the beginning, a response at a time.
 
         Where `start` is not there, because retention has deleted it or the topic was made anew, all that is there
-        comes. Raises BrokerUnavailable.
+        comes. The end is asked for: a leader answers that only once it knows of everything that was acknowledged, while
+        the end that comes with fetched records lags behind after a change of leader, and the records do (KIP-207).
+        Raises BrokerUnavailable.
         """
-        position, end = start, None
-        while end is None or position < end:
+        position, end = start, await self._end(partition)
+        if position > end:
+            position = await self.offset_at(partition, EARLIEST) or 0
+        patience = self._settings.request_timeout_seconds
+        while position < end:
             try:
-                batches, high_watermark = await self.batches(partition, position, max_bytes)
+                batches, _ = await self.batches(partition, position, max_bytes)
             except OffsetOutOfRangeError:
-                position, end = await self.offset_at(partition, EARLIEST) or 0, None
+                position, end = await self.offset_at(partition, EARLIEST) or 0, await self._end(partition)
                 continue
-            if end is None:
-                end = high_watermark
             found, before = [], position
             for records, next_offset in batches:
                 found += [record for record in records if record.offset >= before]
                 position = max(position, next_offset)
             if found:
                 yield found
-            if position == before:
-                return
+            if position > before:
+                patience = self._settings.request_timeout_seconds
+                continue
+            if patience <= 0:
+                raise BrokerUnavailable(f"partition {partition} of {self._topic} cannot be read up to its end, {end}")
+            patience -= RETRY_SECONDS
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _end(self, partition: int) -> int:
+        return await self.offset_at(partition, LATEST) or 0
 
     async def _connected(self) -> AIOKafkaClient:
         async with self._connecting:

@@ -47,7 +47,7 @@ def test_a_session_is_not_started_again(jobs, names):
 
 
 def test_the_last_lines_of_a_failed_job_stay_in_its_pods_status(jobs):
-    name = jobs.script("echo first; echo 'no such file: /data' >&2; exit 2")
+    name = jobs.script("echo first; sleep 1; echo 'no such file: /data' >&2; exit 2")  # two pipes have no order
     assert jobs.finished(name) == "Failed: BackoffLimitExceeded"
     assert jobs.pod(name).state.terminated.message == "first\nno such file: /data\n"
 
