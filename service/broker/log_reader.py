@@ -75,7 +75,7 @@ class LogReader:
         return await self._until_answered(ask)
 
     async def batches(self, partition: int, offset: int, max_bytes: int) -> tuple[Batches, int]:
-        """Return the batches from the one that holds `offset` on (see `read_batches`), and the end as the leader knows it.
+        """Return the batches from the one that holds `offset` on (see `read_batches`), and the end the leader knows of.
 
         At least one batch comes, however large, unless `offset` is the end. The first may begin before `offset`.
         Raises OffsetOutOfRangeError for an offset that is not there (any more), else BrokerUnavailable.
