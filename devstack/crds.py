@@ -4,15 +4,21 @@ Those that a Go module holds are fetched into the cache, and go.sum vouches for 
 are files of `operator_crds/`, each with its origin in its first lines.
 """
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from devstack import golang
 from devstack.api import AdminApi
 from devstack.cache import cached
+from devstack.process import ServerError
 
+SERVED_SECONDS = 30.0
+"""How long an API server may take until it serves the kinds of new CRDs."""
+_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _FOLDER = Path(__file__).with_name("operator_crds")
 _FILES = {
     "github.com/NVIDIA/KAI-scheduler": ("deployments/kai-scheduler/crds/scheduling.run.ai_podgroups.yaml",),
@@ -51,22 +57,26 @@ def operator_crds(say: Callable[[str], None] = print) -> list[Path]:
     return sorted([*fetched.glob("*.yaml"), *_FOLDER.glob("*.yaml")])
 
 
-def install(api: AdminApi, crds: list[Path]) -> None:
-    """Make the CRDs; those that are there already, of whatever version, stay as they are."""
-    for file in crds:
-        api.ensure("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", yaml.safe_load(file.read_text()))
+def install(api: AdminApi, files: Iterable[Path]) -> None:
+    """Make the CRDs of files, as `make` does."""
+    make(api, [yaml.safe_load(file.read_text()) for file in files])
 
 
-def are_served(api: AdminApi, crds: list[Path]) -> bool:
-    """Whether the API server has established all of them: before that it knows nothing of their kinds."""
-    return are_established(api, [yaml.safe_load(file.read_text())["metadata"]["name"] for file in crds])
+def make(api: AdminApi, crds: Sequence[dict[str, Any]]) -> None:
+    """Make CRDs and wait until the API server serves their kinds; those that are there, of any version, stay.
+
+    Raises:
+        ServerError: the API server does not serve them in time.
+    """
+    for crd in crds:
+        api.ensure(_PATH, crd)
+    deadline = time.monotonic() + SERVED_SECONDS
+    while missing := [name for crd in crds if not _is_established(api, name := crd["metadata"]["name"])]:
+        if time.monotonic() > deadline:
+            raise ServerError(f"the API server does not serve {missing[0]} after {SERVED_SECONDS:.0f} s")
+        time.sleep(0.05)
 
 
-def are_established(api: AdminApi, names: Iterable[str]) -> bool:
-    """As `are_served`, of CRDs by their names."""
-    for name in names:
-        crd = api.request("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
-        conditions = {each["type"]: each["status"] for each in crd.get("status", {}).get("conditions") or ()}
-        if conditions.get("Established") != "True":
-            return False
-    return True
+def _is_established(api: AdminApi, name: str) -> bool:
+    conditions = api.request("GET", f"{_PATH}/{name}").get("status", {}).get("conditions") or ()
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

@@ -8,7 +8,6 @@ import base64
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -25,9 +24,7 @@ _MODULES = Path(__file__).with_name("kai_scheduler")
 RESERVATIONS = "kai-resource-reservation"
 """The namespace, and in it the service account, of the pods that reserve a GPU for those that share it."""
 
-_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1"
-_CRD_SECONDS = 30.0
 
 
 def kai(say: Callable[[str], None] = print) -> Path:
@@ -132,17 +129,10 @@ class LocalKai:
             self._api.make_namespace(namespace)
         account = {"metadata": {"name": RESERVATIONS}}
         self._api.ensure(f"/api/v1/namespaces/{RESERVATIONS}/serviceaccounts", account)
-        kinds = json.loads((built / "crds.json").read_text())
-        for crd in kinds:
-            self._api.ensure(_CRDS, crd)
+        crds.make(self._api, json.loads((built / "crds.json").read_text()))
         for priority in json.loads((built / "priorities.json").read_text()):
             self._api.ensure("/apis/scheduling.k8s.io/v1/priorityclasses", priority)
         self._install_webhooks()
-        deadline = time.monotonic() + _CRD_SECONDS
-        while not crds.are_established(self._api, [crd["metadata"]["name"] for crd in kinds]):
-            if time.monotonic() > deadline:
-                raise ServerError(f"the API server does not serve KAI's CRDs after {_CRD_SECONDS:.0f} s")
-            time.sleep(0.05)
 
     def _install_webhooks(self) -> None:
         """Make the webhooks of pods; they show the API server's own certificate, which is for 127.0.0.1 too."""

@@ -6,7 +6,6 @@ https://kueue.sigs.k8s.io/docs/
 
 import base64
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -17,14 +16,13 @@ from devstack import crds, golang
 from devstack.api import AdminApi
 from devstack.cache import cached
 from devstack.ports import free_port
-from devstack.process import Process, ServerError, answers
+from devstack.process import Process, answers
 
 _MODULES = Path(__file__).with_name("kueue_manager")
 _NAMESPACE, _SERVICE, _SECRET = "kueue-system", "kueue-webhook-service", "kueue-webhook-server-cert"
 _CONVERTED = ("localqueues", "clusterqueues", "cohorts", "workloads", "multikueueclusters")
 """The kinds that are converted between versions (`config/components/crd/kustomization.yaml` of the module)."""
 _GROUPS = {"batch", "kueue.x-k8s.io"}
-_CRD_SECONDS = 30.0
 
 
 def kueue(say: Callable[[str], None] = print) -> Path:
@@ -120,18 +118,11 @@ class LocalKueue:
         # the API server dials the host that an ExternalName says, and asks for the name that the certificate is for
         service = {"metadata": {"name": _SERVICE}, "spec": {"type": "ExternalName", "externalName": "localhost"}}
         self._api.ensure(f"{core}/services", service)
-        kinds = json.loads((built / "crds.json").read_text())
-        for crd in kinds:
-            self._api.ensure("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", self._crd(crd))
+        # before its start: it ends where it meets a kind that is not served yet
+        crds.make(self._api, [self._crd(crd) for crd in json.loads((built / "crds.json").read_text())])
         for webhooks in json.loads((built / "webhooks.json").read_text()):
             kind = f"{webhooks['kind'].lower()}s"
             self._api.ensure(f"/apis/admissionregistration.k8s.io/v1/{kind}", self._webhooks(webhooks))
-        names = [crd["metadata"]["name"] for crd in kinds]
-        deadline = time.monotonic() + _CRD_SECONDS
-        while not crds.are_established(self._api, names):  # Kueue ends where it meets a kind that is not served yet
-            if time.monotonic() > deadline:
-                raise ServerError(f"the API server does not serve Kueue's CRDs after {_CRD_SECONDS:.0f} s")
-            time.sleep(0.05)
 
     def _crd(self, crd: dict[str, Any]) -> dict[str, Any]:
         """A CRD whose versions Kueue converts."""

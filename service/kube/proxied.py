@@ -3,8 +3,6 @@
 Part of `transport`, which makes all others by `http1`.
 """
 
-from typing import Final
-
 import aiohttp
 from yarl import URL
 
@@ -12,8 +10,7 @@ from service.errors import LeaseLost
 from service.kube.auth import Access
 from service.kube.errors import Answer, unreachable
 from service.kube.fencing import Confirm, FencedBody
-
-KEEP_ALIVE_SECONDS: Final = 60
+from service.kube.http1 import KEEP_ALIVE_SECONDS
 
 
 class ProxiedClient:

@@ -1,6 +1,5 @@
 """The chart under test: rendered by the real helm, installed on a real control plane, its service run from it."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -52,12 +51,7 @@ def prometheus_build(request: pytest.FixtureRequest) -> None:
 def operator_crds(request: pytest.FixtureRequest, cluster_server: ClusterServer) -> None:
     """For tests with objects of operators: the shared API server knows their kinds."""
     _is_there(request)
-    files = crds.operator_crds()
-    crds.install(cluster_server.api, files)
-    deadline = time.monotonic() + 30
-    while not crds.are_served(cluster_server.api, files):
-        assert time.monotonic() < deadline, "the API server does not establish the operators' CRDs"
-        time.sleep(0.1)
+    crds.install(cluster_server.api, crds.operator_crds())
 
 
 @pytest.fixture(scope="session")

@@ -207,8 +207,6 @@ async def _noted(
 async def _stage(api: AdminApi, kubeconfig: Path) -> AsyncIterator[Stage]:
     files = [file for file in crds.operator_crds() if file.name in _CRDS]
     await asyncio.to_thread(crds.install, api, files)
-    while not await asyncio.to_thread(crds.are_served, api, files):
-        await asyncio.sleep(0.1)
     for path, body in NODES:
         await asyncio.to_thread(api.ensure, path, body)
     path, by_hand = node("by-hand")
