@@ -1,4 +1,4 @@
-"""HTTP/1.1 to one server over kept connections: half the CPU of an HTTP library for requests as small as ours.
+"""HTTP/1.1 to one server over kept connections: less CPU than an HTTP library takes for requests as small as ours.
 
 Part of `transport`. A connection is there first, then the lease is confirmed, then the request goes out in one write:
 nothing is waited for between the proof and the write. There is one request at a time on a connection, and whatever
