@@ -68,7 +68,7 @@ class JobLogs:
 
         Raises SubmissionRejected, InvalidSubmission.
         """
-        asked = read_log_request(request.query)
+        asked = read_log_request(request.query.items())
         if len(self._streams) >= self._most or self._is_ending:
             raise SubmissionRejected(rejections.too_many_requests("logs are being read"))
         response = web.StreamResponse(headers=_HEADERS)

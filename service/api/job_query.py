@@ -1,17 +1,13 @@
-"""What the query of a URL asks of the jobs: filters, the size of a page and where it begins.
-
-A parameter that is not known is refused, as in a submission: whoever misspells a filter must not get all jobs.
-"""
+"""What the query of a URL asks of the jobs: filters, the size of a page and where it begins."""
 
 import base64
 import binascii
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, Final
 
-from service.errors import Fault, InvalidSubmission
+from service.spec.query import Query, QueryParameters, reading_number
 from service.submission.job_events import Phase
 from service.views.job_index import JobFilter, Position
 
@@ -28,10 +24,6 @@ _PHASES: Final = {phase.value.lower(): phase.value for phase in Phase}
 _DELETED: Final[Mapping[str, bool | None]] = {"false": False, "true": True, "any": None}
 
 
-Query = Iterable[tuple[str, str]]
-"""Names and values in the order of the URL, as `request.query.items()` has them."""
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
     """A listing that is asked for: its filter, the most jobs of a page, and after which position it goes on."""
@@ -41,84 +33,47 @@ class Page:
     after: Position | None
 
 
-class _Query:
-    """The parameters of a query; faults are gathered, so that all are told at once."""
-
-    def __init__(self, query: Query, known: Collection[str]) -> None:
-        self._values: dict[str, list[str]] = {}
-        for name, value in query:
-            self._values.setdefault(name, []).append(value)
-        self.faults = [Fault(name, _unknown(name, known)) for name in self._values if name not in known]
-
-    def each(self, name: str, known: Mapping[str, str] | None = None) -> frozenset[str] | None:
-        """Return all values, None without any; those that are `known` by their lower case as they are spelt."""
-        values = self._values.get(name, [])
-        if known is None:
-            return frozenset(values) or None
-        for value in values:
-            if value.lower() not in known:
-                self.faults.append(Fault(name, f"must be one of {', '.join(dict.fromkeys(known.values()))}"))
-        return frozenset(known.get(value.lower(), value) for value in values) or None
-
-    def one(self, name: str, read: Callable[[str], Any]) -> Any:
-        """Return the only value as `read` makes it, None without one."""
-        values = self._values.get(name, [])
-        if not values:
-            return None
-        if len(values) > 1:
-            self.faults.append(Fault(name, "must be given once"))
-            return None
-        try:
-            return read(values[0])
-        except ValueError as error:
-            self.faults.append(Fault(name, str(error)))
-            return None
-
-    def filter(self, **more: Any) -> JobFilter:
-        """Return the filter of the parameters that every question about jobs takes."""
-        statuses = self.each("status")
-        return JobFilter(
-            projects=self.each("project"),
-            users=self.each("user"),
-            statuses=statuses and frozenset(map(str.lower, statuses)),
-            phases=self.each("phase", _PHASES),
-            types=self.each("type", _TYPES),
-            reasons=self.each("reason"),
-            name=self.one("name", str),
-            **more,
-        )
-
-    def check(self) -> None:
-        """Raise InvalidSubmission where there are faults."""
-        if self.faults:
-            raise InvalidSubmission(tuple(self.faults))
+def _filter(asked: QueryParameters, **more: Any) -> JobFilter:
+    """Return the filter of the parameters that every question about jobs takes."""
+    statuses = asked.each("status")
+    return JobFilter(
+        projects=asked.each("project"),
+        users=asked.each("user"),
+        statuses=statuses and frozenset(map(str.lower, statuses)),
+        phases=asked.each("phase", _PHASES),
+        types=asked.each("type", _TYPES),
+        reasons=asked.each("reason"),
+        name=asked.one("name", str),
+        **more,
+    )
 
 
 def read_page(query: Query) -> Page:
     """Return the page of a listing that is asked for. Raises InvalidSubmission."""
-    asked = _Query(query, PAGED)
+    asked = QueryParameters(query, PAGED)
     deleted = asked.one("deleted", _read_deleted)
-    wanted = asked.filter(
+    wanted = _filter(
+        asked,
         since=asked.one("since", _read_time),
         until=asked.one("until", _read_time),
         deleted=_DELETED[deleted or "false"],
     )
-    page = Page(wanted, asked.one("limit", _read_limit) or MOST, asked.one("cursor", read_cursor))
+    page = Page(wanted, asked.one("limit", reading_number(1, MOST)) or MOST, asked.one("cursor", read_cursor))
     asked.check()
     return page
 
 
 def read_stream(query: Query, read_position: Callable[[str], Any]) -> tuple[JobFilter, Any]:
     """Return the filter of a stream of events, and after which position it begins. Raises InvalidSubmission."""
-    asked = _Query(query, (*FILTERS, "after"))
-    wanted, after = asked.filter(), asked.one("after", read_position)
+    asked = QueryParameters(query, (*FILTERS, "after"))
+    wanted, after = _filter(asked), asked.one("after", read_position)
     asked.check()
     return wanted, after
 
 
 def read_old(query: Query, known: Collection[str]) -> tuple[frozenset[str] | None, frozenset[str] | None]:
     """Return projects and types that a client of the old API asks for. Raises InvalidSubmission."""
-    asked = _Query(query, known)
+    asked = QueryParameters(query, known)
     found = asked.each("project"), asked.each("jobTypeFilter", _TYPES)
     asked.check()
     return found
@@ -154,19 +109,7 @@ def _read_time(text: str) -> int:
     return int(time.timestamp() * 1000)
 
 
-def _read_limit(text: str) -> int:
-    if text.isascii() and text.isdecimal() and 1 <= int(text[:10]) <= MOST:
-        return int(text)
-    raise ValueError(f"must be a number from 1 to {MOST}")
-
-
 def _read_deleted(text: str) -> str:
     if text.lower() not in _DELETED:
         raise ValueError(f"must be one of {', '.join(_DELETED)}")
     return text.lower()
-
-
-def _unknown(name: str, known: Collection[str]) -> str:
-    near = get_close_matches(name[:40], known, 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-    return f"is not a parameter; {hint}"

@@ -1,15 +1,14 @@
 """What a request for a job's logs may say: the words of Kubernetes' own `pods/log`, in a query."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from service.errors import Fault, InvalidSubmission
+from service.errors import Fault
+from service.spec.query import Query, QueryParameters, read_switch, reading_number
 
 MAX_NUMBER: Final = 2**31 - 1
 MAX_NAME: Final = 253
 """Longest name of a pod (RFC 1123 subdomain)."""
-_SWITCHES: Final = {"true": True, "1": True, "": True, "false": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +44,25 @@ _FIELDS: Final = {
 }
 
 
-def read_log_request(query: Mapping[str, str]) -> LogRequest:
+def read_log_request(query: Query) -> LogRequest:
     """Return what a query asks for; raises InvalidSubmission with every fault."""
-    faults: list[Fault] = []
-    read: dict[str, bool | int | str] = {}
-    for name, text in query.items():
-        field = _FIELDS.get(name)
-        if field is None:
-            faults.append(Fault(name[:100], f"is not a parameter; there are {', '.join(_FIELDS)}"))
-        elif field in ("follow", "previous", "timestamps"):
-            if (switch := _SWITCHES.get(text.lower())) is None:
-                faults.append(Fault(name, "must be true or false"))
-            else:
-                read[field] = switch
-        elif field in ("tail_lines", "since_seconds"):
-            least = 0 if field == "tail_lines" else 1
-            number = int(text) if text.isascii() and text.isdecimal() and len(text) < 11 else -1
-            if not least <= number <= MAX_NUMBER:
-                faults.append(Fault(name, f"must be a whole number from {least} to {MAX_NUMBER}"))
-            read[field] = number
-        elif not 0 < len(text) <= MAX_NAME:
-            faults.append(Fault(name, f"must be a name of at most {MAX_NAME} characters"))
-        else:
-            read[field] = text
-    if faults:
-        raise InvalidSubmission(tuple(faults))
-    request = LogRequest(**read)  # type: ignore[arg-type] # each field was given its own type above
+    asked = QueryParameters(query, _FIELDS)
+    request = LogRequest(
+        follow=asked.one("follow", read_switch) or False,
+        previous=asked.one("previous", read_switch) or False,
+        timestamps=asked.one("timestamps", read_switch) or False,
+        tail_lines=asked.one("tailLines", reading_number(0, MAX_NUMBER)),
+        since_seconds=asked.one("sinceSeconds", reading_number(1, MAX_NUMBER)),
+        pod=asked.one("pod", _read_name),
+        container=asked.one("container", _read_name),
+    )
     if request.follow and request.previous:
-        raise InvalidSubmission((Fault("previous", "is of what has ended: it cannot be followed"),))
+        asked.faults.append(Fault("previous", "is of what has ended: it cannot be followed"))
+    asked.check()
     return request
+
+
+def _read_name(text: str) -> str:
+    if not 0 < len(text) <= MAX_NAME:
+        raise ValueError(f"must be a name of at most {MAX_NAME} characters")
+    return text

@@ -192,7 +192,9 @@ async def test_a_followed_log_of_a_job_that_is_deleted_ends(tmp_path: Path):
     [
         ("?tailLines=-1", 400, "InvalidParameter", "tailLines: must be a whole number from 0 to 2147483647"),
         ("?follow=maybe", 400, "InvalidParameter", "follow: must be true or false"),
-        ("?lines=3", 400, "InvalidParameter", f"lines: is not a parameter; there are {PARAMETERS}"),
+        ("?lines=3", 400, "InvalidParameter", "lines: is not a parameter; did you mean tailLines?"),
+        ("?x=3", 400, "InvalidParameter", f"x: is not a parameter; there are {PARAMETERS}"),
+        ("?tailLines=3&tailLines=4", 400, "InvalidParameter", "tailLines: must be given once"),
         ("?follow=1&previous=1", 400, "InvalidParameter", "previous: is of what has ended: it cannot be followed"),
         ("?pod=other", 400, "InvalidParameter", "pod: is no pod of the job train: there are train-x"),
         ("?container=proxy", 404, "NoSuchLog", "the job train has no such log"),
