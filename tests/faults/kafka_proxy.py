@@ -41,6 +41,11 @@ class KafkaProxy:
             await asyncio.gather(*self._connections, return_exceptions=True)
             await server.wait_closed()
 
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return len(self._connections)
+
     def cut(self) -> None:
         """Reset every connection there is."""
         for connection in self._connections:

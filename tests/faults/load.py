@@ -5,9 +5,10 @@ with an id of its own tries again until it is told, one without tries once.
 """
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from service.broker.patches import discard
 from tests.faults.ledger import Answer, Entry
 
 USER: Final = "chaos"
@@ -118,6 +120,14 @@ class Clients:
         self._starting = asyncio.Lock()
         self._partitions = 0
 
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Disconnect at the end of the block; a producer is connected when the first record is sent."""
+        try:
+            yield
+        finally:
+            await self._give_up(self._producer)
+
     def starts(self, items: Iterable[Item], seconds: float) -> dict[str, float]:
         """Choose when each item is sent for the first time, within `seconds`."""
         return {item.mark: self._chance.uniform(0, seconds) for item in items}
@@ -131,7 +141,6 @@ class Clients:
                 for time in range(item.times):
                     after = self._chance.uniform(0, seconds) if time else starts[item.mark]
                     clients.create_task(self._client(session, item, after))
-        await self._give_up(self._producer)
 
     async def _client(self, session: aiohttp.ClientSession, item: Item, after: float) -> None:
         await asyncio.sleep(after)
@@ -206,7 +215,7 @@ class Clients:
                 try:
                     await producer.start()
                 except BaseException:
-                    await producer.stop()
+                    await discard(producer)
                     raise
                 self._producer = producer
             return self._producer
@@ -215,9 +224,5 @@ class Clients:
         """Have the next one connect anew: an idempotent producer is done for after a lost record."""
         if producer is None or self._producer is not producer:
             return  # another client was quicker
-        broken, self._producer = self._producer, None
-        try:
-            async with asyncio.timeout(1):
-                await broken.stop()
-        except Exception:  # noqa: BLE001 - stop() raises whatever the producer's sender has died of
-            await broken.client.close()
+        self._producer = None
+        await discard(producer)

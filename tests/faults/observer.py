@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from devstack.api import AdminApi
+from service.broker.patches import close
 from tests.faults.etcd import Etcd
 from tests.faults.fleet import PARTITIONS
 from tests.faults.ledger import Ledger, mark_of
@@ -167,7 +168,7 @@ class Topics:
         try:
             yield consumer
         finally:
-            await consumer.stop()
+            await close(consumer)
 
 
 def _places(topic: str) -> list[TopicPartition]:

@@ -96,7 +96,7 @@ async def run(
     kafka_proxy = KafkaProxy(stack.kafka.proxy_port, stack.kafka.back_door_port, kafka_plan)
     clients = Clients(bootstrap_servers, topics.submissions, lambda: fleet.url, chance)
     world = World(stack, fleet, kafka_plan, kube_plan, chance, clients, plugin, brokers)
-    async with kafka_proxy.running(), kube_proxy.running(), aiohttp.ClientSession() as session:
+    async with kafka_proxy.running(), kube_proxy.running(), clients.running(), aiohttp.ClientSession() as session:
         watch = JobWatch(Etcd(stack.etcd_port, session), stack.cluster.api, namespaces, ledger, seed)
         async with watch.running():
             try:

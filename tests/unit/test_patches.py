@@ -232,10 +232,13 @@ async def a_queue_with_a_record() -> tuple[MessageAccumulator, asyncio.Future[An
     return queue, await queue.add_message(TopicPartition("t", 0), b"k", b"v", timeout=1)
 
 
+def a_producer(queue: MessageAccumulator) -> Any:
+    return SimpleNamespace(_message_accumulator=queue, _sender=SimpleNamespace(sender_task=None), stop=queue.close)
+
+
 async def test_a_queue_is_given_up_and_who_waits_for_a_record_is_told():
     queue, written = await a_queue_with_a_record()
-    producer = SimpleNamespace(_message_accumulator=queue, stop=queue.close)
-    await producers.discard(producer)
+    await producers.discard(a_producer(queue))
     with pytest.raises(ProducerClosed):
         await written
 
@@ -245,9 +248,10 @@ async def test_who_waits_for_a_record_that_could_not_be_written_is_told_why():
     (batch,) = queue._batches[TopicPartition("t", 0)]
     handler = SendProduceReqHandler(SimpleNamespace(_txn_manager=object(), client=None, _retry_backoff=1), {})
     assert handler._can_retry(NotEnoughReplicasError(), batch)
-    await producers.discard(SimpleNamespace(_message_accumulator=queue, stop=queue.close))
+    await producers.discard(a_producer(queue))
     with pytest.raises(NotEnoughReplicasError):
         await written
+    assert not handler._can_retry(NotEnoughReplicasError(), batch)
 
 
 async def test_upstream_forgets_why_a_batch_is_tried_again():
@@ -284,6 +288,7 @@ async def test_a_producer_whose_sender_has_failed_is_disconnected_all_the_same()
     queue, written = await a_queue_with_a_record()
     producer = Stopping(fail)
     producer._message_accumulator, producer.client = queue, producer
+    producer._sender = SimpleNamespace(sender_task=None)
     await producers.discard(producer)
     assert producer.closed
     with pytest.raises(ProducerClosed):

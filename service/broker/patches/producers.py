@@ -24,12 +24,12 @@ def install() -> None:
 
 
 def _can_retry(handler: SendProduceReqHandler, error: KafkaError, batch: Any) -> Any:
-    """Decide whether to write a batch again, and note the error in it, for `discard`.
+    """Decide whether to write a batch again, and note the error in it, for `discard`; one that has failed stays so.
 
     aiokafka tries without end (#1101) and only logs the error, so that lost in-sync replicas look like a time-out.
     """
     setattr(batch, _REASON, error)
-    return upstream_can_retry(handler, error, batch)
+    return not batch.future.done() and upstream_can_retry(handler, error, batch)
 
 
 def _fatal_error(manager: TransactionManager, error: BaseException) -> None:
@@ -47,7 +47,8 @@ def _fatal_error(manager: TransactionManager, error: BaseException) -> None:
 async def discard(producer: AIOKafkaProducer) -> None:
     """Close `producer`; whoever waits for one of its records gets the error of its last try, else ProducerClosed.
 
-    The public `stop` waits for the queue to be written, in an outage for ever (aiokafka #1101).
+    The public `stop` waits for the queue to be written, in an outage for ever (aiokafka #1101), and then for the
+    answers to what is under way. The sender task is told to end first: it would connect again.
     """
     accumulator = producer._message_accumulator
     queued = [batch for batches in accumulator._batches.values() for batch in batches]
@@ -57,6 +58,12 @@ async def discard(producer: AIOKafkaProducer) -> None:
     accumulator.fail_all(ProducerClosed())
     for batch in queued:
         batch._drain_waiter.exception()  # retrieved here, else asyncio logs it as never retrieved
+    sender = producer._sender.sender_task
+    if sender is not None and not sender.done():
+        sender.cancel()
+        await producer.client.close()
+        # not left to `stop`: a second cancellation would come back from there as if it were the caller's
+        await asyncio.wait([sender], timeout=STOP_SECONDS)
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await producer.stop()
