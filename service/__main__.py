@@ -1,4 +1,5 @@
-"""The command line: `job-submission ingress | consumer | watcher | all | topics | dead-letters`, and generated pages.
+"""The command line: `job-submission ingress | consumer | watcher | all | topics | dead-letters`, generated pages and
+documents.
 
 Every setting is an environment variable (`job-submission settings` lists them), so the commands take next to no
 options.
@@ -10,12 +11,14 @@ import gc
 import os
 import sys
 
+import orjson
 import uvloop
 
 from service import __version__
 from service.bootstrap import check_topics, serve
 from service.commands import pages, parameters_page
 from service.commands.dead_letters import dead_letters
+from service.documents.json_schemas import schemas
 from service.settings import FaultySettings, Settings, read_settings
 from service.telemetry import logs
 
@@ -39,6 +42,8 @@ PAGES = {
     "answers": ("every refusal, with its reason", pages.answers),
 }
 """Pages of the documentation that are written from the code."""
+DOCUMENTS = {"schema": ("the JSON Schema of a submission", lambda: schemas()["/schemas/submission.json"])}
+"""Documents for programs, as the ingress serves them."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
         )
     for page, (what, _) in PAGES.items():
         subcommands.add_parser(page, help=f"print {what} as a Markdown page")
+    for document, (what, _) in DOCUMENTS.items():
+        subcommands.add_parser(document, help=f"print {what}")
     return command
 
 
@@ -94,6 +101,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.command in PAGES:
         sys.stdout.write(PAGES[options.command][1]())
+        return 0
+    if options.command in DOCUMENTS:
+        sys.stdout.write(orjson.dumps(DOCUMENTS[options.command][1](), option=orjson.OPT_INDENT_2).decode() + "\n")
         return 0
     try:
         return _run(options, read_settings())

@@ -23,6 +23,7 @@ from service.api import (
 )
 from service.api.bodies import Bodies
 from service.api.cancel import Cancels
+from service.api.documents import documents
 from service.api.events import Events
 from service.api.exchange import Exchange
 from service.api.job_logs import JobLogs
@@ -39,6 +40,7 @@ from service.auth.authorisation import Authoriser, Rights, Verb
 from service.auth.rates import Rates
 from service.auth.shares import Shares
 from service.broker import Producer
+from service.documents.json_schemas import schemas
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.refusals import RefusalLog
@@ -110,6 +112,7 @@ class HttpIngress:
             Route("GET", job_logs.PATH, logs.get_allowed, Verb.LOGS),
             Route("GET", "/", _index, PUBLIC),
             *probes.health(checks),
+            *documents(schemas()),
         )
 
     def app(self) -> web.Application:

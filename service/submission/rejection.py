@@ -79,7 +79,7 @@ def rejects(status: int, reason: str) -> Callable[[Callable[P, Sentence]], Const
     return register
 
 
-_OTHER: Final = "ProtocolError"
+OTHER_REASON: Final = "ProtocolError"
 """The reason of statuses that no constructor has, given by the HTTP library."""
 
 
@@ -89,4 +89,4 @@ def of_status(status: int, message: str, reason: str | None = None) -> Rejection
     Without a reason it has that of the first constructor of its status: put a new one behind those of equal status.
     """
     known = (constructor.reason for constructor in REJECTIONS.values() if constructor.status == status)
-    return Rejection(status, reason or next(known, _OTHER), message)
+    return Rejection(status, reason or next(known, OTHER_REASON), message)

@@ -105,6 +105,12 @@ def test_the_table_is_this():
         ("GET", "/", PUBLIC),
         ("GET", "/healthz", PUBLIC),
         ("GET", "/readyz", PUBLIC),
+        ("GET", "/schemas/submission.json", PUBLIC),
+        ("GET", "/schemas/cancel.json", PUBLIC),
+        ("GET", "/schemas/outcome.json", PUBLIC),
+        ("GET", "/schemas/rejection.json", PUBLIC),
+        ("GET", "/schemas/job-state.json", PUBLIC),
+        ("GET", "/schemas/job-event.json", PUBLIC),
     ]
 
 
