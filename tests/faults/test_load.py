@@ -52,8 +52,9 @@ async def test_a_producer_is_closed_when_the_clients_are_done(clients: Clients, 
     await until_disconnected(proxy)
 
 
+@pytest.mark.parametrize("connects_again", [False, True])
 async def test_a_producer_is_closed_although_its_broker_is_silent(
-    clients: Clients, proxy: KafkaProxy, plan: FaultPlan
+    clients: Clients, proxy: KafkaProxy, plan: FaultPlan, *, connects_again: bool
 ) -> None:
     before = asyncio.all_tasks()
     async with clients.running():
@@ -62,6 +63,11 @@ async def test_a_producer_is_closed_although_its_broker_is_silent(
         sending = [asyncio.create_task(clients.produce(b"{}", None, [])) for _ in range(3)]
         while not plan.played[Fault.BLACK_HOLE]:
             await asyncio.sleep(0.01)
+        if connects_again:
+            seen = plan.played[Fault.BLACK_HOLE]
+            proxy.cut()
+            while plan.played[Fault.BLACK_HOLE] == seen:
+                await asyncio.sleep(0.01)
     assert [await each for each in sending] == [False, False, False]
     await until_disconnected(proxy)
     assert asyncio.all_tasks() == before

@@ -5,22 +5,25 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
-from aiokafka.producer.sender import SendProduceReqHandler
+from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from aiokafka.producer.transaction_manager import TransactionManager, TransactionState
 
 STOP_SECONDS = 5.0
 """How long a client may take to close."""
 
+upstream_send_produce_req = Sender._send_produce_req
 upstream_can_retry = SendProduceReqHandler._can_retry
 upstream_fatal_error = TransactionManager.fatal_error
 
 _REASON: Final = "job_submission_reason"
+_REQUESTS: Final = "job_submission_requests"
 
 
 def install() -> None:
     """Replace the methods; doing it again changes nothing."""
     SendProduceReqHandler._can_retry = _can_retry
     TransactionManager.fatal_error = _fatal_error
+    Sender._send_produce_req = _send_produce_req
 
 
 def _can_retry(handler: SendProduceReqHandler, error: KafkaError, batch: Any) -> Any:
@@ -44,11 +47,22 @@ def _fatal_error(manager: TransactionManager, error: BaseException) -> None:
         upstream_fatal_error(manager, error)
 
 
+async def _send_produce_req(sender: Sender, *request: Any) -> None:
+    """Send one request, in a task that `discard` can end; aiokafka keeps those in a local variable."""
+    tasks: set[asyncio.Task[Any] | None] = sender.__dict__.setdefault(_REQUESTS, set())
+    own = asyncio.current_task()
+    tasks.add(own)
+    try:
+        await upstream_send_produce_req(sender, *request)
+    finally:
+        tasks.discard(own)
+
+
 async def discard(producer: AIOKafkaProducer) -> None:
     """Close `producer`; whoever waits for one of its records gets the error of its last try, else ProducerClosed.
 
     The public `stop` waits for the queue to be written, in an outage for ever (aiokafka #1101), and then for the
-    answers to what is under way. The sender task is told to end first: it would connect again.
+    requests under way; cut off there it leaves its tasks behind, which connect again. They are ended first.
     """
     accumulator = producer._message_accumulator
     queued = [batch for batches in accumulator._batches.values() for batch in batches]
@@ -58,12 +72,12 @@ async def discard(producer: AIOKafkaProducer) -> None:
     accumulator.fail_all(ProducerClosed())
     for batch in queued:
         batch._drain_waiter.exception()  # retrieved here, else asyncio logs it as never retrieved
-    sender = producer._sender.sender_task
-    if sender is not None and not sender.done():
-        sender.cancel()
-        await producer.client.close()
-        # not left to `stop`: a second cancellation would come back from there as if it were the caller's
-        await asyncio.wait([sender], timeout=STOP_SECONDS)
+    sender: asyncio.Task[None] | None = producer._sender.sender_task
+    if sender is not None:
+        ending = [sender, *getattr(producer._sender, _REQUESTS, ())]
+        for task in ending:
+            task.cancel()
+        await asyncio.wait(ending, timeout=STOP_SECONDS)
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await producer.stop()
