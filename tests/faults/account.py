@@ -1,37 +1,40 @@
-"""The account that the service logs in with under attack: it has the rights of the chart and no others.
+"""The accounts that the service logs in with under attack: they have the rights of the chart and no others.
 
-Its token stands in the kubeconfig, or comes out of a credential plugin that can be made to hang.
+The consumer's token stands in the kubeconfig, or comes out of a credential plugin that can be made to hang.
 
 An administrator would never be refused. Everybody else is, for a while, by an API server that has just started and does
 not know its roles yet (403), which must not be taken for a decision.
 """
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from devstack.api import AdminApi
 from service.kube.access_review import CLUSTER_RIGHTS, RIGHTS
 from service.kube.health import GROUPS
+from service.watcher import WATCHED
 
-NAME: Final = "job-submission"
 NAMESPACE: Final = "faults"
+CONSUMER: Final = RIGHTS | CLUSTER_RIGHTS
+WATCHER: Final = dict.fromkeys(WATCHED, ("list", "watch"))
 RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 
 
-def account_token(api: AdminApi) -> str:
-    """Make the account where it is missing and return a new token of it, good for an hour."""
+def account_token(api: AdminApi, name: str, rights: Mapping[str, Collection[str]]) -> str:
+    """Make an account with these verbs by resource where it is missing; return a new token of it, good for an hour."""
     api.make_namespace(NAMESPACE)
     accounts = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
-    api.ensure(accounts, {"metadata": {"name": NAME}})
+    api.ensure(accounts, {"metadata": {"name": name}})
     rules = [
-        {"apiGroups": [GROUPS[resource]], "resources": [resource], "verbs": list(verbs)}
-        for resource, verbs in (RIGHTS | CLUSTER_RIGHTS).items()
+        {"apiGroups": [GROUPS.get(resource, "")], "resources": [resource], "verbs": list(verbs)}
+        for resource, verbs in rights.items()
     ]
-    api.ensure(f"{RBAC}/clusterroles", {"metadata": {"name": NAME}, "rules": rules})
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME}
-    subject = {"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}
-    api.ensure(f"{RBAC}/clusterrolebindings", {"metadata": {"name": NAME}, "roleRef": role, "subjects": [subject]})
-    token: str = api.request("POST", f"{accounts}/{NAME}/token", {"spec": {}})["status"]["token"]
+    api.ensure(f"{RBAC}/clusterroles", {"metadata": {"name": name}, "rules": rules})
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}
+    api.ensure(f"{RBAC}/clusterrolebindings", {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]})
+    token: str = api.request("POST", f"{accounts}/{name}/token", {"spec": {}})["status"]["token"]
     return token
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def settings(bootstrap_servers: str, run: str, kubeconfig: str) -> dict[str, str
         "TOPICS_SUBMISSIONS": f"submissions-{run}",
         "TOPICS_OUTCOMES": f"outcomes-{run}",
         "TOPICS_DEAD_LETTERS": f"dead-letters-{run}",
+        "TOPICS_JOB_EVENTS": f"job-events-{run}",
         "TOPICS_PARTITIONS": str(PARTITIONS),
         "CONSUMER_GROUP": f"group-{run}",
         "CONSUMER_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
@@ -37,6 +39,17 @@ def settings(bootstrap_servers: str, run: str, kubeconfig: str) -> dict[str, str
         "CONSUMER_DRAIN_SECONDS": "5",
         "HTTP_DRAIN_SECONDS": "5",
         "HTTP_WAIT_SECONDS": "8",
+    }
+
+
+def watcher_settings(environment: dict[str, str], run: str, namespaces: list[str], kubeconfig: str) -> dict[str, str]:
+    """Return the settings of a watcher beside a service with `environment`."""
+    return environment | {
+        "KUBE_CONFIG_FILE": kubeconfig,
+        "WATCHER_GROUP": f"watcher-{run}",
+        "WATCHER_NAMESPACES": ",".join(namespaces),
+        "WATCHER_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
+        "WATCHER_MIN_INTERVAL_SECONDS": "0.1",
     }
 
 
@@ -92,12 +105,15 @@ class Member:
 
 
 class Fleet:
-    """One ingress and some consumers."""
+    """One ingress, some consumers, and a watcher for each of the environments of such."""
 
-    def __init__(self, environment: dict[str, str], consumers: int, *, static: bool) -> None:
+    def __init__(
+        self, environment: dict[str, str], consumers: int, *, static: bool, watchers: Sequence[dict[str, str]] = ()
+    ) -> None:
         self.environment = environment
         self._port = free_port()
         self.guests: list[Member] = []
+        self.watchers = [Member("watcher", each) for each in watchers]
         self.ingress = Member("ingress", environment | {"HTTP_PORT": str(self._port)})
         self.consumers = [
             Member("consumer", environment | ({"CONSUMER_INSTANCE_ID": f"member-{number}"} if static else {}))
@@ -107,7 +123,7 @@ class Fleet:
     @property
     def members(self) -> list[Member]:
         """All members, also the guests: consumers of another process that come and go during a run."""
-        return [self.ingress, *self.consumers, *self.guests]
+        return [self.ingress, *self.consumers, *self.watchers, *self.guests]
 
     @property
     def url(self) -> str:
@@ -121,7 +137,7 @@ class Fleet:
 
     async def start(self) -> None:
         """Start everything that is not running, and wait until it is ready."""
-        places = [self.ingress, *self.consumers]
+        places = [self.ingress, *self.consumers, *self.watchers]
         for member in places:
             if member.process is None:
                 member.start()

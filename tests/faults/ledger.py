@@ -13,11 +13,19 @@ from typing import Final
 MARK: Final = re.compile(rb"mark-[0-9a-z]+-[0-9]{5}")
 """How the mark of a submission is found in a request, a stored object or a dead letter."""
 
+_UUID: Final = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 def mark_of(stored: bytes | None) -> str | None:
     """Return the mark within some bytes, if there is one."""
     found = MARK.search(stored or b"")
     return found[0].decode() if found else None
+
+
+def uid_of(stored: bytes) -> str:
+    """Return the uid of a stored object: the first UUID, as only names stand before it in the metadata."""
+    found = _UUID.search(stored)
+    return found[0].decode() if found else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ class Ledger:
 
     `strays` are outcomes of no submission, `dependents` the names of claims, Services and Ingresses that exist at the
     end, `left` the names of short-lived Jobs that nobody let go of, `stuck` the partitions whose records were never
-    all committed, `died` the processes that ended by themselves.
+    all committed, `died` the processes that ended by themselves, `untold` what is wrong with the events of Jobs.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -73,6 +81,7 @@ class Ledger:
     left: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     died: list[str] = field(default_factory=list)
+    untold: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -105,6 +114,8 @@ class Verdict:
     """HTTP requests that were never answered although their client was patient."""
     died: list[str] = field(default_factory=list)
     """Processes that ended by themselves."""
+    untold: list[str] = field(default_factory=list)
+    """Jobs whose events are not what became of them: not one end, or out of order."""
 
     @property
     def holds(self) -> bool:
@@ -120,6 +131,7 @@ def verdict(ledger: Ledger) -> Verdict:
         left=ledger.left,
         stuck=ledger.stuck,
         died=ledger.died,
+        untold=ledger.untold,
     )
     for mark, entry in ledger.entries.items():
         if entry.is_cancelled:

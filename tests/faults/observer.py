@@ -5,9 +5,11 @@ import contextlib
 import random
 import ssl
 from collections.abc import AsyncIterator
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import aiohttp
+import orjson
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord, TopicPartition
@@ -16,18 +18,37 @@ from devstack.api import AdminApi
 from service.broker.patches import close
 from tests.faults.etcd import Etcd
 from tests.faults.fleet import PARTITIONS
-from tests.faults.ledger import Ledger, mark_of
+from tests.faults.ledger import Ledger, mark_of, uid_of
 
 LONGEST_LIFE_SECONDS: Final = 0.5
 """How long a Job with a short TTL lives at most before the suite, as the TTL controller, deletes it."""
 
+SHARE_OF_ENDS: Final = 0.7
+"""How many of the Jobs end, where they are to."""
+
 _STORED = {"persistentvolumeclaims": "persistentvolumeclaims", "services": "services/specs", "ingresses": "ingress"}
 
 
-class JobWatch:
-    """Notes every Job ever created in some namespaces, and deletes those that are short-lived."""
+def ended(succeeded: bool) -> dict[str, Any]:
+    """Return the status of a Job that has ended."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    kinds = ("SuccessCriteriaMet", "Complete") if succeeded else ("FailureTarget", "Failed")
+    conditions = [
+        {"type": kind, "status": "True", "reason": "Faults", "message": "", "lastTransitionTime": now} for kind in kinds
+    ]
+    done = {"succeeded": 1, "completionTime": now} if succeeded else {"failed": 1}
+    return {"startTime": now, "conditions": conditions, "uncountedTerminatedPods": {}, **done}
 
-    def __init__(self, etcd: Etcd, api: AdminApi, namespaces: list[str], ledger: Ledger, seed: int) -> None:
+
+class JobWatch:
+    """Notes every Job ever created in some namespaces, and deletes those that are short-lived.
+
+    Where Jobs are to `end`, it also plays the Job controller for most of them.
+    """
+
+    def __init__(
+        self, etcd: Etcd, api: AdminApi, namespaces: list[str], ledger: Ledger, seed: int, *, end: bool = False
+    ) -> None:
         self._etcd = etcd
         self._api = api
         self._namespaces = namespaces
@@ -36,6 +57,9 @@ class JobWatch:
         self._short: set[str] = set()
         self._marks: dict[str, str] = {}
         self._wiping = False
+        self._end = end
+        self.alive: dict[str, str] = {}
+        """The uids of the Jobs that are there, by their keys in the store."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -58,6 +82,7 @@ class JobWatch:
             for event in events:
                 name = event.key.rpartition("/")[2]
                 if event.is_deletion:
+                    self.alive.pop(event.key, None)
                     self._short.discard(f"{namespace}/{name}")
                     self._note_deletion(event.key, name)
                 mark = mark_of(event.value)
@@ -66,25 +91,37 @@ class JobWatch:
                     continue
                 entry.jobs.append(name)
                 self._marks[event.key] = mark or ""
+                self.alive[event.key] = uid_of(event.value)
                 if entry.is_short:
                     self._short.add(f"{namespace}/{name}")
-                    tasks.create_task(self._collect(namespace, name, session))
+                if entry.is_short or self._end:
+                    tasks.create_task(self._play(namespace, name, session, collect=entry.is_short))
 
     def _note_deletion(self, key: str, name: str) -> None:
         entry = self._ledger.entries.get(self._marks.pop(key, ""))
         if entry is not None and not self._wiping:
             entry.deleted.append(name)
 
-    async def _collect(self, namespace: str, name: str, session: aiohttp.ClientSession) -> None:
-        """Delete a Job as the TTL controller does, in the background."""
+    async def _play(self, namespace: str, name: str, session: aiohttp.ClientSession, *, collect: bool) -> None:
+        """End a Job as the Job controller does, and delete it as the TTL controller does, in the background."""
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
         await asyncio.sleep(self._chance.uniform(0, LONGEST_LIFE_SECONDS))
-        url = f"{self._api.url}/apis/batch/v1/namespaces/{namespace}/jobs/{name}?propagationPolicy=Background"
+        if self._end and self._chance.random() < SHARE_OF_ENDS:
+            await self._until_done(session, "PATCH", f"{path}/status", {"status": ended(self._chance.random() < 0.5)})
+        if collect:
+            await self._until_done(session, "DELETE", f"{path}?propagationPolicy=Background", None)
+
+    async def _until_done(self, session: aiohttp.ClientSession, method: str, path: str, body: Any) -> None:
+        headers = {"Authorization": f"Bearer {self._api.token}", "Content-Type": "application/merge-patch+json"}
+        data = None if body is None else orjson.dumps(body)
         while True:
             try:
-                headers = {"Authorization": f"Bearer {self._api.token}"}
-                async with session.delete(url, headers=headers, timeout=aiohttp.ClientTimeout(total=5)) as answer:
+                async with session.request(
+                    method, self._api.url + path, data=data, headers=headers, timeout=aiohttp.ClientTimeout(total=5)
+                ) as answer:
                     if answer.status in (200, 202, 404):
                         return
+                    assert answer.status != 422, await answer.text()
             except (aiohttp.ClientError, TimeoutError):
                 pass
             await asyncio.sleep(0.2)
@@ -118,9 +155,9 @@ class Topics:
 
     def __init__(self, bootstrap_servers: str, run: str) -> None:
         self._bootstrap_servers = bootstrap_servers
-        self.submissions, self.outcomes, self.dead_letters = (
-            f"{topic}-{run}" for topic in ("submissions", "outcomes", "dead-letters")
-        )
+        self.submissions, self.outcomes, self.dead_letters, self.job_events = self._all = [
+            f"{topic}-{run}" for topic in ("submissions", "outcomes", "dead-letters", "job-events")
+        ]
 
     async def until_committed(self, group: str, seconds: float) -> list[str]:
         """Wait until `group` has committed everything there is; return the partitions where it has not in time."""
@@ -157,7 +194,7 @@ class Topics:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap_servers)
         await admin.start()
         try:
-            await admin.delete_topics([self.submissions, self.outcomes, self.dead_letters])
+            await admin.delete_topics(self._all)
         finally:
             await admin.close()
 

@@ -11,13 +11,15 @@ from typing import Any, Final
 import aiohttp
 from aiokafka.structs import ConsumerRecord
 
+from devstack.api import kubeconfig
 from service.submission.cancels import read_cancel
 from service.submission.records import Record, Submission, read_submission
-from tests.faults.account import CredentialPlugin, account_token
+from tests.faults.account import CONSUMER, WATCHER, CredentialPlugin, account_token
 from tests.faults.cancelling import Cancellers, key_of, to_be_cancelled
 from tests.faults.etcd import Etcd
 from tests.faults.faultplan import FaultPlan
-from tests.faults.fleet import Fleet, settings
+from tests.faults.fleet import Fleet, settings, watcher_settings
+from tests.faults.histories import all_deleted, histories, untold
 from tests.faults.kafka_proxy import KafkaProxy
 from tests.faults.kube_proxy import KubeProxy
 from tests.faults.ledger import Answer, Ledger, Verdict, jobs_per_submission, mark_of, verdict
@@ -45,6 +47,7 @@ class Report:
     jobs: int = 0
     jobs_per_submission: float = 0.0
     cancelled: int = 0
+    events: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     verdict: Verdict = field(default_factory=Verdict)
@@ -82,14 +85,15 @@ async def run(
     kafka_plan, kube_plan = FaultPlan(chance.getrandbits(32)), FaultPlan(chance.getrandbits(32))
     kube_proxy = KubeProxy(stack.kube_proxy_port, stack.cluster.api, kube_plan)
     kubeconfig = folder / f"{name}.kubeconfig"
-    token = await asyncio.to_thread(account_token, stack.cluster.api)
+    token = await asyncio.to_thread(account_token, stack.cluster.api, "consumer", CONSUMER)
     plugin = CredentialPlugin(folder, name, token)
     kubeconfig.write_text(kube_proxy.kubeconfig(plugin.user if scenario.has_plugin else {"token": token}))
     brokers = await asyncio.to_thread(stack.three_brokers) if scenario.three_brokers else None
     bootstrap_servers = brokers.bootstrap_servers if brokers else stack.kafka.bootstrap_servers
     of_service = brokers.bootstrap_servers if brokers else stack.proxied_bootstrap_servers
     environment = settings(of_service, name, str(kubeconfig))
-    fleet = Fleet(environment, consumers=2, static=chance.random() < 0.5)
+    watchers = [await _watcher(stack, environment, name, namespaces, folder)] * (2 if scenario.watched else 0)
+    fleet = Fleet(environment, consumers=2, static=chance.random() < 0.5, watchers=watchers)
     if scenario.has_clocks:
         fleet.give_clocks(folder / name)
     topics = Topics(bootstrap_servers, name)
@@ -97,7 +101,8 @@ async def run(
     clients = Clients(bootstrap_servers, topics.submissions, lambda: fleet.url, chance)
     world = World(stack, fleet, kafka_plan, kube_plan, chance, clients, plugin, brokers)
     async with kafka_proxy.running(), kube_proxy.running(), clients.running(), aiohttp.ClientSession() as session:
-        watch = JobWatch(Etcd(stack.etcd_port, session), stack.cluster.api, namespaces, ledger, seed)
+        etcd = Etcd(stack.etcd_port, session)
+        watch = JobWatch(etcd, stack.cluster.api, namespaces, ledger, seed, end=scenario.watched)
         async with watch.running():
             try:
                 await fleet.start()
@@ -113,6 +118,8 @@ async def run(
                 ledger.dependents = await watch.dependents()
                 if scenario.replays:
                     await _replay(fleet, topics, watch, ledger)
+                if scenario.watched:
+                    report.events = await _told(topics, watch, ledger)
                 ledger.died = [words for member in fleet.members if (words := member.last_words)]
             finally:
                 await fleet.stop()
@@ -132,6 +139,31 @@ async def run(
         kept.mkdir()
         fleet.write_logs(kept)
     return report
+
+
+async def _watcher(
+    stack: Stack, environment: dict[str, str], run: str, namespaces: list[str], folder: Path
+) -> dict[str, str]:
+    """Return the settings of a watcher, which reaches the API server without the proxy: that cannot pass on a watch."""
+    api = stack.cluster.api
+    token = await asyncio.to_thread(account_token, api, "watcher", WATCHER)
+    file = folder / f"{run}-watcher.kubeconfig"
+    file.write_text(kubeconfig(api.url, {"token": token}, api.ca_file))
+    return watcher_settings(environment, run, namespaces, str(file))
+
+
+async def _told(topics: Topics, watch: JobWatch, ledger: Ledger) -> int:
+    """Delete what is left, wait until the events have come to that, and enter what is wrong; return their number."""
+    seen = set(watch.alive.values())
+    await watch.wipe()
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        records = await topics.read(topics.job_events)
+        told = histories(records)
+        if all_deleted(told, seen) or time.monotonic() > deadline:
+            ledger.untold = untold(told, seen)
+            return len(records)
+        await asyncio.sleep(0.5)
 
 
 async def _replay(fleet: Fleet, topics: Topics, watch: JobWatch, ledger: Ledger) -> None:

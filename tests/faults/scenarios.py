@@ -118,6 +118,39 @@ async def freeze_api_server(world: World) -> None:
         world.stack.cluster.resume_api_server()
 
 
+async def kill_watchers(world: World) -> None:
+    """Kill -9 watchers, one or all, or stop one beyond its session, while Jobs are made, end and are collected."""
+    for _ in range(world.chance.randint(3, 5)):
+        await world.pause(0.3, 1.5)
+        one = world.chance.choice(world.fleet.watchers)
+        match world.chance.choice(("one", "all", "stall")):
+            case "one":
+                await _replace(world, one, "kill -9 of a watcher")
+            case "all":
+                world.played["kill -9 of all watchers"] += 1
+                await asyncio.gather(*(each.kill() for each in world.fleet.watchers))
+                await world.pause(0.5, 2.5)
+                for each in world.fleet.watchers:
+                    each.start()
+            case "stall":
+                world.played["SIGSTOP of a watcher beyond its session"] += 1
+                await one.stall(SESSION_SECONDS * world.chance.uniform(1.2, 2.0))
+
+
+async def expire_watches(world: World) -> None:
+    """Have the API server forget what the watchers have seen (410 Gone): it restarts while they are stopped."""
+    await world.pause(1.0, 3.0)
+    world.played["watches expired"] += 1
+    restarting = asyncio.create_task(restart_api_server(world))
+    await asyncio.gather(restarting, *(each.stall(SESSION_SECONDS) for each in world.fleet.watchers))
+
+
+async def kill_everything(world: World) -> None:
+    """Kill every kind of process, and the servers too."""
+    await asyncio.gather(kill_watchers(world), kill_consumers(world), kill_ingress(world), restart_broker(world))
+    await expire_watches(world)
+
+
 async def churn(world: World) -> None:
     """Let members join and leave the group in quick succession."""
     guests = [Member("consumer", world.fleet.environment) for _ in range(2)]
@@ -325,6 +358,8 @@ class Scenario:
     """Whether Kafka is three brokers, without a proxy in between."""
     cancels: bool = False
     """Whether others cancel many of the submissions meanwhile."""
+    watched: bool = False
+    """Whether Jobs end, and two watchers tell of it."""
 
 
 SCENARIOS = {
@@ -360,6 +395,9 @@ SCENARIOS = {
         Scenario("cancels-and-kills", kill_consumers, cancels=True),
         Scenario("cancels-and-lost-answers", lost_answers, cancels=True),
         Scenario("cancels-and-chaos", chaos, cancels=True),
+        Scenario("watchers-killed", kill_watchers, watched=True),
+        Scenario("watches-expired", expire_watches, watched=True),
+        Scenario("everything-killed", kill_everything, watched=True),
         Scenario("chaos", chaos),
         Scenario("chaos-and-replay", chaos, replays=True),
     )

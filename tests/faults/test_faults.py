@@ -44,6 +44,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
         "leader-killed",
         "two-brokers-gone",
         "one-of-three-frozen",
+        "watchers-killed",
     ],
 )
 async def test_the_promises_hold(name: str, stack: Stack, tmp_path: Path) -> None:
