@@ -28,6 +28,7 @@ from devstack.ports import free_port
 _KINDS = {
     ("", "v1", "namespaces"): "Namespace",
     ("", "v1", "persistentvolumeclaims"): "PersistentVolumeClaim",
+    ("", "v1", "podtemplates"): "PodTemplate",
     ("", "v1", "services"): "Service",
     ("batch", "v1", "jobs"): "Job",
     ("networking.k8s.io", "v1", "ingresses"): "Ingress",

@@ -10,8 +10,9 @@ from typing import Any
 
 from service.cluster import job_deletion
 from service.cluster.cluster import Cluster
-from service.cluster.job_creation import IdReused, JobCreation, RollBack, release_job
+from service.cluster.job_creation import IdReused, JobCreation, RollBack
 from service.cluster.job_deletion import JobOwner
+from service.cluster.job_release import release_job
 from service.cluster.retries import Sleep
 from service.errors import InvalidSubmission, TemporaryFailure
 from service.kube import ApiError, Confirm

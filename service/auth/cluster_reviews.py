@@ -11,12 +11,12 @@ from typing import Final, TypeVar
 
 from service.auth.authorisation import Verb
 from service.auth.principal import Principal, is_user
-from service.auth.verdicts import Verdicts
 from service.kube import ApiError, ApiUnreachable, ReviewedUser, Reviews
 from service.submission import rejections
 from service.submission.rejection import SubmissionRejected
 from service.telemetry.logs import log
 from service.telemetry.repetitions import Repetitions
+from service.verdicts import Verdicts
 
 MOST_TOKENS: Final = 10_000
 MOST_RIGHTS: Final = 100_000

@@ -13,12 +13,14 @@ from service.cluster.concurrency import Limiter
 from service.cluster.isolation import SlowNamespaces
 from service.cluster.outage import OutageGate
 from service.cluster.pause import PauseSwitch
+from service.cluster.pod_templates import PodTemplates
 from service.cluster.retries import Retrier, Sleep
 from service.cluster.unsettled import UnsettledCreates
 from service.kube import KubeApi
 from service.manifests.job import ManifestOptions
 from service.manifests.profiles import Profile
 from service.settings import KubeSettings
+from service.settings.pod import own_namespace
 from service.spec.names import namespace_of
 from service.submission.waiting_in_log import Trouble
 from service.telemetry.metrics import Metrics
@@ -42,6 +44,7 @@ class Cluster:
     pause: PauseSwitch
     profile: Profile
     options: ManifestOptions
+    pod_templates: PodTemplates
     namespace_template: str
     unsettled: UnsettledCreates
     request_seconds: float
@@ -72,6 +75,7 @@ class Cluster:
                 kueue_priority_class=settings.kueue_priority_class,
                 ingress_class=settings.ingress_class,
             ),
+            pod_templates=PodTemplates(api, settings.pod_template, own_namespace(), settings.max_in_flight),
             namespace_template=settings.namespace_template,
             unsettled=UnsettledCreates(settings.request_timeout_seconds),
             request_seconds=settings.request_timeout_seconds,

@@ -7,25 +7,26 @@ the submission's own is deleted.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from service.cluster.cluster import Cluster
+from service.cluster.job_release import release_patch, unless_gone
 from service.cluster.ownership import Holder, same_submission
 from service.errors import TemporaryFailure
-from service.kube import ApiError, ApiUnreachable, Confirm, Created, KubeApi
-from service.kube.decisions import ApiAnswer, Rule, Verdict, is_gone, rejection_for
+from service.kube import ApiError, ApiUnreachable, Confirm, Created
+from service.kube.decisions import ApiAnswer, Rule, Verdict, rejection_for
 from service.kube.errors import may_be_carried_out
 from service.manifests.dependents import Dependent, owned_by
-from service.manifests.job import Manifests, build, is_held
-from service.manifests.labels import REJECTION_ANNOTATION, REJECTION_REASON_ANNOTATION, RELEASE_PATCH
+from service.manifests.job import Manifests, build
+from service.manifests.labels import REJECTION_ANNOTATION, REJECTION_REASON_ANNOTATION
+from service.manifests.pod_template import FaultyPodTemplate, PodTemplate
 from service.submission import rejections
-from service.submission.identity import MAX_NAMES, job_name
-from service.submission.outcomes import Outcome
+from service.submission.identity import MAX_NAMES, job_name, possible_names
 from service.submission.records import Submission
 from service.submission.rejection import Rejection, SubmissionRejected, of_status
+from service.telemetry.logs import log
 from service.validation import JobSubmission
 
 _ANOTHER_NAME: Final = (
@@ -97,30 +98,91 @@ class JobCreation:
 
         Raises SubmissionRejected, RollBack, IdReused.
         """
+        try:
+            template = await self._pod_template()
+        except SubmissionRejected:
+            if (made := await self._made_before()) is not None:
+                return made
+            raise
         while True:
+            body, warnings = template.under(self.manifests.job) if template else (self.manifests.job, ())
             try:
-                created = await self._create("jobs", self.manifests.job)
+                created = await self._create("jobs", body)
             except ApiError as error:
-                answer, rule = error.answer, error.final_rule()
+                made = await self._found_instead(error.answer, error.final_rule(), template)
             else:
-                return CreatedJob(created.uid, created.warnings)
-            found = await self._look("jobs", self.name, rule)
+                return CreatedJob(created.uid, (*warnings, *created.warnings))
+            if made is not None:
+                return made
+            self._take_name(self._attempt + 1)
+
+    async def _found_instead(self, answer: ApiAnswer, rule: Rule, template: PodTemplate | None) -> CreatedJob | None:
+        """Return the submission's Job that a refusal hid, None where the next name is to be tried.
+
+        Raises SubmissionRejected, RollBack, IdReused.
+        """
+        found = await self._look("jobs", self.name, rule)
+        holder = same_submission(found["metadata"], self._submission.id, self._fingerprint) if found else None
+        if found and holder is Holder.SAME:
+            return _made_before(found["metadata"])
+        if holder is Holder.OTHER_BODY:
+            raise IdReused(self.name)
+        if holder is None and rule.verdict is Verdict.EXISTS:
+            raise TemporaryFailure("vanished")  # deleted in between
+        if rule.refusal is rejections.unknown_project or (found is None and await self._is_nowhere(rule)):
+            raise SubmissionRejected(self._unknown_project(answer))
+        if template and rule.name == "invalid" and await self._is_valid_without():
+            raise SubmissionRejected(self._at_fault(template, answer))
+        if holder is None or rule.verdict is Verdict.PERMANENT:
+            raise SubmissionRejected(rejection_for(answer, f"the Job {self.name}"))
+        if self._job.name or self._attempt + 1 == MAX_NAMES:
+            raise SubmissionRejected(
+                rejections.name_taken(f"the name {self.name} is taken by another job", _ANOTHER_NAME)
+            )
+        return None
+
+    async def _pod_template(self) -> PodTemplate | None:
+        """Return what lies under the project's pods; raises SubmissionRejected where it cannot be used."""
+        templates = self._cluster.pod_templates
+        try:
+            return await templates.of(self.namespace)
+        except FaultyPodTemplate as error:
+            raise SubmissionRejected(rejections.invalid_pod_template(str(error))) from None
+        except ApiError as error:
+            rule = error.final_rule()
+            if await self._is_nowhere(rule):
+                raise SubmissionRejected(self._unknown_project(error.answer)) from None
+            raise SubmissionRejected(rejection_for(error.answer, f"to show the PodTemplate {templates.name}")) from None
+
+    async def _made_before(self) -> CreatedJob | None:
+        """Return the Job that this submission made before something began to be in the way of its like."""
+        for attempt, name in enumerate(possible_names(self._job, self._submission.id)):
+            try:
+                found = await self._api.read("jobs", self.namespace, name)
+            except ApiError as error:
+                error.final_rule()
+                return None  # the service may not look there at all
             holder = same_submission(found["metadata"], self._submission.id, self._fingerprint) if found else None
             if found and holder is Holder.SAME:
+                self._take_name(attempt)
                 return _made_before(found["metadata"])
             if holder is Holder.OTHER_BODY:
-                raise IdReused(self.name)
-            if holder is None and rule.verdict is Verdict.EXISTS:
-                raise TemporaryFailure("vanished")  # deleted in between
-            if rule.refusal is rejections.unknown_project or (found is None and await self._is_nowhere(rule)):
-                raise SubmissionRejected(self._unknown_project(answer))
-            if holder is None or rule.verdict is Verdict.PERMANENT:
-                raise SubmissionRejected(rejection_for(answer, f"the Job {self.name}"))
-            if self._job.name or self._attempt + 1 == MAX_NAMES:
-                raise SubmissionRejected(
-                    rejections.name_taken(f"the name {self.name} is taken by another job", _ANOTHER_NAME)
-                )
-            self._take_name(self._attempt + 1)
+                raise IdReused(name)
+        return None
+
+    async def _is_valid_without(self) -> bool:
+        """Tell whether the API server takes the Job without the template under it."""
+        try:
+            await self._api.create("jobs", self.namespace, self.manifests.job, self._confirm, dry_run=True)
+        except ApiError as error:
+            error.final_rule()
+            return False
+        return True
+
+    def _at_fault(self, template: PodTemplate, answer: ApiAnswer) -> Rejection:
+        log.error("pod-template-faulty", namespace=self.namespace, name=template.name, reason=answer.message)
+        refused = rejection_for(answer, f"the Job {self.name} for what the PodTemplate {template.name} adds to it")
+        return rejections.invalid_pod_template(refused.message, refused.details)
 
     async def _create(self, resource: str, body: dict[str, Any]) -> Created:
         """Create an object, or ask what would be stored; note a create that may still be carried out."""
@@ -189,32 +251,6 @@ class JobCreation:
             if refusal.verdict is Verdict.PERMANENT and error.rule.verdict is Verdict.PERMANENT:
                 return None
             raise
-
-
-async def release_job(api: KubeApi, namespace: str, outcome: Outcome, confirm: Confirm) -> None:
-    """Take the hold off the Job of a successful outcome, if it is there and held; repeating it is harmless."""
-    found = await api.read("jobs", namespace, str(outcome.name))
-    if found is None or not is_held(found):
-        return
-    metadata = found["metadata"]
-    if same_submission(metadata, outcome.id, outcome.fingerprint) is Holder.SAME:
-        with unless_gone():
-            await api.patch("jobs", namespace, metadata["name"], release_patch(metadata, {}), confirm)
-
-
-@contextmanager
-def unless_gone() -> Iterator[None]:
-    """Pass over the answer that an object is gone, or that another one has its name by now."""
-    try:
-        yield
-    except ApiError as error:
-        if not is_gone(error.answer):
-            raise
-
-
-def release_patch(metadata: Mapping[str, Any], annotations: dict[str, str]) -> dict[str, Any]:
-    """Take the hold off this very Job (a uid in a patch is a precondition) and annotate it."""
-    return {"metadata": {"uid": metadata["uid"], "annotations": annotations, **RELEASE_PATCH["metadata"]}}
 
 
 def _made_before(metadata: Mapping[str, Any]) -> CreatedJob:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from service.cluster.cluster import Cluster
-from service.cluster.job_creation import release_patch, unless_gone
+from service.cluster.job_release import release_patch, unless_gone
 from service.cluster.ownership import is_ours
 from service.cluster.retries import Sleep
 from service.kube import ApiError, Confirm, KubeApi

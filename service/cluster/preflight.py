@@ -4,6 +4,7 @@ import asyncio
 
 from service.kube import ApiError, ApiUnreachable, KubeApi, missing_rights
 from service.settings import KubeSettings
+from service.settings.pod import own_namespace
 from service.spec.names import namespace_of
 from service.telemetry.logs import log
 
@@ -25,7 +26,7 @@ async def check_cluster(api: KubeApi, settings: KubeSettings, interval: float) -
 
 async def _check_rights(api: KubeApi, settings: KubeSettings) -> None:
     namespaces = [namespace_of(project, settings.namespace_template) for project in settings.projects]
-    for complaint in await missing_rights(api, namespaces):
+    for complaint in await missing_rights(api, namespaces, own_namespace() if settings.pod_template else None):
         log.error("right-missing", complaint=complaint)
 
 

@@ -14,20 +14,28 @@ RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     "persistentvolumeclaims": ("create", "get"),
     "services": ("create", "get"),
     "ingresses": ("create", "get"),
+    "podtemplates": ("get",),
 }
 """Verbs by resource, in the namespaces of the projects."""
+
+OWN_RIGHTS: Final[dict[str, tuple[str, ...]]] = {"podtemplates": ("get",)}
+"""Verbs by resource in the service's own namespace: the PodTemplate of projects that have none."""
 
 CLUSTER_RIGHTS: Final[dict[str, tuple[str, ...]]] = {"namespaces": ("get",)}
 """Verbs by resource in the whole cluster: to tell a project that is unknown (404) from one that is forbidden (403)."""
 
 
-async def missing_rights(api: KubeApi, namespaces: Iterable[str]) -> list[str]:
+async def missing_rights(api: KubeApi, namespaces: Iterable[str], own: str | None) -> list[str]:
     """Return a sentence for each right that is missing; asks a SelfSubjectAccessReview for each.
+
+    `own` is the service's own namespace, where it has one.
 
     Raises ApiError, ApiUnreachable.
     """
     places: list[tuple[str, str | None, dict[str, tuple[str, ...]]]]
     places = [(f"in namespace {namespace}", namespace, RIGHTS) for namespace in sorted(namespaces)]
+    if own is not None:
+        places.append((f"in namespace {own}", own, OWN_RIGHTS))
     places.append(("in the cluster", None, CLUSTER_RIGHTS))
     return [
         f"may not {verb} {resource} {where}"

@@ -32,6 +32,7 @@ GROUPS: Final = {
     "persistentvolumeclaims": "",
     "services": "",
     "ingresses": "networking.k8s.io",
+    "podtemplates": "",
 }
 """The resources that are asked for, and the API group of each; all in version v1."""
 

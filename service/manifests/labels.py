@@ -62,5 +62,8 @@ INTERACTIVE: Final = "Interactive"
 GPU_FRACTION_ANNOTATION: Final = "gpu-fraction"
 """On pods, under a profile that shares GPUs: the part of one GPU."""
 
+FIXED_ANNOTATION: Final = "job-submission.io/fixed"
+"""On a project's PodTemplate, by its administrator: the fields that no request changes, see `pod_template`."""
+
 RELEASE_PATCH: Final[dict[str, Any]] = {"metadata": {"$deleteFromPrimitiveList/finalizers": [HOLD_FINALIZER]}}
 """Strategic merge patch that takes `HOLD_FINALIZER` off a Job and leaves those of others; repeating it is harmless."""

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from service.manifests.labels import DEFAULT_INSTALLATION
 from service.manifests.profiles import PROFILES, Profile
 from service.settings.pod import own_namespace
-from service.settings.types import LabelValue, Names, NamesIfSet, Positive, Seconds
+from service.settings.types import LabelValue, Names, NamesIfSet, ObjectNameOrNone, Positive, Seconds
 from service.spec.fields import Rule
 
 
@@ -53,6 +53,11 @@ class KubeSettings(BaseSettings):
     )
     kueue_priority_class: str | None = Field(
         None, description="Value of the label `kueue.x-k8s.io/priority-class`, with the profile `kueue`."
+    )
+    pod_template: ObjectNameOrNone = Field(
+        "job-submission",
+        description="Name of the PodTemplate under every job: that of the project's namespace, else of the pod's own "
+        "(`docs/pod-templates.md`). Empty: none is looked for.",
     )
     installation: LabelValue = Field(
         DEFAULT_INSTALLATION,

@@ -43,6 +43,16 @@ LabelValue = Annotated[str, AfterValidator(_label_value)]
 """The value of a label that is not empty (Kubernetes, "Labels and Selectors", "Syntax and character set")."""
 
 
+def _object_name_or_none(text: str) -> str:
+    if text and not (re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", text) and len(text) <= 253):
+        raise ValueError("must be the name of an object, lower-case letters, digits, dots and hyphens, or empty")
+    return text
+
+
+ObjectNameOrNone = Annotated[str, AfterValidator(_object_name_or_none)]
+"""The name of an object in Kubernetes ("Object Names and IDs", "DNS Subdomain Names"), or nothing."""
+
+
 def _brokers(servers: str) -> str:
     for server in servers.split(","):
         if fault := _broker_fault(server.strip()):

@@ -42,6 +42,12 @@ _NAME = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
 _KEY = re.compile(rf"(?:({DNS_1123_SUBDOMAIN.pattern})/)?({_NAME})")
 
 
+def is_reserved(key: str) -> bool:
+    """Tell whether a key means something to the cluster, its scheduler or this service, so that no request sets it."""
+    domain = key.rpartition("/")[0]
+    return key in RESERVED_KEYS or any(f".{domain}".endswith(f".{reserved}") for reserved in RESERVED_DOMAINS)
+
+
 def _key(key: str) -> str:
     found = _KEY.fullmatch(key)
     domain, name = found.groups(default="") if found else ("", "")
@@ -49,7 +55,7 @@ def _key(key: str) -> str:
         raise ValueError(
             f"must have a key of 1 to {_LONGEST_NAME} letters, digits, '-', '_' and '.', after a domain and '/' if any"
         )
-    if key in RESERVED_KEYS or any(f".{domain}".endswith(f".{reserved}") for reserved in RESERVED_DOMAINS):
+    if is_reserved(key):
         raise ValueError("has a reserved key, which means something to the cluster or its scheduler: give another")
     return key
 

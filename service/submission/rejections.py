@@ -141,6 +141,12 @@ def name_taken(message: str, details: Details = None) -> Sentence:
     return message, details
 
 
+@rejects(409, "InvalidPodTemplate")
+def invalid_pod_template(message: str, details: Details = None) -> Sentence:
+    """The PodTemplate under the project's jobs is faulty, which whoever administers the project has to mend."""
+    return message, details
+
+
 @rejects(409, "Cancelled")
 def cancelled() -> Sentence:
     """The submission was cancelled before there was a Job of it, or while it was being made."""

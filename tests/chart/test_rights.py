@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from service.kube.access_review import CLUSTER_RIGHTS, RIGHTS
+from service.kube.access_review import CLUSTER_RIGHTS, OWN_RIGHTS, RIGHTS
 from service.kube.reader import GROUPS
 from service.manifests.profiles import PROFILES
 from service.watcher import WATCHED
@@ -46,6 +46,7 @@ def test_the_rights_are_those_that_the_code_names(objects):
         ("ClusterRole", None, CLUSTER_RIGHTS),
         ("Role", "runai-a", RIGHTS),
         ("Role", "runai-b", RIGHTS),
+        ("Role", "jobs", OWN_RIGHTS),
     ]
     assert granted(by_project, "watcher") == [
         ("Role", "runai-a", WATCHER_RIGHTS),
@@ -102,7 +103,10 @@ def test_the_watcher_looks_where_it_has_rights(objects):
 def test_without_a_cluster_role_the_same_rights_are_granted_in_each_namespace(objects):
     found = objects("projects.names={a,b}", "rbac.clusterRole=false")
     assert {each["kind"] for each in found} & RBAC == {"Role", "RoleBinding"}
-    assert granted(found) == [(("Role"), namespace, RIGHTS | CLUSTER_RIGHTS) for namespace in ("runai-a", "runai-b")]
+    assert granted(found) == [
+        *(("Role", namespace, RIGHTS | CLUSTER_RIGHTS) for namespace in ("runai-a", "runai-b")),
+        ("Role", "jobs", OWN_RIGHTS),
+    ]
 
 
 def test_no_rights_are_made_where_somebody_else_grants_them(render):
@@ -122,6 +126,7 @@ def test_consumer_and_watcher_have_rights_of_their_own_and_the_ingress_has_none(
     assert bound == {
         ("RoleBinding", "runai-team-a", CONSUMER[1], "jobs"),
         ("RoleBinding", "runai-team-b", CONSUMER[1], "jobs"),
+        ("RoleBinding", "jobs", CONSUMER[1], "jobs"),
         ("ClusterRoleBinding", None, CONSUMER[1], "jobs"),
         ("RoleBinding", "runai-team-a", WATCHER[1], "jobs"),
         ("RoleBinding", "runai-team-b", WATCHER[1], "jobs"),
@@ -160,13 +165,13 @@ def test_names_in_the_cluster_and_in_shared_namespaces_cannot_meet(template):
         arguments = [part for one in (*sets, f"fullnameOverride={name}") for part in ("--set", one)]
         objects = template(name, "--namespace", namespace, *arguments)
         of_rbac = {each["metadata"]["name"] for each in objects if each["kind"] in RBAC}
-        assert len(of_rbac) == 2
+        assert len(of_rbac) == 3
         names |= of_rbac
         # an instance id of the consumer's group may have letters, digits, dots, underscores and dashes
         (consumer,) = (each for each in objects if each["kind"] == "StatefulSet")
         variables = {each["name"]: each for each in consumer["spec"]["template"]["spec"]["containers"][0]["env"]}
         assert variables["CONSUMER_INSTANCE_ID"]["value"] == f"{namespace}.$(POD_NAME)"
-    assert len(names) == 2 * len(releases)
+    assert len(names) == 3 * len(releases)
 
 
 def test_made_namespaces_enforce_baseline_unless_told_otherwise(render):

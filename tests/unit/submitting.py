@@ -59,12 +59,15 @@ def answered(sent: Submission, status: int, body: dict[str, Any], **more: Any) -
 
 
 class Caller:
-    """A process that submits: counts how often the lease is confirmed, and the seconds slept."""
+    """A process that submits: counts how often the lease is confirmed, and the seconds slept.
+
+    It looks for no PodTemplate unless `kube` names one, so that faults befall what is made.
+    """
 
     def __init__(self, api: FakeApi, deadline: float = 0, **kube: Any) -> None:
         self.api = api
         self.metrics = Metrics()
-        self.cluster = Cluster.build(api, KubeSettings(**kube), 0.0001, self.metrics)  # type: ignore[arg-type] # a fake
+        self.cluster = Cluster.build(api, KubeSettings(**{"pod_template": "", **kube}), 0.0001, self.metrics)  # type: ignore[arg-type] # a fake
         self.submitter = Submitter(self.cluster, Limits(), deadline)
         self.confirmed = 0
         self.slept: list[float] = []

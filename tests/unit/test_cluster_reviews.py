@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from service.auth import verdicts
+from service import verdicts
 from service.auth.authorisation import Verb
 from service.auth.cluster_reviews import ReviewedAccess, ReviewedTokens
 from service.auth.principal import Principal

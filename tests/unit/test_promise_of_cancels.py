@@ -33,7 +33,7 @@ from tests.unit.test_promise import Slot
 
 TOPICS = TopicSettings(submissions="in", outcomes="out", dead_letters="dead")
 CONSUMER, LIMITS, METRICS = ConsumerSettings(), Limits(), Metrics()
-KUBE = KubeSettings(request_timeout_seconds=0.001)
+KUBE = KubeSettings(request_timeout_seconds=0.001, pod_template="")
 """So short that a create without an answer is settled at once: nothing here is carried out later."""
 PARTITIONS = 4  # of which the submissions that want one name, and the name, have one each
 SUBMISSIONS = 4

@@ -21,6 +21,7 @@ REASONS = {
     "InternalError": 500,
     "InvalidObject": 400,
     "InvalidParameter": 400,
+    "InvalidPodTemplate": 409,
     "JobNotLocated": 409,
     "JobsNotLoaded": 503,
     "LogsGone": 410,

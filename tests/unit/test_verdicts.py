@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from service.auth.verdicts import Verdicts
+from service.verdicts import Verdicts
 
 
 class Clock:

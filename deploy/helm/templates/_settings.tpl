@@ -37,6 +37,9 @@
 {{- end -}}
 {{- end -}}
 {{- $_ := set $settings "KUBE_NAMESPACE_TEMPLATE" .Values.projects.namespaceTemplate -}}
+{{- if ne .Values.podTemplate.name "job-submission" -}}
+{{- $_ := set $settings "KUBE_POD_TEMPLATE" .Values.podTemplate.name -}}
+{{- end -}}
 {{- /* told to all pods, as those of the ingress cannot know it; a project that is named so is wanted so */}}
 {{- if not (hasKey .Values.settings "KUBE_RESERVED_NAMESPACES") -}}
 {{- $reserved := list "kube-*" .Release.Namespace -}}
