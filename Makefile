@@ -15,7 +15,7 @@ ON_IMAGE_PYTHON := tests/unit tests/contract tests/integration/broker/test_secur
 define install
 @echo '==> installing $< into $(@D) (once; half a minute or so)'
 @$(@D)/bin/pip install --quiet --disable-pip-version-check --no-input --require-hashes -r $<
-@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable client
 @touch $@
 endef
 
@@ -63,6 +63,7 @@ lint: .venv/dev.stamp ## ruff, mypy, import contract, generated pages
 	@echo '==> import contract' && { contract=$$($(BIN)/lint-imports --no-cache) || { echo "$$contract"; exit 1; }; }
 	@echo '==> generated pages' && for page in $(PAGES); do $(BIN)/job-submission $$page | diff - docs/$$page.md || exit 1; done
 	@$(BIN)/python -m deploy.generate --check
+	@$(BIN)/python -m client.generate --check
 
 .PHONY: access
 access: .venv/dev.stamp ## print who is kept out by every route: forged tokens, other tenants, on real servers
@@ -84,6 +85,7 @@ mutants: .venv/mutation.stamp ## mutation testing of names, offsets, the work qu
 docs: .venv/dev.stamp ## write the generated pages anew
 	@for page in $(PAGES); do $(BIN)/job-submission $$page > docs/$$page.md; done
 	@$(BIN)/python -m deploy.generate
+	@$(BIN)/python -m client.generate
 
 .PHONY: pictures
 pictures: .venv/dev.stamp .venv/pictures.stamp ## draw the dashboard's picture anew from a real run, some three minutes
@@ -109,8 +111,8 @@ clean: ## remove everything that was installed or made here
 .venv-image/bin/python: .venv/run.stamp
 	@python=$$($(BIN)/python -m devstack python) && $$python -m venv .venv-image
 
-.venv/%.stamp: requirements/%.txt pyproject.toml | .venv/bin/python
+.venv/%.stamp: requirements/%.txt pyproject.toml client/pyproject.toml | .venv/bin/python
 	$(install)
 
-.venv-image/%.stamp: requirements/%.txt pyproject.toml | .venv-image/bin/python
+.venv-image/%.stamp: requirements/%.txt pyproject.toml client/pyproject.toml | .venv-image/bin/python
 	$(install)

@@ -1,0 +1,203 @@
+"""Submits over Kafka: records in the documented form, and their outcomes. Needs the extra `kafka`."""
+
+import asyncio
+import hashlib
+import json
+import uuid
+from base64 import b32encode
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Self, Unpack
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from job_submission.errors import TimedOut, refusal
+from job_submission.parameters import Parameters
+from job_submission.request_body import body_of
+
+SUBMISSION_TYPE: Final = "io.job-submission.submission"
+CANCEL_TYPE: Final = "io.job-submission.cancel"
+
+
+class Submitted(NamedTuple):
+    """A submission that has its job: the job's name, the submission's id, and what was warned of."""
+
+    name: str
+    submission: str
+    warnings: tuple[str, ...] = ()
+    objects: tuple[dict[str, Any], ...] = ()
+    """Of a dry run: what would be stored."""
+
+
+def submission_key(source: str, own_id: str) -> str:
+    """Return the id under which the service knows a submission: the key of its record and of its outcome.
+
+    The SHA-256 of both attributes, each after its length in 8 bytes, in base32 (RFC 4648, lower case, unpadded).
+    """
+    parts = [part.encode() for part in (source, own_id)]
+    digest = hashlib.sha256(b"".join(len(part).to_bytes(8) + part for part in parts)).digest()
+    return b32encode(digest).decode().rstrip("=").lower()
+
+
+class KafkaSubmitter:
+    """Produces submissions to the topic of a service, and reads what becomes of them.
+
+    Args:
+        bootstrap_servers: of the cluster, as aiokafka takes them.
+        source: who submits, a URI reference such as `/pipelines/nightly`: `idempotency_key` counts within it.
+        user: the submitting user, `ra-user`.
+        submissions: the topic that takes submissions.
+        outcomes: the topic that tells what became of them.
+        options: whatever else aiokafka's producer and consumer both take: logins, certificates.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str | list[str],
+        *,
+        source: str = "/job-submission-client",
+        user: str | None = None,
+        submissions: str = "job-submissions",
+        outcomes: str = "job-outcomes",
+        **options: Any,
+    ) -> None:
+        self._source = source
+        self._user = user
+        self._submissions = submissions
+        self._outcomes = outcomes
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True, **options
+        )
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap_servers, enable_auto_commit=False, group_id=None, **options
+        )
+        self._waiting: dict[str, asyncio.Future[Any]] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._producer.start()
+        try:
+            await self._consumer.start()
+            await self._follow()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; who still waits for an outcome is told by `asyncio.CancelledError`."""
+        if self._reading is not None:
+            self._reading.cancel()
+        for future in self._waiting.values():
+            future.cancel()
+        await self._consumer.stop()
+        await self._producer.stop()
+
+    async def submit(
+        self,
+        *,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+        timeout: float | None = 120.0,
+        **parameters: Unpack[Parameters],
+    ) -> Submitted:
+        """Submit a job and return its name once it exists; arguments as of `Client.submit`.
+
+        Raises Refused, by its reason; TimedOut without an outcome in `timeout` seconds; aiokafka's KafkaError where
+        the record was not acknowledged: send it again under the same key, and there will be one job.
+        """
+        return await self.submit_document(
+            body_of(parameters), dry_run=dry_run, idempotency_key=idempotency_key, timeout=timeout
+        )
+
+    async def submit_document(
+        self,
+        document: Mapping[str, Any],
+        *,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+        timeout: float | None = 120.0,
+    ) -> Submitted:
+        """Submit a body as the service documents it, `{"job": {...}}`; else as `submit`."""
+        own_id = idempotency_key or uuid.uuid4().hex
+        key = submission_key(self._source, own_id)
+        headers = {"dry-run": "true"} if dry_run else {}
+        record = await self._exchange(document, own_id, SUBMISSION_TYPE, key, headers, timeout)
+        body, warnings = _outcome(record)
+        return Submitted(body["name"], key, warnings, tuple(body.get("objects", ())))
+
+    async def cancel(
+        self, *, submission: str, idempotency_key: str | None = None, timeout: float | None = 120.0
+    ) -> None:
+        """Cancel a submission by its id, also before there is a job of it. Raises Refused, TimedOut."""
+        own_id = idempotency_key or uuid.uuid4().hex
+        document = {"cancel": {"submission": submission}}
+        _outcome(await self._exchange(document, own_id, CANCEL_TYPE, submission, {}, timeout))
+
+    async def _follow(self) -> None:
+        """Read the outcomes from now on, of all partitions, as a member of no group."""
+        partitions = await self._producer.partitions_for(self._outcomes)
+        places = [TopicPartition(self._outcomes, partition) for partition in partitions]
+        self._consumer.assign(places)
+        await self._consumer.seek_to_end(*places)
+        for place in places:
+            await self._consumer.position(place)  # the ends of now, not of when the first record is fetched
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        async for record in self._consumer:
+            correlation_id = _header(record, "correlation-id")
+            future = self._waiting.get(correlation_id or "")
+            if future is not None and not future.done() and record.value is not None:
+                future.set_result(record)
+
+    async def _exchange(
+        self,
+        document: Mapping[str, Any],
+        own_id: str,
+        kind: str,
+        key: str,
+        more: Mapping[str, str],
+        timeout: float | None,
+    ) -> Any:
+        """Produce a record and return that of its outcome. Raises TimedOut, KafkaError."""
+        correlation_id = uuid.uuid4().hex
+        headers = {
+            "ce_specversion": "1.0",
+            "ce_id": own_id,
+            "ce_source": self._source,
+            "ce_type": kind,
+            "content-type": "application/json",
+            "correlation-id": correlation_id,
+            **({} if self._user is None else {"ra-user": self._user}),
+            **more,
+        }
+        value = json.dumps(document, ensure_ascii=False).encode()
+        self._waiting[correlation_id] = future = asyncio.get_running_loop().create_future()
+        try:
+            await self._producer.send_and_wait(
+                self._submissions,
+                value,
+                key=key.encode(),
+                headers=[(name, text.encode()) for name, text in headers.items()],
+            )
+            async with asyncio.timeout(timeout):
+                return await future
+        except TimeoutError:
+            raise TimedOut(f"there is no outcome of submission {key} in {timeout:g} s", key) from None
+        finally:
+            del self._waiting[correlation_id]
+
+
+def _outcome(record: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the body of an outcome, and its warnings. Raises Refused."""
+    body = json.loads(record.value)
+    if _header(record, "status") != "200":
+        raise refusal(body)
+    return body, tuple((_header(record, "warnings") or "").splitlines())
+
+
+def _header(record: Any, name: str) -> str | None:
+    return next((value.decode(errors="replace") for key, value in reversed(record.headers) if key == name), None)
