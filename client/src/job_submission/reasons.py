@@ -59,6 +59,10 @@ class InvalidParameter(Refused):
     """400: The request is not JSON, has the wrong shape, or a parameter or header breaks its rule; all faults are listed."""
 
 
+class InvalidPodTemplate(Refused):
+    """409: The PodTemplate under the project's jobs is faulty, which whoever administers the project has to mend."""
+
+
 class JobNotLocated(Refused):
     """409: A cancel by id of a submission whose outcome does not tell where its Job would be."""
 
@@ -170,6 +174,7 @@ CLASSES = (
     InternalError,
     InvalidObject,
     InvalidParameter,
+    InvalidPodTemplate,
     JobNotLocated,
     JobsNotLoaded,
     LogsGone,
