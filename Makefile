@@ -11,6 +11,8 @@ PAGES := settings errors metrics answers parameters waiting
 # what depends on the version of Python: its warnings, and the OpenSSL and the strictness about certificates it brings
 ON_IMAGE_PYTHON := tests/unit tests/contract tests/integration/broker/test_secured.py \
 	tests/integration/test_secured_service.py tests/integration/test_refused_by_kafka.py
+# several processes share the tests; one of them alone, where the debugger works: `make test IN_PARALLEL=`
+IN_PARALLEL := --numprocesses auto
 
 define install
 @echo '==> installing $< into $(@D) (once; half a minute or so)'
@@ -38,15 +40,19 @@ cluster: .venv/run.stamp ## build the local Kubernetes control plane, once: abou
 .PHONY: test
 test: lint ## everything that is checked: lint, types, import contract, all tests
 	@echo '==> tests'
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(IN_PARALLEL) $(PYTEST_ARGS)
+
+.PHONY: long
+long: .venv/dev.stamp ## what takes too long for `make test` and CI runs as well: more faults, ten times the cases of each property
+	@$(BIN)/python -m pytest $(IN_PARALLEL) -m 'long or hypothesis' --hypothesis-profile thorough $(PYTEST_ARGS)
 
 .PHONY: unit
 unit: .venv/dev.stamp ## the tests that need no server
-	@$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest tests/unit $(IN_PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: image-python
 image-python: .venv-image/dev.stamp ## the unit tests and those of TLS and logins, on the image's version of Python
-	@.venv-image/bin/python -m pytest $(ON_IMAGE_PYTHON) $(PYTEST_ARGS)
+	@.venv-image/bin/python -m pytest $(ON_IMAGE_PYTHON) $(IN_PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: .venv/dev.stamp ## measure the service beside its servers, some 15 minutes (BENCH_ARGS='--only P1,P3')

@@ -14,10 +14,12 @@ from devstack.process import ServerError
 from devstack.standin import LocalStandIn
 from tests import servers
 from tests.secured_kafka import SecuredKafka
+from tests.work_units import Scheduler, place
 
 # property tests are not held to any time: the machine may be busy
-settings.register_profile("busy machine", suppress_health_check=[HealthCheck.too_slow], deadline=None)
-settings.load_profile("busy machine")
+settings.register_profile("everyday", suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=100)
+settings.register_profile("thorough", settings.get_profile("everyday"), max_examples=1000)  # `make properties`
+settings.load_profile("everyday")
 
 _SHARED = {"kafka_server": "kafka", "cluster_server": "kubernetes"}
 _LOCAL = {"kafka_build": "kafka", "cluster_build": "kubernetes", "kueue_build": "kueue", "kai_build": "kai"}
@@ -27,6 +29,23 @@ _PREPARED = pytest.StashKey[dict[str, servers.Opener | ServerError | None]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the sizes of tests that can be as long as one likes."""
     parser.addoption("--dry-run-bodies", default="300", help="how many generated bodies are tried and submitted")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run a process more than there are cores, as tests wait for servers much of the time; each takes about 2 GB."""
+    return min((os.cpu_count() or 1) + 1, 6)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
+    """Share a session among several processes by `work_units`."""
+    config.option.loadscopereorder = False  # by number of tests, which says little about their time
+    return Scheduler(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the tests of a session that is shared; else they run in the order of their files."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: place(item.nodeid))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -55,7 +74,8 @@ def _prepare(server: str, containers: contextlib.ExitStack) -> servers.Opener:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":  # what the others do is the same
+        print(text, file=sys.stderr, flush=True)
 
 
 def _prepared(request: pytest.FixtureRequest) -> Any:

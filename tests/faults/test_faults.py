@@ -1,4 +1,4 @@
-"""The short version of the fault suite: every kind of fault in a few small runs (`make faults` is the long one)."""
+"""The fault suite in small runs: some kinds with every `make test`, the others with `make long`."""
 
 import logging
 import secrets
@@ -24,19 +24,22 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", ["kill-consumers", "broker-restart", "api-restart", "kube-proxy"])
+async def test_the_promises_hold(name: str, stack: Stack, tmp_path: Path) -> None:
+    await hold(name, stack, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "name",
     [
-        "kill-consumers",
         "kill-ingress",
         "stall",
-        "broker-restart",
-        "api-restart",
         "churn",
         "replay",
         "three-times-lost-answers",
         "kafka-proxy",
-        "kube-proxy",
         "login-refused",
         "login-lost",
         "page-in-front",
@@ -47,10 +50,11 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
         "watchers-killed",
     ],
 )
-async def test_the_promises_hold(name: str, stack: Stack, tmp_path: Path) -> None:
+async def test_the_promises_hold_in_more_kinds_of_trouble(name: str, stack: Stack, tmp_path: Path) -> None:
     await hold(name, stack, tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", ["wrong-clocks", "wrong-clocks-and-replay", "wrong-broker-clock"])
 async def test_the_promises_hold_whatever_the_time_is_said_to_be(
@@ -68,6 +72,7 @@ async def hold(name: str, stack: Stack, tmp_path: Path) -> None:
     assert report.jobs_per_submission == 1.0
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_what_is_cancelled_has_no_job_whoever_is_killed(stack: Stack, tmp_path: Path) -> None:
     name, seed = "cancels-and-kills", secrets.randbelow(2**31)

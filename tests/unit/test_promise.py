@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.cluster.cluster import Cluster
@@ -185,7 +185,6 @@ def process_clock(days: int) -> Iterator[None]:
     days=DAYS,
     jumps=st.lists(DAYS.map(lambda days: days * DAY), max_size=30),
 )
-@settings(max_examples=1000, deadline=None)
 def test_each_submission_has_one_job_and_one_answer_whatever_the_clocks_show(
     bodies, order, kafka_faults, kube_faults, collected, days, jumps
 ) -> None:
@@ -229,7 +228,6 @@ OLD, MIDDLE, NEW = range(4), range(10, 14), range(20, 24)
     collected=COLLECTED,
     days=DAYS,
 )
-@settings(max_examples=1000, deadline=None)
 def test_what_retention_has_deleted_is_not_done_again_and_refuses_nothing_else(
     bodies, old, middle, new, kafka_faults, collected, days
 ) -> None:

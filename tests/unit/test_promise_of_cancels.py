@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.cluster.cluster import Cluster
@@ -146,7 +146,6 @@ class World:
     ),
     kube_faults=st.lists(st.sampled_from((*FAULTS, "ok")), max_size=20),
 )
-@settings(max_examples=1000, deadline=None)
 def test_what_was_cancelled_has_no_job_and_nobody_elses_is_hit(records, order, kafka_faults, kube_faults) -> None:
     world = World(kafka_faults, kube_faults)
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.cluster.job_creation import MAX_NAMES
@@ -64,7 +64,6 @@ async def test_a_job_and_its_dependents_are_made_in_order() -> None:
 
 
 @given(st.lists(st.sampled_from((*FAULTS, "ok")), max_size=30))
-@settings(max_examples=1000, deadline=None)
 def test_whatever_fails_there_is_one_job_with_all_its_dependents(faults: list[str]) -> None:
     api, sent = FakeApi(faults), submission(RICH)
     assert asyncio.run(until_no_crash(api, sent)) == answered(sent, 200, {"name": "train"})
@@ -73,7 +72,6 @@ def test_whatever_fails_there_is_one_job_with_all_its_dependents(faults: list[st
 
 
 @given(st.lists(st.sampled_from((*FAULTS, "ok")), max_size=30))
-@settings(max_examples=500, deadline=None)
 def test_whatever_fails_a_refused_dependent_leaves_nothing_behind(faults: list[str]) -> None:
     api, sent = FakeApi(faults), submission({**RICH, "ttlAfterFinish": "5s"})
     api.refuse = lambda resource, _name: INVALID if resource == "services" else None
