@@ -1,0 +1,1 @@
+"""The command line `jobsub`. Modules here import `click` alone at their top, so that `--help` comes at once."""
