@@ -1,7 +1,9 @@
 """`jobsub` against the service on real servers: what it prints where, and its exit codes."""
 
+import asyncio
 import json
 import uuid
+from pathlib import Path
 
 import pytest
 import yaml
@@ -89,15 +91,15 @@ async def test_what_takes_too_long_is_exit_code_124_and_one_id_makes_one_job(job
 
 async def test_the_context_of_a_file_counts_after_environment_and_flags(jobsub, settings, service):
     contexts = {"near": {"url": service.url, "project": "team-b", "user": "jane"}, "far": {"url": "http://127.0.0.1:9"}}
-    with open(settings["JOBSUB_CONFIG"], "w") as file:
-        yaml.safe_dump({"current": "near", "contexts": contexts}, file)
+    config = yaml.safe_dump({"current": "near", "contexts": contexts})
+    await asyncio.to_thread(Path(settings["JOBSUB_CONFIG"]).write_text, config)
     unset = dict.fromkeys(("JOBSUB_URL", "JOBSUB_PROJECT", "JOBSUB_USER"), "")
     tried = await jobsub("submit", "-i", "quickstart", "--dry-run", "-o", "yaml", **unset)
     job = yaml.safe_load(tried.out)
     assert job["metadata"]["namespace"] == "runai-team-b"
     assert job["metadata"]["annotations"]["job-submission.io/user"] == "jane"
     unknown = await jobsub("projects", "--context", "none", **unset)
-    assert (unknown.code, "has no context none; it has near, far" in unknown.words) == (2, True)
+    assert (unknown.code, "has no context none; it has far, near" in unknown.words) == (2, True)
 
 
 async def test_over_kafka_the_same_flags_make_the_same_job(jobsub, environment, api):

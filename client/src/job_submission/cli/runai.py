@@ -56,6 +56,7 @@ def runai() -> None:
 def submit(config: Configuration, dry_run: bool, **values: Any) -> None:  # noqa: FBT001 - click gives it by name
     """Submit a job."""
     from job_submission import DryRun
+    from job_submission.errors import JobSubmissionError
     from job_submission.reasons import NameTaken
 
     job = job_from(click.get_current_context(), values, required_project(config))
@@ -71,6 +72,8 @@ def submit(config: Configuration, dry_run: bool, **values: Any) -> None:  # noqa
         return
     for warning in done.warnings:
         output.say(f"warning: {warning}")
+    with contextlib.suppress(JobSubmissionError):
+        done.status()  # scripts take a job that describe does not know yet for one that is gone
     output.show(f"The job '{done.name}' has been submitted successfully")
     output.show(f"You can run `runai describe job {done.name} -p {done.project}` to check the job status")
 
