@@ -67,13 +67,14 @@ def submit(config: Configuration, dry_run: bool, **values: Any) -> None:  # noqa
             name = job.get("name", "")
             click.echo(f"the job {name} already exists, please delete it first (use 'runai delete {name}')")
             sys.exit(1)
+        if not isinstance(done, DryRun):
+            with contextlib.suppress(JobSubmissionError):
+                done.status()  # scripts take a job that describe does not know yet for one that is gone
     if isinstance(done, DryRun):
         output.show("\n---\n".join(map(output.as_yaml, done.objects)))
         return
     for warning in done.warnings:
         output.say(f"warning: {warning}")
-    with contextlib.suppress(JobSubmissionError):
-        done.status()  # scripts take a job that describe does not know yet for one that is gone
     output.show(f"The job '{done.name}' has been submitted successfully")
     output.show(f"You can run `runai describe job {done.name} -p {done.project}` to check the job status")
 
