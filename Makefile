@@ -75,6 +75,10 @@ lint: .venv/dev.stamp ## ruff, mypy, import contract, generated pages
 access: .venv/dev.stamp ## print who is kept out by every route: forged tokens, other tenants, on real servers
 	@$(BIN)/python -m pytest -q tests/integration/test_access.py $(PYTEST_ARGS)
 
+.PHONY: restricted
+restricted: .venv/dev.stamp ## 10,000 generated jobs in a namespace that enforces `restricted`, tried on a real API server
+	@$(BIN)/python -m pytest -q -s tests/chart/test_restricted.py --restricted-bodies=10000 $(PYTEST_ARGS)
+
 .PHONY: faults
 faults: .venv/dev.stamp ## the long fault suite: 200 runs of 1,000 submissions, with a report in build/ (hours; FAULTS_ARGS='--runs 20')
 	@mkdir -p build && $(BIN)/python -m tests.faults --runs 200 --submissions 1000 --report build/faults.json $(FAULTS_ARGS)

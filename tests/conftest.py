@@ -29,6 +29,9 @@ _PREPARED = pytest.StashKey[dict[str, servers.Opener | ServerError | None]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the sizes of tests that can be as long as one likes."""
     parser.addoption("--dry-run-bodies", default="300", help="how many generated bodies are tried and submitted")
+    parser.addoption(
+        "--restricted-bodies", default="200", help="how many generated bodies are tried under `restricted`"
+    )
 
 
 def pytest_xdist_auto_num_workers() -> int:
