@@ -17,6 +17,7 @@ MERGE_KEYS: Final[Mapping[str, str]] = {
     "topologySpreadConstraints": "topologyKey",
     "resourceClaims": "name",
     "schedulingGates": "name",
+    "evictionResponders": "name",
     "env": "name",
     "ports": "containerPort",
     "volumeMounts": "mountPath",
