@@ -53,6 +53,7 @@ def projects(cluster_server, cluster_build) -> None:
             ),
         ),
     ],
+    ids=["a policy", "a template"],
 )
 async def test_a_refusal_is_the_same_over_http_and_on_the_topic(projects, post, topic, project, status, reason, said):
     job = {"project": project, "image": "busybox"}
