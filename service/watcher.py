@@ -6,6 +6,7 @@ the topic as members of a group: who owns a partition writes its events.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -27,6 +28,8 @@ from service.worker.job_event_writer import JobEventWriter
 
 RETRY_SECONDS = 1.0
 """Pause after Kafka did not take an event, or a partition could not be read."""
+EXIT_SECONDS = 1.0
+"""How long the end of a failed Job is held back for its pod's exit code; of some pods nothing is left to come."""
 EXPIRE_SECONDS = 3600.0
 """How often the histories that are over are looked for."""
 _MANAGED: Final = {"labelSelector": f"{MANAGED_BY_LABEL}={MANAGER}"}
@@ -82,6 +85,7 @@ class Watcher:
         self._again: set[str] = set()
         self._wake = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._awaited: dict[str, asyncio.Event] = {}
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._unsynced = {(resource, namespace) for resource in watches for namespace in watches[resource]}
         self._loading: dict[int, asyncio.Task[None]] = {}
@@ -147,6 +151,8 @@ class Watcher:
         for uid in uids:
             if uid in self._busy:
                 self._again.add(uid)
+                if uid in self._awaited:
+                    self._awaited[uid].set()
             else:
                 self._pending[uid] = None
         self._wake.set()
@@ -193,6 +199,10 @@ class Watcher:
 
     async def _write(self, uid: str) -> None:
         """Write what a job has come to, and look at it again where it changed meanwhile: one write at a time."""
+        if self._mirror.lacks_exit(uid):
+            self._slots.release()
+            await self._until_exit_is_known(uid)
+            await self._slots.acquire()
         pause = self._settings.min_interval_seconds
         try:
             written = await self._writer.write(uid)
@@ -213,6 +223,16 @@ class Watcher:
         if uid in self._again:
             self._again.discard(uid)
             self._look_at([uid])
+
+    async def _until_exit_is_known(self, uid: str) -> None:
+        """Wait a moment for how the pod of a failed Job ended: the watches are not in step, and an end is told once."""
+        changed = self._awaited[uid] = asyncio.Event()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EXIT_SECONDS):
+                while self._mirror.lacks_exit(uid):
+                    await changed.wait()
+                    changed.clear()
+        del self._awaited[uid]
 
     async def _expire(self) -> None:
         while True:

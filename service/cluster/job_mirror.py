@@ -21,7 +21,7 @@ from service.cluster.job_facts import (
     pod_group_facts,
     workload_facts,
 )
-from service.cluster.job_state import observe
+from service.cluster.job_state import lacks_exit, observe
 from service.cluster.ownership import is_ours
 from service.submission.job_events import JobState
 
@@ -84,6 +84,11 @@ class JobMirror:
         """Drop a deleted Job whose end is written."""
         if self._gone.pop(uid, None) is not None:
             self._failed_pods.pop(uid, None)
+
+    def lacks_exit(self, uid: str) -> bool:
+        """Tell whether a Job is known to have failed, and not yet how its pod did."""
+        job = self._jobs.get(uid)
+        return job is not None and uid not in self._failed_pods and lacks_exit(job, self.pods(uid))
 
     def state(self, uid: str, now: int) -> JobState | None:
         """Return the state of a Job at `now` (milliseconds), the last one of a deleted Job, None for an unknown one."""

@@ -246,9 +246,18 @@ def _waiting(why: Explanation, now: int) -> Waiting:
     )
 
 
+def lacks_exit(job: JobFacts, pods: Sequence[PodFacts]) -> bool:
+    """Tell whether a Job has failed by a pod of which that is not known yet: its watch may be behind that of Jobs."""
+    return "Failed" in job.conditions and job.failed > 0 and not _ended(pods)
+
+
+def _ended(pods: Sequence[PodFacts]) -> list[PodFacts]:
+    return [pod for pod in pods if pod.phase == "Failed" or pod.exit_code not in (None, 0)]
+
+
 def _exit(job: JobFacts, pods: Sequence[PodFacts]) -> Exit | None:
     """Return how the last failed pod ended; without pods, what the Job's own condition says."""
-    ended = [pod for pod in pods if pod.phase == "Failed" or pod.exit_code not in (None, 0)]
+    ended = _ended(pods)
     failed = job.conditions.get("Failed")
     if not ended:
         return None if failed is None else Exit(reason=failed.reason, message=failed.message or None)

@@ -6,57 +6,8 @@ from typing import Any
 import pytest
 
 from service.cluster.job_mirror import MAX_GONE, JobMirror
-from service.submission.job_events import is_terminal, read_job_event
-from service.submission.records import Record
 from service.worker.job_event_writer import JobEventWriter
-
-KEY = "s" * 52
-JOB: dict[str, Any] = {
-    "metadata": {
-        "uid": "u1",
-        "name": "train",
-        "namespace": "runai-team-a",
-        "creationTimestamp": "2026-01-01T00:00:00Z",
-        "labels": {"app.kubernetes.io/managed-by": "job-submission", "project": "team-a"},
-        "annotations": {"job-submission.io/submission-id": KEY, "job-submission.io/user": "john"},
-    },
-    "spec": {"template": {"spec": {"containers": [{"image": "busybox"}]}}},
-    "status": {},
-}
-COMPLETE = {"type": "Complete", "status": "True", "reason": "", "lastTransitionTime": "2026-01-01T00:01:00Z"}
-FAILED = COMPLETE | {"type": "Failed", "reason": "BackoffLimitExceeded"}
-
-
-class Log:
-    """A topic of one partition, and its producer."""
-
-    topic = "job-events"
-
-    def __init__(self) -> None:
-        self.records: list[Any] = []
-
-    def partition_of(self, key: str, own: int | None = None) -> int:
-        return 0
-
-    async def scan(self, partition: int) -> Any:
-        yield []
-
-    def confirmed(self) -> bool:
-        return True
-
-    async def send(self, record: Any) -> None:
-        self.records.append(record)
-
-    @property
-    def told(self) -> list[str]:
-        """The kinds of the events, in order, with numbers that rise."""
-        events = [
-            read_job_event(Record(self.topic, 0, number, 0, each.key, each.value, each.headers))
-            for number, each in enumerate(self.records)
-        ]
-        assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-        assert sum(map(is_terminal, events)) <= 1
-        return [event.kind.value for event in events]
+from tests.unit.event_log import COMPLETE, FAILED, JOB, Log
 
 
 @pytest.fixture
