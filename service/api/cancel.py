@@ -25,7 +25,7 @@ from service.submission.cancels import (
     read_job_name,
     read_job_names,
 )
-from service.submission.identity import SubmissionId, is_submission_key, project_of_post
+from service.submission.identity import is_submission_key
 from service.submission.outcomes import Outcome
 from service.submission.records import Submission
 from service.submission.rejection import Rejection, SubmissionRejected
@@ -114,7 +114,7 @@ class Cancels:
         might have submitted it. Raises SubmissionRejected (404), BrokerUnavailable.
         """
         rights = request[RIGHTS]
-        project = _project_of(outcome) if outcome is not None else await self._pending.project_of(key)
+        project = submissions.project_of(outcome) if outcome is not None else await self._pending.project_of(key)
         if project is None and rights.only_own() is None:
             return
         if project is None or project not in await rights.among((project,)):
@@ -151,11 +151,6 @@ class Cancels:
         with self._places.place(sender.user):
             record = cancel_record(submission, cancel, self._topic, partition)
             return submission, await self._exchange.outcome(record, submission, sender.wait)
-
-
-def _project_of(outcome: Outcome) -> str | None:
-    of_post = project_of_post(outcome.id) if isinstance(outcome.id, SubmissionId) else None
-    return outcome.project or of_post
 
 
 def _failed(job: JobName, error: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from aiohttp import web
 
 from service.api.responses import json_response, outcome_response
 from service.api.routes import RIGHTS
+from service.auth.authorisation import Rights
 from service.broker import BrokerUnavailable
 from service.submission import rejections
-from service.submission.identity import is_submission_key
+from service.submission.identity import SubmissionId, is_submission_key, project_of_post
 from service.submission.outcomes import Outcome
 from service.submission.rejection import Rejection, SubmissionRejected
 from service.submission.waiting_in_log import why_on_the_topic
@@ -41,15 +42,16 @@ class Submissions:
     async def get(self, request: web.Request) -> web.Response:
         """Answer 200 with the outcome, 202 while it is pending.
 
-        Raises SubmissionRejected: 404 if it is unknown or, where users are verified, another user's; 503 while nobody
-        can tell.
+        Raises SubmissionRejected: 404 if it is unknown or, where users are verified, another user's or of a project
+        whose jobs they may not see (any more); 503 while nobody can tell.
         """
-        user, key = request[RIGHTS].only_own(), request.match_info["id"]
+        rights, key = request[RIGHTS], request.match_info["id"]
+        user = rights.only_own()
         if not is_submission_key(key):
             raise SubmissionRejected(unknown(key))
         try:
             outcome = await self._window.find(key)
-            pending = await self._pending_as(key, user) if outcome is None else None
+            pending = await self._pending_as(key, rights) if outcome is None else None
             if pending is not None:
                 return json_response(202, pending, {"Retry-After": "1"})
             outcome = outcome or await self._just_finished(key)
@@ -63,13 +65,17 @@ class Submissions:
             )
         if outcome is None or (user is not None and outcome.user != user):
             raise SubmissionRejected(unknown(key))
+        if user is not None:
+            await _require(rights, project_of(outcome), key)
         return outcome_response(outcome, status=200)
 
-    async def _pending_as(self, key: str, user: str | None) -> dict[str, Any] | None:
-        """Return the answer for a submission that waits for its outcome, of this user if one is given; None for others.
+    async def _pending_as(self, key: str, rights: Rights) -> dict[str, Any] | None:
+        """Return the answer for a submission that waits for its outcome, None where there is none for the sender.
 
-        It has where the submission waits, unless its record has not been written yet. Raises BrokerUnavailable.
+        It has where the submission waits, unless its record has not been written yet. Raises BrokerUnavailable,
+        SubmissionRejected.
         """
+        user = rights.only_own()
         is_expected = self._waiters.expects(key, user)
         try:
             place = await self._pending.place(key.encode(), user)
@@ -80,6 +86,8 @@ class Submissions:
         body: dict[str, Any] = {"status": 202, "message": "the outcome is not known yet"}
         if place is None:
             return body if is_expected else None
+        if user is not None:
+            await _require(rights, await self._pending.project_of(key), key)
         now = int(time.time() * 1000)
         return body | {
             "position": place.ahead + 1,
@@ -91,6 +99,21 @@ class Submissions:
         """Look once more: the outcome may have come, and its record been committed, between the two questions."""
         await asyncio.sleep(FOLLOW_SECONDS)
         return await self._window.find(key) or await self._window.find_aside(key)
+
+
+async def _require(rights: Rights, project: str | None, key: str) -> None:
+    """Return where the sender may see jobs of a project; None is one that is not known (yet), of their own submission.
+
+    Raises SubmissionRejected (404, or 503 while that cannot be found out).
+    """
+    if project is not None and project not in await rights.among((project,)):
+        raise SubmissionRejected(unknown(key))
+
+
+def project_of(outcome: Outcome) -> str | None:
+    """Return the project of an outcome's submission, None where its request named none."""
+    of_post = project_of_post(outcome.id) if isinstance(outcome.id, SubmissionId) else None
+    return outcome.project or of_post
 
 
 def unknown(key: str) -> Rejection:

@@ -1,5 +1,6 @@
 """`GET /api/submissions/<id>` while there is no outcome: where the submission waits, over the wire."""
 
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from service.broker import BrokerUnavailable
 from service.submission.waiting_in_log import Place, Trouble
 from tests.unit.job_events import key
 from tests.unit.running_ingress import RunningIngress, running
+from tests.unit.test_cancel_routes import Verified, past_outcome, with_past
 
 PATH = f"/api/submissions/{key(1)}"
 PRODUCED = 1000
@@ -81,6 +83,29 @@ async def test_one_that_is_expected_here_is_pending_before_it_is_on_the_topic_or
         if place is not None:
             ingress.topic.place = place
         assert await expected(ingress) == {"status": 202, "message": "the outcome is not known yet"}
+
+
+@pytest.mark.parametrize(("project", "status"), [("team-a", 202), ("team-b", 404), (None, 202)])
+async def test_a_verified_user_is_told_of_their_own_that_wait_in_projects_they_may_see(
+    project: str | None, status: int
+):
+    async with running(Verified()) as ingress:
+        ingress.topic.places[key(1)] = "john", Place(0, PRODUCED)
+        ingress.topic.waiting = {} if project is None else {key(1): project}
+        assert (await ingress.get(PATH, "Authorization: Bearer john")).status == status
+
+
+@pytest.mark.parametrize(
+    ("user", "project", "status"),
+    [("john", "team-a", 200), ("john", "team-b", 404), ("john", None, 200), ("mary", "team-a", 404)],
+)
+async def test_a_verified_user_is_told_of_their_own_outcomes_in_projects_they_may_see(
+    user: str, project: str | None, status: int
+):
+    outcome = dataclasses.replace(past_outcome(project), user=user)
+    async with running(Verified()) as ingress:
+        await with_past(ingress, outcome)
+        assert (await ingress.get(f"/api/submissions/{outcome.key}", "Authorization: Bearer john")).status == status
 
 
 async def test_one_that_nobody_knows_is_told_so():
