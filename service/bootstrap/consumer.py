@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 
 from service.bootstrap.shared import Shared, member_of
 from service.broker import OutcomeLog, SubmissionSource
@@ -23,7 +24,7 @@ async def run_consumer(shared: Shared, stopping: asyncio.Event, login: Login) ->
         stack.push_async_callback(api.close)
         outcomes = OutcomeLog(settings.kafka, settings.topics, metrics)
         stack.push_async_callback(outcomes.stop)
-        window = DuplicateWindow(outcomes, metrics)
+        window = DuplicateWindow(outcomes, metrics, partial(outcomes.proven_end, producer=producer))
         stack.callback(window.close)
         cluster = Cluster.build(api, settings.kube, settings.consumer.probe_interval_seconds, metrics)
         submitter = Submitter(cluster, settings.limits, settings.consumer.submission_deadline_seconds)

@@ -18,6 +18,8 @@ from service.broker.log_reader import LogReader
 from service.broker.membership import Callback, Membership
 from service.broker.partitioning import partition_for
 from service.broker.patches import close
+from service.broker.producer import Producer
+from service.broker.proven_end import proven_end
 from service.broker.queries import EARLIEST
 from service.lifecycle import cancel
 from service.settings import KafkaSettings, WatcherSettings
@@ -76,10 +78,17 @@ class JobEventLog:
         """Tell whether the group has confirmed this membership recently enough to act on it."""
         return self._membership is not None and self._membership.confirmed()
 
-    async def scan(self, partition: int) -> AsyncIterator[list[Record]]:
-        """Yield all records of a partition up to its present end, in lists. Raises BrokerUnavailable."""
+    async def proven_end(self, partition: int, producer: Producer) -> int | None:
+        """Return an end that no leader of the past can hide, as of `proven_end`. Raises BrokerUnavailable."""
+        return await proven_end(self._reader, producer, partition)
+
+    async def scan(self, partition: int, written_end: int | None = None) -> AsyncIterator[list[Record]]:
+        """Yield all records of a partition up to its present end, in lists; `written_end`: one that is known.
+
+        Raises BrokerUnavailable.
+        """
         start = await self._reader.offset_at(partition, EARLIEST) or 0
-        async for messages in self._reader.scan(partition, start, SCAN_BYTES):
+        async for messages in self._reader.scan(partition, start, SCAN_BYTES, written_end):
             yield [as_record(self.topic, partition, message) for message in messages]
 
     async def _join(self) -> None:

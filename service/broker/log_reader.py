@@ -31,7 +31,7 @@ class LogReader:
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
         self._settings = settings
-        self._topic = topic
+        self.topic = topic
         self._client: AIOKafkaClient | None = None
         self._connecting = asyncio.Lock()
 
@@ -45,7 +45,7 @@ class LogReader:
         """Return the number of partitions; raises TopicMissing where there are none, else BrokerUnavailable."""
 
         async def ask(client: AIOKafkaClient) -> int:
-            return queries.partition_count(client, self._topic)
+            return queries.partition_count(client, self.topic)
 
         return await self._until_answered(ask)
 
@@ -56,7 +56,7 @@ class LogReader:
         """
 
         async def ask(client: AIOKafkaClient) -> int | None:
-            return (await queries.list_offsets(client, self._topic, {partition: time_ms}))[partition]
+            return (await queries.list_offsets(client, self.topic, {partition: time_ms}))[partition]
 
         return await self._until_answered(ask)
 
@@ -68,8 +68,8 @@ class LogReader:
 
         async def ask(client: AIOKafkaClient) -> dict[int, tuple[int, int]]:
             latest = dict.fromkeys(partitions, LATEST)
-            stable = await queries.list_offsets(client, self._topic, latest, READ_COMMITTED)
-            high = await queries.list_offsets(client, self._topic, latest)
+            stable = await queries.list_offsets(client, self.topic, latest, READ_COMMITTED)
+            high = await queries.list_offsets(client, self.topic, latest)
             return {partition: (high[partition] or 0, stable[partition] or 0) for partition in partitions}
 
         return await self._until_answered(ask)
@@ -82,9 +82,9 @@ class LogReader:
         """
 
         async def ask(client: AIOKafkaClient) -> tuple[Any, int]:
-            place = [(self._topic, [(partition, offset, max_bytes)])]
+            place = [(self.topic, [(partition, offset, max_bytes)])]
             request = FetchRequest(0, 0, max_bytes, READ_UNCOMMITTED, place)
-            response = await client.send(queries.leader(client, self._topic, partition), request)
+            response = await client.send(queries.leader(client, self.topic, partition), request)
             _, error, end, *rest = response.topics[0][1][0]
             queries.check(error)
             return read_batches(rest[-1]), end
@@ -95,19 +95,30 @@ class LogReader:
         """Return what a consumer group has committed, None if it has not. Raises BrokerUnavailable."""
 
         async def ask(client: AIOKafkaClient) -> Committed | None:
-            return await queries.committed(client, self._topic, partition, group)
+            return await queries.committed(client, self.topic, partition, group)
 
         return await self._until_answered(ask)
 
-    async def scan(self, partition: int, start: int, max_bytes: int) -> AsyncIterator[list[Any]]:
+    async def is_replicated(self, partition: int) -> bool:
+        """Tell whether a partition has copies, so that its leader may change; raises BrokerUnavailable."""
+
+        async def ask(client: AIOKafkaClient) -> bool:
+            return await queries.replica_count(client, self.topic, partition) > 1
+
+        return await self._until_answered(ask)
+
+    async def scan(
+        self, partition: int, start: int, max_bytes: int, written_end: int | None = None
+    ) -> AsyncIterator[list[Any]]:
         """Yield aiokafka's raw records from `start` to the end as of the beginning, a response at a time.
 
         Where `start` is not there, because retention has deleted it or the topic was made anew, all that is there
         comes. The end is asked for: a leader answers that only once it knows of everything that was acknowledged, while
         the end that comes with fetched records lags behind after a change of leader, and the records do (KIP-207).
-        Raises BrokerUnavailable.
+        `written_end` is an end that is known to be there, as of `proven_end`: a leader that does not know of it is none
+        any more. Raises BrokerUnavailable.
         """
-        position, end = start, await self._end(partition)
+        position, end = start, await self._end(partition) if written_end is None else written_end
         if position > end:
             position = await self.offset_at(partition, EARLIEST) or 0
         patience = self._settings.request_timeout_seconds
@@ -115,7 +126,7 @@ class LogReader:
             try:
                 batches, _ = await self.batches(partition, position, max_bytes)
             except OffsetOutOfRangeError:
-                position, end = await self.offset_at(partition, EARLIEST) or 0, await self._end(partition)
+                position, end = await self._anew(partition, position, written_end)
                 continue
             found, before = [], position
             for records, next_offset in batches:
@@ -127,9 +138,21 @@ class LogReader:
                 patience = self._settings.request_timeout_seconds
                 continue
             if patience <= 0:
-                raise BrokerUnavailable(f"partition {partition} of {self._topic} cannot be read up to its end, {end}")
+                raise BrokerUnavailable(self._too_short(partition, end))
             patience -= RETRY_SECONDS
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _anew(self, partition: int, position: int, written_end: int | None) -> tuple[int, int]:
+        """Return from where to where to read, as `position` is not there. Raises BrokerUnavailable."""
+        first = await self.offset_at(partition, EARLIEST) or 0
+        if written_end is None:
+            return first, await self._end(partition)
+        if first <= position:  # retention deletes from the beginning: this log is shorter than what was written
+            raise BrokerUnavailable(self._too_short(partition, written_end))
+        return first, written_end
+
+    def _too_short(self, partition: int, end: int) -> str:
+        return f"partition {partition} of {self.topic} cannot be read up to its end, {end}"
 
     async def _end(self, partition: int) -> int:
         return await self.offset_at(partition, LATEST) or 0
@@ -140,7 +163,7 @@ class LogReader:
                 client = AIOKafkaClient(**client_arguments(self._settings))
                 try:
                     await client.bootstrap()
-                    await client.set_topics([self._topic])
+                    await client.set_topics([self.topic])
                 except BaseException:
                     await client.close()
                     raise
@@ -169,5 +192,5 @@ class LogReader:
             last = last or error
         await self.stop()
         if isinstance(last, UnknownTopicOrPartitionError):
-            raise TopicMissing(self._topic) from last
+            raise TopicMissing(self.topic) from last
         raise BrokerUnavailable(describe(last)) from last

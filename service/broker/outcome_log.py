@@ -12,6 +12,8 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from service.broker.batches import as_record
 from service.broker.log_reader import LogReader
+from service.broker.producer import Producer
+from service.broker.proven_end import proven_end
 from service.broker.queries import EARLIEST
 from service.broker.topic_follower import TopicFollower
 from service.settings import KafkaSettings, TopicSettings
@@ -46,13 +48,19 @@ class OutcomeLog:
         """Return the number of partitions; raises BrokerUnavailable."""
         return await self._reader.partition_count()
 
-    async def scan(self, partition: int, from_offset: int = 0) -> AsyncIterator[list[tuple[bytes | None, int]]]:
+    async def proven_end(self, partition: int, producer: Producer) -> int | None:
+        """Return an end that no leader of the past can hide, as of `proven_end`. Raises BrokerUnavailable."""
+        return await proven_end(self._reader, producer, partition)
+
+    async def scan(
+        self, partition: int, from_offset: int = 0, written_end: int | None = None
+    ) -> AsyncIterator[list[tuple[bytes | None, int]]]:
         """Yield key and offset of the records from `from_offset` up to the end as of now, in lists never empty.
 
         Where `from_offset` is not there, because retention has deleted it or the topic was made anew, all come.
-        Raises BrokerUnavailable.
+        `written_end` is an end that is known, as of `proven_end`. Raises BrokerUnavailable.
         """
-        async for records in self._reader.scan(partition, from_offset, SCAN_BYTES):
+        async for records in self._reader.scan(partition, from_offset, SCAN_BYTES, written_end):
             yield [(record.key, record.offset) for record in records]
 
     async def beginning(self, partition: int) -> tuple[int, int | None]:

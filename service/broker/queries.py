@@ -16,6 +16,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.structs import TopicPartition
 
@@ -76,6 +77,14 @@ def partition_count(client: AIOKafkaClient, topic: str) -> int:
     if not partitions:
         raise UnknownTopicOrPartitionError(topic)
     return len(partitions)
+
+
+async def replica_count(client: AIOKafkaClient, topic: str, partition: int) -> int:
+    """Return how many brokers are to have a copy of a partition, in sync or not."""
+    response = await client.send(client.get_random_node(), MetadataRequest([topic]))
+    ((error, _, _, partitions),) = response.topics
+    check(error)
+    return next((len(replicas) for _, number, _, replicas, *_ in partitions if number == partition), 0)
 
 
 def leader(client: AIOKafkaClient, topic: str, partition: int) -> int:

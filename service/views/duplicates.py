@@ -12,7 +12,7 @@ forgotten, and `begins` tells how far back the topic goes.
 import asyncio
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from service.broker import BrokerUnavailable, OutcomeLog
@@ -33,11 +33,22 @@ _DECIDED, _ASIDE = "decided", "aside"  # tables: outcomes of an id, and refusals
 _hash = hash  # of bytes: 64 bits, with a secret of the process (PEP 456)
 
 
-class DuplicateWindow:
-    """Remembers the outcomes of the partitions it was told to load."""
+EndOf = Callable[[int], Awaitable[int | None]]
 
-    def __init__(self, outcomes: OutcomeLog, metrics: Metrics) -> None:
+
+async def _as_asked(_partition: int) -> None:
+    """Leave it to the partition's leader where it ends."""
+
+
+class DuplicateWindow:
+    """Remembers the outcomes of the partitions it was told to load.
+
+    `end_of` gives the end of a partition where the leader's word for it is not enough: for who acts by what is known.
+    """
+
+    def __init__(self, outcomes: OutcomeLog, metrics: Metrics, end_of: EndOf = _as_asked) -> None:
         self._outcomes = outcomes
+        self._end_of = end_of
         self._remembered = metrics.remembered
         self._counted = 0
         self._db = sqlite3.connect(":memory:", isolation_level=None)
@@ -59,7 +70,7 @@ class DuplicateWindow:
             table = _table(kind, partition)
             self._db.execute(f"CREATE TABLE IF NOT EXISTS {table} (key INTEGER PRIMARY KEY, outcome_offset INTEGER)")
         start = self._next.setdefault(partition, 0)
-        async for outcomes in self._outcomes.scan(partition, start):
+        async for outcomes in self._outcomes.scan(partition, start, await self._end_of(partition)):
             if outcomes[0][1] < start:  # the topic was made anew, or retention has deleted all that is known
                 self._delete(partition)
             self._insert(partition, outcomes)

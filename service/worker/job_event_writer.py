@@ -70,7 +70,8 @@ class JobEventWriter:
     async def load(self, partition: int) -> None:
         """Read what was written to a partition that has become ours; raises BrokerUnavailable."""
         history = History(Lease(self._events.confirmed), {}, Counter())
-        async for records in self._events.scan(partition):
+        end = await self._events.proven_end(partition, self._producer)
+        async for records in self._events.scan(partition, end):
             for record in records:
                 try:
                     event = read_job_event(record)

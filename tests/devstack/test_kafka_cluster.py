@@ -10,6 +10,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from devstack.__main__ import main
 from devstack.kafka import LocalKafka
 from devstack.kafka_cluster import KafkaCluster
+from service.broker import BrokerUnavailable, OutcomeLog, Producer
+from service.settings import KafkaSettings, TopicSettings
+from service.telemetry.metrics import Metrics
 
 TOPIC = "kept"
 
@@ -74,6 +77,27 @@ async def test_what_is_acknowledged_outlives_its_leader_and_two_that_are_gone_st
     await asyncio.to_thread(cluster.start, first, second)
     await writing
     assert (await read(cluster, 3))[2] == b"late"
+
+
+async def test_the_end_of_what_another_may_lead_is_proven_by_a_write(cluster: KafkaCluster) -> None:
+    kafka = KafkaSettings(bootstrap_servers=cluster.bootstrap_servers, request_timeout_seconds=5)
+    metrics = Metrics()
+    outcomes = OutcomeLog(kafka, TopicSettings(outcomes=TOPIC), metrics)
+    hurry = kafka.model_copy(update={"request_timeout_seconds": 1})
+    impatient = OutcomeLog(hurry, TopicSettings(outcomes=TOPIC), metrics)
+    producer = Producer(kafka, metrics)
+    await producer.start()
+    try:
+        end = await outcomes.proven_end(0, producer)
+        assert end is not None
+        found = [each async for step in outcomes.scan(0, 0, end) for each in step]
+        assert found[-1] == (b"end", end - 1)
+        with pytest.raises(BrokerUnavailable, match="cannot be read up to its end"):
+            [each async for each in impatient.scan(0, 0, end + 1)]
+    finally:
+        await producer.stop()
+        await outcomes.stop()
+        await impatient.stop()
 
 
 def test_another_number_of_brokers_is_refused(

@@ -185,6 +185,8 @@ async def _read_topics(topics: Topics, ledger: Ledger, items: list[Item]) -> int
     marks |= {each.id.key: mark_of(each.body) for each in read if not each.is_cancel}
     cancels = {each.id.key: _cancelled_mark(each, marks) for each in read if each.is_cancel}
     for record in await topics.read(topics.outcomes):
+        if record.value is None:
+            continue  # the proof of an end
         key = (record.key or b"").decode()
         mark, cancelled = marks.get(key), cancels.get(key)
         if cancelled is not None:

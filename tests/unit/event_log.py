@@ -33,7 +33,10 @@ class Log:
     def partition_of(self, key: str, own: int | None = None) -> int:
         return 0
 
-    async def scan(self, partition: int) -> Any:
+    async def proven_end(self, partition: int, producer: Any) -> None:
+        pass
+
+    async def scan(self, partition: int, written_end: int | None = None) -> Any:
         yield []
 
     def confirmed(self) -> bool:

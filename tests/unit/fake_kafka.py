@@ -119,7 +119,9 @@ class FakeOutcomeLog:
     async def partition_count(self) -> int:
         return self.kafka.count
 
-    async def scan(self, partition: int, from_offset: int = 0) -> AsyncIterator[list[tuple[bytes | None, int]]]:
+    async def scan(
+        self, partition: int, from_offset: int = 0, written_end: int | None = None
+    ) -> AsyncIterator[list[tuple[bytes | None, int]]]:
         self.scanned.append((partition, from_offset))
         records = self.kafka.partitions[self.topic, partition]
         is_there = self.kafka.first[self.topic, partition] <= from_offset <= len(records)

@@ -68,7 +68,9 @@ class Topic:
     async def partition_count(self) -> int:
         return len(self.past)
 
-    async def scan(self, partition: int, from_offset: int = 0) -> AsyncIterator[list[tuple[bytes | None, int]]]:
+    async def scan(
+        self, partition: int, from_offset: int = 0, written_end: int | None = None
+    ) -> AsyncIterator[list[tuple[bytes | None, int]]]:
         for offset, outcome in enumerate(self.past[partition]):
             yield [(outcome.key, offset)]
 

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.protocol.commit import OffsetFetchResponse_v3
 
 from service.broker.errors import BrokerUnavailable
@@ -77,6 +78,22 @@ async def test_everything_acknowledged_is_read_from_a_leader_that_has_just_becom
 async def test_a_partition_that_cannot_be_read_to_its_end_is_not_taken_for_read():
     with pytest.raises(BrokerUnavailable, match="cannot be read up to its end, 3"):
         async for _ in NewLeader(1).scan(0, 0, 100):
+            pass
+
+
+class PastLeader(NewLeader):
+    """A partition of three records, whose leader does not know that it is none any more and that there are five."""
+
+    async def batches(self, partition, offset, max_bytes):
+        if offset > 3:
+            raise OffsetOutOfRangeError
+        return await super().batches(partition, offset, max_bytes)
+
+
+@pytest.mark.parametrize("start", [0, 3, 4])
+async def test_a_leader_of_the_past_is_not_taken_for_one_where_the_end_is_known(start):
+    with pytest.raises(BrokerUnavailable, match="cannot be read up to its end, 5"):
+        async for _ in PastLeader(3).scan(0, start, 100, written_end=5):
             pass
 
 

@@ -59,6 +59,13 @@ async def test_a_scan_gives_all_keys_with_their_offsets(outcomes: OutcomeLog, wr
     assert await scanned(outcomes, from_offset=99) == [(b"a", 0), (b"b", 1), (b"a", 2), (b"c", 3)]
 
 
+async def test_the_end_of_a_partition_without_copies_is_its_leaders_to_say(
+    outcomes: OutcomeLog, producer: Producer
+) -> None:
+    assert await outcomes.proven_end(0, producer) is None
+    assert await scanned(outcomes) == []
+
+
 async def test_the_beginning_is_where_nothing_was_deleted_yet(
     outcomes: OutcomeLog, producer: Producer, admin: AIOKafkaAdminClient, topics: TopicSettings
 ) -> None:
