@@ -40,6 +40,14 @@ class Etcd:
         answer = await self._post("/kv/range", {**_prefix(prefix), "keys_only": True})
         return {b64decode(pair["key"]).decode() for pair in answer.get("kvs", ())}
 
+    async def delete_each(self, prefix: str) -> None:
+        """Delete what is below a prefix one by one, each with a revision of its own as the API server does it.
+
+        A watch that is cut off among deletions of one revision goes on behind them.
+        """
+        for key in await self.keys(prefix):
+            await self._post("/kv/deleterange", {"key": b64encode(key.encode()).decode()})
+
     async def delete(self, *prefixes: str) -> None:
         """Delete everything below the prefixes at once, finalizers or not."""
         for prefix in prefixes:

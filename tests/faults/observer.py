@@ -144,10 +144,11 @@ class JobWatch:
         }
 
     async def wipe(self) -> None:
-        """Delete every object at once, as if all Jobs were finished and collected long ago."""
+        """Delete every object, as if all Jobs were finished and collected long ago."""
         self._wiping = True
         for namespace in self._namespaces:
-            await self._etcd.delete(*(f"/registry/{stored}/{namespace}/" for stored in ("jobs", *_STORED.values())))
+            await self._etcd.delete_each(f"/registry/jobs/{namespace}/")
+            await self._etcd.delete(*(f"/registry/{stored}/{namespace}/" for stored in _STORED.values()))
 
 
 class Topics:
