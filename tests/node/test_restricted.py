@@ -9,6 +9,9 @@ from tests.node.jobs import until
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pod-templates.md").read_text()
 BLOCKS = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.+?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
+PRINT_RIGHTS = """id -u; id -g
+while read -r name value; do case $name in NoNewPrivs: | CapBnd:) echo "$name $value" ;; esac; done </proc/self/status
+"""
 EXAMPLE = {"image": "gcr.io/run-ai-demo/quickstart", "gpu": 1}
 
 
@@ -21,11 +24,11 @@ def test_the_example_runs_where_restricted_is_enforced(real_cluster, jobs):
             real_cluster.api.ensure(f"/api/v1/namespaces/runai-{project}/podtemplates", each)
 
     name = jobs.submit(project="restricted", **EXAMPLE)
-    told = jobs.script("id -u; id -g; grep NoNewPrivs /proc/self/status", project="restricted")
+    told = jobs.script(PRINT_RIGHTS, project="restricted")
     status, body, warnings = jobs.post({"project": "without", **EXAMPLE})
 
     assert jobs.log(name, "runai-restricted") != ""
-    assert jobs.log(told, "runai-restricted").split() == ["1000", "1000", "NoNewPrivs:", "1"]
+    assert jobs.log(told, "runai-restricted").split() == ["1000", "1000", "CapBnd:", "0" * 16, "NoNewPrivs:", "1"]
     # the same without the template: made with a warning, and no pod is ever admitted
     assert status == 200
     assert any("would violate PodSecurity" in each for each in warnings), warnings
