@@ -21,6 +21,7 @@ from service.views.duplicates import DuplicateWindow
 from service.worker.intake import Intake
 from service.worker.offsets import OffsetTracker
 from service.worker.partitions import Assignment, Lease, Slot
+from service.worker.proof import Proof
 from service.worker.record_handler import RecordHandler
 from service.worker.slots import Slots
 from service.worker.work_queue import Work, WorkQueue
@@ -47,6 +48,7 @@ class Consumer:
         settings: ConsumerSettings,
         max_body_bytes: int,
         metrics: Metrics,
+        proof: Proof,
         trouble: Callable[[], Trouble] = lambda: Trouble.NONE,
     ) -> None:
         self._source = source
@@ -61,8 +63,8 @@ class Consumer:
         self._repetitions = Repetitions()
         self._committed: dict[int, tuple[int, Trouble]] = {}
         self._queue = WorkQueue()
-        self._intake = Intake(source, self._queue, self._assignments, self._cancelled, settings, max_body_bytes)
-        self._in_progress: dict[str, Slot] = {}
+        self._intake = Intake(source, self._queue, self._assignments, self._cancelled, settings, max_body_bytes, proof)
+        self._in_progress: dict[str, tuple[Work, Slot]] = {}
         self._wake = asyncio.Event()
         self._slots = Slots(settings.concurrency, self._wake.set)
         self._stopping = asyncio.Event()
@@ -182,8 +184,9 @@ class Consumer:
             task.add_done_callback(assignment.tasks.discard)
 
     async def _handle(self, assignment: Assignment, offsets: OffsetTracker, work: Work) -> None:
-        slot = self._in_progress[work.key] = Slot(self._slots, work.project, assignment.lease)
-        if self._queue.is_cancelled(work.key):
+        slot = Slot(self._slots, work.project, assignment.lease)
+        self._in_progress[work.key] = work, slot
+        if self._queue.is_cancelled(work):
             slot.cancel()
         try:
             await self._handler.handle(work, slot)
@@ -204,10 +207,10 @@ class Consumer:
             self._queue.finish(work)
             self._wake.set()
 
-    def _cancelled(self, key: str) -> None:
+    def _cancelled(self, cancel: Work) -> None:
         """Let a submission in progress know that a cancel waits for it."""
-        slot = self._in_progress.get(key)
-        if slot is not None:
+        work, slot = self._in_progress.get(cancel.key, (None, None))
+        if work is not None and slot is not None and cancel.takes_back(work):
             slot.cancel()
 
     def _halt(self, reason: str) -> None:

@@ -39,6 +39,7 @@ from service.auth.authentication import Verifier
 from service.auth.authorisation import Authoriser, Rights, Verb
 from service.auth.rates import Rates
 from service.auth.shares import Shares
+from service.auth.signatures import Signer
 from service.broker import Producer
 from service.documents.json_schemas import schemas
 from service.settings import Settings
@@ -77,6 +78,7 @@ class HttpIngress:
         authoriser: Authoriser,
         tracing: Tracing,
         logs: JobLogs,
+        signer: Signer | None = None,
     ) -> None:
         self._settings = settings.http
         self._bodies = Bodies(settings.http, settings.submission.max_body_bytes)
@@ -88,7 +90,7 @@ class HttpIngress:
         self._logs = logs
         trail = RefusalLog(settings.http.refusals_logged_per_second)
         self.refusals = Refusals(trail, metrics, uses_tokens=verifier is not None)
-        exchange = Exchange(settings.http, producer, waiters)
+        exchange = Exchange(settings.http, producer, waiters, signer)
         submitted = Submit(settings, exchange, metrics)
         outcomes = Submissions(window, pending, waiters)
         cancels = Cancels(settings, exchange, window, pending, metrics)

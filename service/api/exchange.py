@@ -10,6 +10,7 @@ from aiohttp import web
 from service.api import submissions
 from service.api.request_headers import as_text, only, read_idempotency_key, read_prefer
 from service.api.responses import json_response
+from service.auth.signatures import Signer
 from service.broker import BrokerUnavailable, Producer, RecordTooLarge
 from service.settings import HttpSettings
 from service.submission import rejections
@@ -28,7 +29,8 @@ ACCEPTED: Final = "accepted; the outcome will be at the Location"
 class Exchange:
     """The way to the consumers and back."""
 
-    def __init__(self, settings: HttpSettings, producer: Producer, waiters: Waiters) -> None:
+    def __init__(self, settings: HttpSettings, producer: Producer, waiters: Waiters, signer: Signer | None) -> None:
+        self._signer = signer
         self._settings = settings
         self._producer = producer
         self._waiters = waiters
@@ -51,6 +53,9 @@ class Exchange:
             raise SubmissionRejected(
                 rejections.not_accepted("the service is starting or cannot reach Kafka: nothing was accepted")
             )
+        if self._signer is not None:  # by the brokers' clock, as this one may be wrong
+            now = self._producer.clock.now_ms()
+            record = self._signer.signed(record, submission, submission.received if now is None else now / 1000)
         with self._waiters.expect(submission, wait) as answered:
             try:
                 await self._producer.send(record)

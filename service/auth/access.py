@@ -13,8 +13,8 @@ from service.auth.authorisation import Authoriser, ByCredential
 from service.auth.cluster_reviews import ReviewedAccess, ReviewedTokens
 from service.auth.issuer_keys import IssuerKeys
 from service.auth.oidc import OidcTokens
-from service.auth.tokens import UnreadableTokens
 from service.auth.tokens_file import TokensFile
+from service.auth.watched_file import UnreadableFile
 from service.kube import FaultyLogin, Login, Reviews
 from service.settings import AccessSettings, FaultySettings, KubeSettings
 from service.spec.names import namespace_of
@@ -101,7 +101,7 @@ def _source(settings: AccessSettings, metrics: Metrics) -> TokensFile | IssuerKe
         return None
     try:
         return TokensFile(settings.tokens_file, settings.tokens_grace_seconds, metrics.tokens_unreadable.set)
-    except UnreadableTokens as error:
+    except UnreadableFile as error:
         raise FaultySettings([f"HTTP_TOKENS_FILE: {settings.tokens_file} cannot be read: {error}"]) from None
 
 

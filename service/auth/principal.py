@@ -1,8 +1,9 @@
 """Who sent a request."""
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Final
+
+from service.submission.signatures import matches
 
 MAX_USER_LENGTH: Final = 253
 
@@ -29,4 +30,4 @@ class Principal:
 
     def reaches(self, project: str) -> bool:
         """Tell whether the credential is good for `project`; what the user may do there is another question."""
-        return self.projects is None or any(fnmatchcase(project, pattern) for pattern in self.projects)
+        return self.projects is None or matches(self.projects, project)

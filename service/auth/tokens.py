@@ -7,12 +7,9 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from service.auth.principal import MAX_USER_LENGTH, Principal
+from service.auth.watched_file import UnreadableFile
 from service.submission import rejections
 from service.submission.rejection import SubmissionRejected
-
-
-class UnreadableTokens(Exception):
-    """A tokens file that holds no list of tokens; the text has nothing of the file's own."""
 
 
 class Token(BaseModel):
@@ -46,12 +43,12 @@ class TokenList(BaseModel):
 
     @classmethod
     def read(cls, content: bytes) -> Self:
-        """Return the list that a file holds. Raises UnreadableTokens."""
+        """Return the list that a file holds. Raises UnreadableFile."""
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
-            raise UnreadableTokens(_where(first["loc"]) + _what(first["type"], first["msg"])) from None
+            raise UnreadableFile(_where(first["loc"]) + _what(first["type"], first["msg"])) from None
 
 
 def _where(location: tuple[int | str, ...]) -> str:

@@ -13,6 +13,7 @@ from service.kube import KubeApi, Login
 from service.lifecycle import cancel, ends_before
 from service.submitter import Submitter
 from service.views.duplicates import DuplicateWindow
+from service.worker.proof import Proof
 from service.worker.record_handler import RecordHandler
 
 
@@ -29,12 +30,15 @@ async def run_consumer(shared: Shared, stopping: asyncio.Event, login: Login) ->
         cluster = Cluster.build(api, settings.kube, settings.consumer.probe_interval_seconds, metrics)
         submitter = Submitter(cluster, settings.limits, settings.consumer.submission_deadline_seconds)
         limit = settings.submission.max_body_bytes
+        proof = Proof(shared.signatures, shared.signer, metrics)
         handler = RecordHandler(
-            producer, window, submitter, settings.topics, settings.consumer, limit, metrics, shared.tracing
+            producer, window, submitter, settings.topics, settings.consumer, limit, metrics, shared.tracing, proof
         )
         member = member_of(settings.consumer, settings.kube.installation, login)
         source = SubmissionSource(settings.kafka, settings.topics, member, metrics)
-        consumer = Consumer(source, window, handler, settings.consumer, limit, metrics, trouble=lambda: cluster.trouble)
+        consumer = Consumer(
+            source, window, handler, settings.consumer, limit, metrics, proof, trouble=lambda: cluster.trouble
+        )
         checks["consumer"] = lambda: consumer.ready
         checks["kubernetes"] = lambda: cluster.state
         checking = check_cluster(api, settings.kube, settings.consumer.probe_interval_seconds)

@@ -74,6 +74,7 @@ async def run_ingress(
         access.authoriser,
         shared.tracing,
         JobLogs(own_logs or remote_logs or NoLogs(), settings.job_logs.max_streams),
+        shared.signer,
     )
     checks["replies"] = lambda: waiters.ready
     checks["producer"] = lambda: producer.healthy

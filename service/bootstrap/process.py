@@ -12,6 +12,7 @@ from typing import Final
 
 from service.api import probes
 from service.api.server import Port, listening
+from service.auth.signatures import open_signatures, open_signer
 from service.bootstrap.consumer import run_consumer
 from service.bootstrap.ingress import Http, http_of, run_ingress
 from service.bootstrap.shared import Checks, Shared, login_of
@@ -39,6 +40,8 @@ async def serve(settings: Settings, roles: frozenset[str]) -> None:
     tracing = open_tracing(settings.tracing)
     login = login_of(settings) if roles & {"consumer", "watcher"} else None
     http = http_of(settings, metrics) if "ingress" in roles else None
+    signer = open_signer(settings.submission, metrics) if roles & {"ingress", "consumer"} else None
+    signatures = open_signatures(settings.submission, signer, metrics) if "consumer" in roles else None
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -57,10 +60,14 @@ async def serve(settings: Settings, roles: frozenset[str]) -> None:
         stack.callback(files.close)
         stack.push_async_callback(cancel, [asyncio.create_task(files.watch())])
         checks["files"] = lambda: not files.are_short
+        for part in (signer, signatures):
+            if part is not None:
+                checks[part.name] = part.can_be_used
+                stack.push_async_callback(cancel, [asyncio.create_task(part.file.watch())])
         serving = listening(port.bind(), port, probes.app(metrics, checks), probes.refuse, metrics, files=files)
         log.info("probes-listening", port=await stack.enter_async_context(serving))
         checks["started"] = lambda: False
-        shared = Shared(settings, metrics, checks, Producer(settings.kafka, metrics), tracing)
+        shared = Shared(settings, metrics, checks, Producer(settings.kafka, metrics), tracing, signer, signatures)
         try:
             if await _unless(stopping, _start(shared, roles)):
                 del checks["started"]

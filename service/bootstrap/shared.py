@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from service.auth.signatures import Signatures, Signer
 from service.broker import Producer
 from service.kube import FaultyLogin, Login
 from service.settings import ConsumerSettings, FaultySettings, Settings, WatcherSettings
@@ -28,6 +29,8 @@ class Shared:
     checks: Checks
     producer: Producer
     tracing: Tracing
+    signer: Signer | None
+    signatures: Signatures | None
 
 
 def login_of(settings: Settings) -> Login:

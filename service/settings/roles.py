@@ -1,7 +1,7 @@
 """The roles: what a submission may ask for, the ingress, the consumer."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,6 +30,26 @@ class SubmissionSettings(BaseSettings):
     max_parallelism: Positive = Field(_UNSET.parallelism, description="Largest `parallelism`.")
     max_completions: Positive = Field(_UNSET.completions, description="Largest `completions`.")
     max_gpus: Positive | None = Field(None, description="Largest `gpu` of a pod; unset: what the cluster has.")
+    signatures: Literal["off", "required"] = Field(
+        "off",
+        description="Whether a record is carried out only with a signature by one of the keys of "
+        "`SUBMISSION_KEYS_FILE` (see `docs/signatures.md`). `off` believes whoever may write to the topic.",
+    )
+    keys_file: Path | None = Field(
+        None,
+        description="File of the keys that producers sign with, and for whom each may speak, with the signatures "
+        "`required`. The consumer reads it anew when it changes.",
+    )
+    signing_key_file: Path | None = Field(
+        None,
+        description="File of the key (a JWK) that this service signs with: the ingress whatever it writes, the "
+        "consumer cancels that it passes on. Read anew when it changes; unset: nothing is signed.",
+    )
+    keys_grace_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        60,
+        description="How long the last good keys count while one of these files cannot be read; then records wait, "
+        "requests are refused (503), and the process is not ready.",
+    )
 
 
 class HttpSettings(BaseSettings):

@@ -34,6 +34,7 @@ READ: Final = (
     "reply-topic",
     "reply-partition",
     "traceparent",
+    "signature",
 )
 """Headers of a submission that mean something here."""
 _UNREAD: Final = ("ce_time", "ce_subject", "ce_dataschema")  # CloudEvents' own, which change nothing

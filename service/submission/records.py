@@ -65,7 +65,9 @@ class Submission(NamedTuple):
     the epoch. `header_faults` are the headers that break their rule and count as absent; `identity_fault` says why the
     identity that the producer gave cannot be read, where that is so: then `id` is made of the offset. `excess` says of
     what there is so much that the record was not read whole. `warnings` name headers that look like ours and are not.
-    A cancel takes another submission back, see `cancels`; a dry run asks what would become of it.
+    A cancel takes another submission back, see `cancels`; a dry run asks what would become of it. `signature` is what
+    the record has as one, which nobody has verified yet; `projects` are patterns of those that whoever signed it may
+    speak for, None where anybody may speak for all.
     """
 
     id: SubmissionId
@@ -84,6 +86,8 @@ class Submission(NamedTuple):
     warnings: tuple[str, ...] = ()
     is_cancel: bool = False
     is_dry_run: bool = False
+    signature: str | None = None
+    projects: tuple[str, ...] | None = None
 
 
 def rfc3339(seconds: float) -> str:
@@ -185,6 +189,7 @@ def read_submission(record: Record, max_body_bytes: int | None = None) -> Submis
         warnings=headers.warnings(),
         is_cancel=is_cancel,
         is_dry_run=dry_run not in (None, "false"),
+        signature=headers.optional("signature"),
     )
 
 

@@ -108,6 +108,27 @@ def policy_denied(message: str, details: Details) -> Sentence:
     return message, details
 
 
+@rejects(401, "Unsigned")
+def unsigned() -> Sentence:
+    """The record has no signature, and this installation carries out none without."""
+    return (
+        "the record has no signature that can be read, and nothing is carried out here without one",
+        "docs/signatures.md says how to sign; the header is signature, once, of at most 1024 bytes",
+    )
+
+
+@rejects(401, "BadSignature")
+def bad_signature(message: str) -> Sentence:
+    """The signature is not one of this record by a key that is known."""
+    return message, "docs/signatures.md says what it has to be over"
+
+
+@rejects(403, "SignerForbidden")
+def signer_forbidden(message: str) -> Sentence:
+    """The key that signed the record may not speak for its user, its project or its source."""
+    return message
+
+
 # --- what is there already, or is not -------------------------------------------------------------------------------
 
 
@@ -233,6 +254,12 @@ def jobs_not_loaded(why: str) -> Sentence:
 def credentials_unreadable() -> Sentence:
     """The list of tokens has been unreadable for too long, so that nobody can be known; the log has the cause."""
     return "the service cannot read its list of tokens, and knows nobody without it: nothing was accepted"
+
+
+@rejects(503, "CannotSign")
+def cannot_sign() -> Sentence:
+    """The key to sign records with has been unreadable for too long; the log has the cause."""
+    return "the service cannot read the key that it signs submissions with: nothing was accepted; try again later"
 
 
 @rejects(503, "AccessUnknown")

@@ -55,6 +55,18 @@ class Metrics:
         self.tokens_unreadable = Gauge(
             f"{name}_tokens_unreadable", "1 while the tokens file cannot be read; 0 without one.", registry=registry
         )
+        self.signing_keys_unreadable = Gauge(
+            f"{name}_signing_keys_unreadable",
+            "1 while a file of keys for signatures cannot be read, the producers' or this service's own.",
+            ["file"],
+            registry=registry,
+        )
+        self.signatures = Counter(
+            f"{name}_signatures",
+            "Records whose signature was looked at: `good`, or the reason of the refusal.",
+            ["verdict"],
+            registry=registry,
+        )
         self.oidc_issuer_up = Gauge(
             f"{name}_oidc_issuer_up",
             "1 while the OIDC issuer gives its keys, 0 while the last ones are used; NaN without an issuer.",

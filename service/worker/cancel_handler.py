@@ -24,10 +24,12 @@ from service.submission.identity import SubmissionId, project_of_post
 from service.submission.outcomes import Outcome, UnseenId
 from service.submission.records import Record, Submission
 from service.submission.rejection import Rejection, SubmissionRejected
+from service.submission.signatures import matches
 from service.submitter import Submitter
 from service.telemetry.logs import log
 from service.views.duplicates import DuplicateWindow
 from service.worker.partitions import Slot
+from service.worker.proof import Proof
 from service.worker.publisher import Publisher
 
 CANCELLED: Final = rejections.cancelled()
@@ -43,7 +45,9 @@ class CancelHandler:
         window: DuplicateWindow,
         submitter: Submitter,
         topics: TopicSettings,
+        proof: Proof,
     ) -> None:
+        self._proof = proof
         self._publisher = publisher
         self._window = window
         self._submitter = submitter
@@ -84,7 +88,7 @@ class CancelHandler:
                 await self._publisher.outcome(_note(note, submission, owner), record.partition, slot)
         found = cancel.model_copy(update={"submission": owner.submission})
         again = cancel_record(submission, found, self._topics.submissions, owner.partition)
-        await self._publisher.forward(again, slot)
+        await self._publisher.forward(await self._proof.signed(again, submission, slot), slot)
         key = submission.id.key
         log.info("cancel-resolved", cancel=key, submission=owner.submission, project=job.project, name=job.name)
         return None
@@ -104,6 +108,7 @@ class CancelHandler:
         job = _job_of(known) or cancel.job
         if known is not None and job is None and (known.name or _is_undecided(known)):
             raise SubmissionRejected(rejections.job_not_located(key))
+        _require(submission, _project_of(known), key)
         if job is not None:
             lease = slot.lease
             await self._submitter.delete(job, key, confirm=lease.confirm, sleep=slot.sleep, since=lease.since)
@@ -117,16 +122,39 @@ class CancelHandler:
         return await self._publisher.until_answered(lambda: self._window.find(key, partition), slot)
 
 
+def _require(cancel: Submission, project: str | None, key: str) -> None:
+    """Return where whoever signed a cancel may speak for the project of what it cancels. Raises SubmissionRejected.
+
+    What a cancel says itself about the project does not count: it can name the submission of another one.
+    """
+    if cancel.projects is None:
+        return
+    if project is None:
+        where = f"everywhere, and nobody knows yet of which project the submission {key} is"
+    elif not matches(cancel.projects, project):
+        where = f"in the project {project}"
+    else:
+        return
+    raise SubmissionRejected(rejections.signer_forbidden(f"the key that signed the cancel may not cancel {where}"))
+
+
 def _is_undecided(known: Outcome) -> bool:
     """Tell whether an outcome leaves open whether there is a Job: its submission crashed the handler."""
     return known.status == rejections.handling_failed.status
+
+
+def _project_of(known: Outcome | None) -> str | None:
+    """Return the project of a submission, as far as its outcome tells."""
+    if known is None:
+        return None
+    return known.project or (project_of_post(known.id) if isinstance(known.id, SubmissionId) else None)
 
 
 def _job_of(known: Outcome | None) -> JobName | None:
     """Return the Job that a submission's outcome tells of."""
     if known is None or known.name is None:
         return None
-    project = known.project or (project_of_post(known.id) if isinstance(known.id, SubmissionId) else None)
+    project = _project_of(known)
     return JobName(project=project, name=known.name) if project else None
 
 

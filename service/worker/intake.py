@@ -15,6 +15,7 @@ from service.submission.records import Record
 from service.telemetry.logs import log
 from service.worker.offsets import OffsetTracker
 from service.worker.partitions import Assignment
+from service.worker.proof import Proof
 from service.worker.work_queue import Work, WorkQueue, read_work
 
 MAX_HELD: Final = 8
@@ -24,17 +25,19 @@ SLICE_SECONDS: Final = 0.005
 
 
 class Intake:
-    """Fills `queue` with the records of the partitions assigned; `on_cancel` is told the keys of cancels."""
+    """Fills `queue` with the records of the partitions assigned; `on_cancel` is given the cancels."""
 
     def __init__(
         self,
         source: SubmissionSource,
         queue: WorkQueue,
         assignments: Mapping[int, Assignment],
-        on_cancel: Callable[[str], None],
+        on_cancel: Callable[[Work], None],
         settings: ConsumerSettings,
         max_body_bytes: int,
+        proof: Proof,
     ) -> None:
+        self._proof = proof
         self._source = source
         self._queue = queue
         self._assignments = assignments
@@ -56,12 +59,12 @@ class Intake:
                     return count
             if not assignment.offsets.follows(record.offset):
                 self._begin_anew(assignment)
-            work = read_work(record, self._max_body_bytes)
+            work = read_work(record, self._max_body_bytes, self._proof.of_cancel)
             assignment.offsets.deliver(record.offset, record.timestamp)
             assignment.held_bytes += work.size
             self._queue.put(work)
             if work.is_cancel:
-                self._on_cancel(work.key)
+                self._on_cancel(work)
         if self._load_of(assignment) >= 1 and not assignment.paused:
             assignment.paused = True
             self._source.pause([partition])

@@ -17,7 +17,7 @@ from service.submission.dead_letters import delivery_attempts
 from service.submission.identity import partition_source
 from service.submission.outcomes import Outcome, UnseenId
 from service.submission.records import Record, Submission
-from service.submission.rejection import Rejection
+from service.submission.rejection import Rejection, SubmissionRejected
 from service.submitter import Submitter
 from service.telemetry.logs import log
 from service.telemetry.metrics import Metrics
@@ -26,6 +26,7 @@ from service.views.duplicates import DuplicateWindow
 from service.worker.cancel_handler import CANCELLED, CancelHandler
 from service.worker.dead_letter_limit import DeadLetterLimit
 from service.worker.partitions import Slot
+from service.worker.proof import Proof, disbelieved
 from service.worker.publisher import Publisher
 from service.worker.work_queue import Work
 
@@ -43,14 +44,16 @@ class RecordHandler:
         max_body_bytes: int,
         metrics: Metrics,
         tracing: Tracing,
+        proof: Proof,
     ) -> None:
         self._tracing = tracing
+        self._proof = proof
         self._max_body_bytes = max_body_bytes
         self._producer = producer
         self._publisher = Publisher(producer, window, topics, metrics)
         self._window = window
         self._submitter = submitter
-        self._cancels = CancelHandler(self._publisher, window, submitter, topics)
+        self._cancels = CancelHandler(self._publisher, window, submitter, topics, proof)
         self._topics = topics
         self._max_attempts = settings.max_attempts
         self._metrics = metrics
@@ -79,6 +82,12 @@ class RecordHandler:
 
     async def _carry_out(self, work: Work, submission: Submission, slot: Slot) -> None:
         record = work.record
+        try:
+            submission = await self._proof.proven(record, submission, slot)
+        except SubmissionRejected as error:
+            unproven = disbelieved(record, submission)
+            await self._publish_outcome(record, unproven, self._refused(unproven, error.rejection), slot)
+            return
         key, traceparent = submission.id.key, submission.traceparent
         self._tracing.note("queued", traceparent, record.timestamp / 1000, submission=key, partition=record.partition)
         known = await self._known(record, submission, slot)
@@ -152,7 +161,8 @@ class RecordHandler:
         self, record: Record, submission: Submission, partition: int, slot: Slot
     ) -> Outcome | None:
         """Return the refusal of a record that must not be written once more, to the `partition` of its id."""
-        if await self._may_be_forgotten(record, partition, slot):
+        made = min(record.timestamp, round(submission.received * 1000))
+        if await self._may_be_forgotten(made, partition, slot):
             # a rerouted record has a new timestamp: it would be carried out
             return self._refused(submission, rejections.too_old(), is_aside=True)
         if submission.identity_fault is not None:
@@ -164,8 +174,8 @@ class RecordHandler:
             return self._refused(submission, too_large, is_aside=partition != record.partition)
         return None
 
-    async def _may_be_forgotten(self, record: Record, partition: int, slot: Slot) -> bool:
-        """Tell whether the record may have had an outcome that the outcomes topic no longer holds.
+    async def _may_be_forgotten(self, made: int, partition: int, slot: Slot) -> bool:
+        """Tell whether a record made then (in ms) may have had an outcome that the outcomes topic no longer holds.
 
         Outcomes are never older than their records, and the topic keeps them for the duplicate window at least. So
         both must be true: the topic has lost its beginning and goes back less far than the record, and by the brokers'
@@ -173,15 +183,19 @@ class RecordHandler:
         wrong for a while makes only one of the two true.
         """
         begins = await self._publisher.until_answered(lambda: self._window.begins(partition), slot)
-        if begins is None or record.timestamp >= begins:
+        if begins is None or made >= begins:
             return False
         now = await self._publisher.broker_time(partition, slot)
-        return now is None or now - record.timestamp > self._topics.duplicate_window_seconds * 1000
+        return now is None or now - made > self._topics.duplicate_window_seconds * 1000
 
     def _refusal(self, submission: Submission) -> Outcome | None:
-        """Return the refusal of a submission whose headers break their rules."""
+        """Return the refusal of a submission whose headers break their rules.
+
+        No signature is over all of them: a copy of a good record with one more must not decide about its id.
+        """
         if submission.header_faults:
-            return self._refused(submission, rejections.invalid_parameters(InvalidSubmission(submission.header_faults)))
+            rejection = rejections.invalid_parameters(InvalidSubmission(submission.header_faults))
+            return self._refused(submission, rejection, is_aside=self._proof.is_required)
         return None
 
     def _refused(self, submission: Submission, rejection: Rejection, *, is_aside: bool = False) -> Outcome:

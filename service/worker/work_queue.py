@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from service.submission.cancels import order_of
 from service.submission.identity import record_id
 from service.submission.records import Record, Submission, read_submission
+from service.submission.signatures import matches, project_named
 
 RECORD_BYTES: Final = 2048
 """Memory that a record takes besides its bytes: the objects of Python that it is read into."""
@@ -26,7 +27,7 @@ class Work(NamedTuple):
 
     `project` decides whose turn it is: the first one that stands in the body, which need not be JSON yet. Cancels have
     turns of their own, so that they find a slot while all creates of their project wait. Records of one `key` must not
-    be in progress at once.
+    be in progress at once. `is_cancel` tells whether it takes another submission back, and is known to be allowed to.
     """
 
     record: Record
@@ -34,11 +35,14 @@ class Work(NamedTuple):
     submission: Submission | None
     fault: Exception | None = None
     project: bytes = _NO_PROJECT
+    is_cancel: bool = False
 
-    @property
-    def is_cancel(self) -> bool:
-        """Whether it takes another submission back."""
-        return self.submission is not None and self.submission.is_cancel
+    def takes_back(self, other: "Work") -> bool:
+        """Tell whether it is a cancel for which `other` work of its key has to give way."""
+        if not self.is_cancel or self.submission is None:
+            return False
+        projects = self.submission.projects
+        return projects is None or (other.submission is not None and matches(projects, project_named(other.submission)))
 
     @property
     def size(self) -> int:
@@ -50,16 +54,27 @@ class Work(NamedTuple):
         return RECORD_BYTES + len(record.key or b"") + len(record.value or b"") + headers + copied
 
 
-def read_work(record: Record, max_body_bytes: int) -> Work:
-    """Return the work a record asks for; one that cannot be read, for a defect of this program, is work too."""
+def believe(_record: Record, cancel: Submission) -> Submission:
+    """Return a cancel as it is: where nothing has to be proven."""
+    return cancel
+
+
+def read_work(
+    record: Record, max_body_bytes: int, of_cancel: Callable[[Record, Submission], Submission | None] = believe
+) -> Work:
+    """Return the work a record asks for; one that cannot be read, for a defect of this program, is work too.
+
+    `of_cancel` returns a cancel as far as it is proven, or None.
+    """
     try:
         submission = read_submission(record, max_body_bytes)
         key = order_of(submission)
+        proven = of_cancel(record, submission) if submission.is_cancel else None
     except Exception as error:  # noqa: BLE001 - the record becomes a dead letter, and the others go on
         key = record_id(record.topic, record.partition, record.offset, record.timestamp).key
         return Work(record, key, None, error)
     found = None if submission.is_cancel else _PROJECT.search(submission.body, 0, max_body_bytes)
-    return Work(record, key, submission, None, found[1] if found else _NO_PROJECT)
+    return Work(record, key, proven or submission, None, found[1] if found else _NO_PROJECT, proven is not None)
 
 
 class _Turns:
@@ -170,9 +185,9 @@ class WorkQueue:
         """Note that work is no longer in progress; what follows it under its key is next of its project."""
         self._advance(work.key)
 
-    def is_cancelled(self, key: str) -> bool:
-        """Tell whether a cancel waits for the work of this key that is in progress."""
-        return any(work.is_cancel for work in self._followers.get(key) or ())
+    def is_cancelled(self, work: Work) -> bool:
+        """Tell whether a cancel waits for this work, which is in progress."""
+        return any(follower.takes_back(work) for follower in self._followers.get(work.key) or ())
 
     def _advance(self, key: str) -> None:
         followers = self._followers.get(key)

@@ -315,6 +315,11 @@ CASES: Final = [
         {9: set(), 11: {"TokensUnreadable"}, DAY: {"TokensUnreadable"}},
     ),
     Case(
+        "the keys of producers cannot be read",
+        HEALTHY | {f'signing_keys_unreadable{{{CONSUMER},file="producers"}}': f"0x9 1x{DAY}"},
+        {9: set(), 11: {"SigningKeysUnreadable"}, DAY: {"SigningKeysUnreadable"}},
+    ),
+    Case(
         "the issuer of tokens is away, and comes back",
         HEALTHY | {f"oidc_issuer_up{{{INGRESS}}}": f"1x9 0x20 1x{DAY}"},
         {12: set(), 16: {"IssuerUnreachable"}, 32: set()},

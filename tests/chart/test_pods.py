@@ -17,6 +17,7 @@ def test_variables_volumes_and_containers_are_added_to_the_charts_own(render):
     (container, beside) = spec["containers"]
     assert container["env"] == [
         {"name": "HTTP_TOKENS_FILE", "value": "/etc/tokens/tokens.json"},
+        {"name": "SUBMISSION_SIGNING_KEY_FILE", "value": "/etc/signing-key/signing-key.json"},
         {"name": "JOB_LOGS_TOKEN_FILE", "value": "/etc/logs/token"},
         {"name": "JOB_LOGS_URL", "value": "http://x-job-submission-watcher:8081"},
         {"name": "KAFKA_SASL_USERNAME", "valueFrom": {"secretKeyRef": {"name": "kafka-login", "key": "username"}}},

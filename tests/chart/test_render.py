@@ -5,6 +5,7 @@ import ast
 import pytest
 
 from service.settings import read_settings
+from tests.chart.helm import HelmError
 from tests.chart.rendered import CONSUMER, INGRESS, SETTINGS, WATCHER, pod
 
 
@@ -120,6 +121,43 @@ def test_the_tokens_are_mounted_where_http_is_answered_and_nowhere_else(render, 
     serving = {"everything": "ingress", "one-role": "all"}[values]
     assert having == told == {f"x-job-submission-{serving}"}
     assert "HTTP_TOKENS_FILE" not in rendered[SETTINGS]["data"]
+
+
+SIGNED = ("signatures.required=true", "signatures.keysSecret=keys", "signatures.signingKeySecret=signing-key")
+
+
+@pytest.mark.parametrize(
+    ("values", "having"),
+    [
+        ("everything", {"keys": {"consumer"}, "signing-key": {"ingress", "consumer"}}),
+        ("one-role", {"keys": {"all"}, "signing-key": {"all"}}),
+    ],
+)
+def test_the_keys_of_signatures_are_mounted_where_they_are_used_and_nowhere_else(render, values, having):
+    rendered = render(values, *SIGNED)
+    found: dict[str, set[str]] = {"keys": set(), "signing-key": set()}
+    told: dict[str, set[str]] = {"keys": set(), "signing-key": set()}
+    files = {"SUBMISSION_KEYS_FILE": ("keys", "/etc/signing-keys/keys.json")}
+    files |= {"SUBMISSION_SIGNING_KEY_FILE": ("signing-key", "/etc/signing-key/signing-key.json")}
+    for (kind, name), each in rendered.items():
+        if kind in ("Deployment", "StatefulSet", "Job"):
+            pod = each["spec"]["template"]["spec"]
+            for volume in pod.get("volumes", ()):
+                found.get(volume.get("secret", {}).get("secretName"), set()).add(name)
+            for variable in pod["containers"][0].get("env", ()):
+                if variable["name"] in files:
+                    secret, path = files[variable["name"]]
+                    assert variable["value"] == path
+                    told[secret].add(name)
+    expected = {secret: {f"x-job-submission-{each}" for each in components} for secret, components in having.items()}
+    assert found == told == expected
+    assert rendered[SETTINGS]["data"]["SUBMISSION_SIGNATURES"] == "required"
+
+
+@pytest.mark.parametrize("left_out", SIGNED[1:])
+def test_signatures_are_not_required_without_keys(render, left_out):
+    with pytest.raises(HelmError, match=r"set signatures\.keysSecret and"):
+        render("minimal", *(each for each in SIGNED if each != left_out))
 
 
 @pytest.mark.parametrize("values", ["minimal", "everything", "one-role"])

@@ -11,6 +11,7 @@ from service.submission.outcomes import Outcome, read_outcome
 from service.submission.records import NewRecord, Record, Submission
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing, Untraced
+from service.worker.proof import Proof
 from service.worker.record_handler import RecordHandler
 from service.worker.work_queue import read_work
 
@@ -55,7 +56,7 @@ class Slot:
 class World:
     """Kafka, the window and Kubernetes in memory; `handle` carries out one record."""
 
-    def __init__(self, tracing: Tracing | None = None, **settings: Any) -> None:
+    def __init__(self, tracing: Tracing | None = None, proof: Proof | None = None, **settings: Any) -> None:
         self.written: list[NewRecord] = []
         self.largest = 10**6
         self.done: dict[tuple[str, int], Outcome] = {}
@@ -68,8 +69,10 @@ class World:
         self.forgotten_before: float | None = None
         self.clock = self
         self.has_read_the_clock = True
+        metrics = Metrics()
+        self.proof = proof or Proof(None, None, metrics)
         self.handler = RecordHandler(
-            self, self, self, TOPICS, ConsumerSettings(**settings), LIMIT, Metrics(), tracing or Untraced()
+            self, self, self, TOPICS, ConsumerSettings(**settings), LIMIT, metrics, tracing or Untraced(), self.proof
         )
 
     # the producer

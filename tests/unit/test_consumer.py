@@ -13,6 +13,7 @@ from service.settings import ConsumerSettings
 from service.submission.records import Record
 from service.submission.waiting_in_log import Trouble
 from service.telemetry.metrics import Metrics
+from service.worker.proof import Proof
 
 LIMIT = 1000
 
@@ -117,6 +118,7 @@ class Stage:
             ConsumerSettings(**wanted),
             LIMIT,
             self.metrics,
+            Proof(None, None, self.metrics),
             trouble=lambda: self.trouble,
         )
 

@@ -29,6 +29,7 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Untraced
 from service.views.duplicates import DuplicateWindow
 from service.worker.offsets import OffsetTracker
+from service.worker.proof import Proof
 from service.worker.publisher import CLOCK_KEY
 from service.worker.record_handler import RecordHandler
 from service.worker.work_queue import read_work
@@ -135,7 +136,9 @@ class World:
             api: Any = self.kube
             submitter = Submitter(Cluster.build(api, KUBE, 0.0001, METRICS), LIMITS)
             producer: Any = FakeProducer(self.kafka, self.kafka_faults)
-            handler = RecordHandler(producer, window, submitter, TOPICS, CONSUMER, LIMIT, METRICS, Untraced())
+            handler = RecordHandler(
+                producer, window, submitter, TOPICS, CONSUMER, LIMIT, METRICS, Untraced(), Proof(None, None, METRICS)
+            )
             offsets = OffsetTracker()
             try:
                 for record in self.topic[self.committed :]:

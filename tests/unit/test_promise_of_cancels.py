@@ -24,6 +24,7 @@ from service.submitter import Submitter
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Untraced
 from service.views.duplicates import DuplicateWindow
+from service.worker.proof import Proof
 from service.worker.publisher import CLOCK_KEY
 from service.worker.record_handler import RecordHandler
 from service.worker.work_queue import read_work
@@ -126,7 +127,9 @@ class World:
         for partition in range(PARTITIONS):
             await window.load(partition)
         submitter = Submitter(Cluster.build(api, KUBE, 0.0001, METRICS), LIMITS)
-        handler = RecordHandler(producer, window, submitter, TOPICS, CONSUMER, LIMIT, METRICS, Untraced())
+        handler = RecordHandler(
+            producer, window, submitter, TOPICS, CONSUMER, LIMIT, METRICS, Untraced(), Proof(None, None, METRICS)
+        )
         return handler, window
 
 

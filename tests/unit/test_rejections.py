@@ -8,8 +8,10 @@ from service.submission.rejection import REJECTIONS, Rejection, of_status
 
 REASONS = {
     "AccessUnknown": 503,
+    "BadSignature": 401,
     "BodyTimeout": 408,
     "Cancelled": 409,
+    "CannotSign": 503,
     "CredentialsUnreadable": 503,
     "DeadlineExceeded": 504,
     "ExpectationFailed": 417,
@@ -37,6 +39,7 @@ REASONS = {
     "PathTooLong": 414,
     "PolicyDenied": 403,
     "QuotaExceeded": 429,
+    "SignerForbidden": 403,
     "TooLarge": 413,
     "TooManyRequests": 429,
     "TooOld": 410,
@@ -45,6 +48,7 @@ REASONS = {
     "UnknownPath": 404,
     "UnknownProject": 404,
     "UnknownSubmission": 404,
+    "Unsigned": 401,
     "UnsupportedMediaType": 415,
 }
 """What clients rely on: a reason may be added, none may go or change its status."""

@@ -6,7 +6,8 @@ import pytest
 
 from service.auth.authentication import authenticate
 from service.auth.principal import Principal
-from service.auth.tokens import Token, TokenList, UnreadableTokens
+from service.auth.tokens import Token, TokenList
+from service.auth.watched_file import UnreadableFile
 from service.submission.rejection import SubmissionRejected
 
 TOKENS = TokenList(
@@ -78,7 +79,7 @@ async def test_authenticate(ra_user, authorization, verifier, expected):
     ],
 )
 def test_a_faulty_list_is_refused(text, complaint):
-    with pytest.raises(UnreadableTokens) as caught:
+    with pytest.raises(UnreadableFile) as caught:
         TokenList.read(text.encode())
     assert str(caught.value).startswith(complaint)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from service.auth import tokens_file
-from service.auth.tokens import UnreadableTokens
+from service.auth import watched_file
 from service.auth.tokens_file import TokensFile
+from service.auth.watched_file import UnreadableFile
 from service.submission.rejection import SubmissionRejected
 
 SECRET = "a-token-in-plain-text"
@@ -69,7 +69,7 @@ class Watched:
 
 @pytest.fixture(autouse=True)
 def _closely(monkeypatch):
-    monkeypatch.setattr(tokens_file, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(watched_file, "LOOK_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ async def test_a_file_that_cannot_be_read_any_more_is_told_and_lets_nobody_in_af
 
 
 async def test_a_file_that_hangs_is_one_that_cannot_be_read(path, monkeypatch):
-    monkeypatch.setattr(tokens_file, "READ_SECONDS", 0.02)
+    monkeypatch.setattr(watched_file, "READ_SECONDS", 0.02)
     goes_on = asyncio.Event()
     loop = asyncio.get_running_loop()
     async with Watched(path, grace=0) as watched:
@@ -127,7 +127,7 @@ async def test_a_file_that_hangs_is_one_that_cannot_be_read(path, monkeypatch):
 @pytest.mark.parametrize("content", [*FAULTY.values(), None], ids=[*FAULTY, "missing"])
 def test_a_file_that_cannot_be_read_at_the_start_is_an_error_with_nothing_of_its_text(path, content):
     path.unlink() if content is None else write(path, content)
-    with pytest.raises(UnreadableTokens) as caught:
+    with pytest.raises(UnreadableFile) as caught:
         TokensFile(path, 60, lambda told: None)
     assert str(caught.value)
     assert SECRET not in str(caught.value)
@@ -137,5 +137,5 @@ def test_a_file_that_cannot_be_read_at_the_start_is_an_error_with_nothing_of_its
 
 def test_the_error_says_where_the_fault_is(path):
     write(path, tokens_of("john").replace('"user"', '"use"'))
-    with pytest.raises(UnreadableTokens, match=r"^tokens\[0\]\.user: Field required$"):
+    with pytest.raises(UnreadableFile, match=r"^tokens\[0\]\.user: Field required$"):
         TokensFile(path, 60, lambda told: None)

@@ -115,6 +115,12 @@ dnsConfig: {{ toYaml . | nindent 2 }}
 {{- if and (not (has .component (list "consumer" "watcher"))) .root.Values.tokensSecret }}
 - {name: HTTP_TOKENS_FILE, value: /etc/tokens/tokens.json}
 {{- end }}
+{{- if and (ne .component "watcher") .root.Values.signatures.signingKeySecret }}
+- {name: SUBMISSION_SIGNING_KEY_FILE, value: /etc/signing-key/signing-key.json}
+{{- end }}
+{{- if and (has .component (list "consumer" "all")) .root.Values.signatures.keysSecret }}
+- {name: SUBMISSION_KEYS_FILE, value: /etc/signing-keys/keys.json}
+{{- end }}
 {{- if and (include "job-submission.passesLogs" .root) (has .component (list "ingress" "watcher")) }}
 - {name: JOB_LOGS_TOKEN_FILE, value: /etc/logs/token}
 {{- if eq .component "ingress" }}

@@ -57,6 +57,7 @@
 {{- with include "job-submission.watchedNamespaces" . -}}
 {{- $_ := set $settings "WATCHER_NAMESPACES" . -}}
 {{- end -}}
+{{- if .Values.signatures.required }}{{ $_ := set $settings "SUBMISSION_SIGNATURES" "required" }}{{ end -}}
 {{- if or .Values.topics.job .Values.strimzi.topics -}}
 {{- $_ := set $settings "TOPICS_CREATE" "false" -}}
 {{- end -}}
@@ -89,6 +90,12 @@ The Secrets that are mounted as files, each at /etc/<name>: a dict of `root`, th
 {{- end -}}
 {{- if eq .component (include "job-submission.httpComponent" .root) -}}
 {{- with .root.Values.tokensSecret }}{{ $_ := set $secrets "tokens" . }}{{ end -}}
+{{- end -}}
+{{- if has .component (list "ingress" "consumer" "all") -}}
+{{- with .root.Values.signatures.signingKeySecret }}{{ $_ := set $secrets "signing-key" . }}{{ end -}}
+{{- end -}}
+{{- if has .component (list "consumer" "all") -}}
+{{- with .root.Values.signatures.keysSecret }}{{ $_ := set $secrets "signing-keys" . }}{{ end -}}
 {{- end -}}
 {{- $sasl := .root.Values.kafka.sasl -}}
 {{- $kind := include "job-submission.kafkaLogin" .root -}}

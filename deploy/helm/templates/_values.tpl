@@ -48,6 +48,9 @@ removed, so that `securityContext.runAsUser: null` or `resources: null` leave it
 {{- if and (eq $authentication "tokens") (not .Values.tokensSecret) -}}
 {{- fail "settings.HTTP_AUTHENTICATION=tokens takes a list of them: set tokensSecret" -}}
 {{- end -}}
+{{- if and .Values.signatures.required (not (and .Values.signatures.keysSecret .Values.signatures.signingKeySecret)) -}}
+{{- fail "signatures.required takes the keys of the producers and one of the service's own: set signatures.keysSecret and signatures.signingKeySecret" -}}
+{{- end -}}
 {{- if and (include "job-submission.reviews" .) .Values.rbac.create (not .Values.rbac.clusterRole) -}}
 {{- fail "the right to review tokens and access is one of the whole cluster, and needs rbac.clusterRole, or rbac.create=false where somebody else grants it" -}}
 {{- end -}}
