@@ -8,6 +8,7 @@ new content has a typing error.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -35,8 +36,9 @@ class WatchedFile(ABC, Generic[T]):
         self._path = path
         self._grace = grace_seconds
         self._tell = tell
-        self._bytes = self._read()
-        self.content: T = self._parse(self._bytes)
+        octets = self._read()
+        self.content: T = self._parse(octets)
+        self._digest = sha256(octets).digest()  # not the bytes: a traceback would show them
         self._faulty: str | None = None
         self._expires: float | None = None
         tell(0)
@@ -81,9 +83,10 @@ class WatchedFile(ABC, Generic[T]):
             raise UnreadableFile(error.strerror or type(error).__name__) from None
 
     def _take(self, octets: bytes) -> None:
-        if octets != self._bytes or self._faulty:
+        digest = sha256(octets).digest()
+        if digest != self._digest or self._faulty:
             self.content = self._parse(octets)
-            self._bytes = octets
+            self._digest = digest
             self._log_read()
         if self._faulty:
             self._faulty = self._expires = None

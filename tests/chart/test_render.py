@@ -55,6 +55,7 @@ def test_settings_are_strings_and_the_service_takes_them(render, monkeypatch, tm
         "KUBE_PROJECTS": "team-a,team-b",
         "KUBE_RESERVED_NAMESPACES": "kube-*,jobs",
         "KUBE_SCHEDULER_PROFILE": "kueue",
+        "SUBMISSION_SIGNATURES": "required",
         "TOPICS_CREATE": "false",
         "TOPICS_REPLY_ALLOWED": "mine,yours",
         "WATCHER_NAMESPACES": "runai-team-a,runai-team-b",
@@ -75,6 +76,8 @@ def test_secrets_are_referred_to_never_copied(render):
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "CONSUMER_INSTANCE_ID", "value": "jobs.$(POD_NAME)"},
         {"name": "KUBE_PAUSE_FILE", "value": "/etc/pause/paused"},
+        {"name": "SUBMISSION_SIGNING_KEY_FILE", "value": "/etc/signing-key/signing-key.json"},
+        {"name": "SUBMISSION_KEYS_FILE", "value": "/etc/signing-keys/keys.json"},
         {"name": "KAFKA_SASL_USERNAME", "valueFrom": {"secretKeyRef": {"name": "kafka-login", "key": "username"}}},
     ]
     assert container["volumeMounts"] == [
@@ -82,11 +85,14 @@ def test_secrets_are_referred_to_never_copied(render):
         {"name": "kafka-ca", "mountPath": "/etc/kafka-ca", "readOnly": True},
         {"name": "kafka-client", "mountPath": "/etc/kafka-client", "readOnly": True},
         {"name": "kafka-login", "mountPath": "/etc/kafka-login", "readOnly": True},
+        {"name": "signing-key", "mountPath": "/etc/signing-key", "readOnly": True},
+        {"name": "signing-keys", "mountPath": "/etc/signing-keys", "readOnly": True},
     ]
     pause, *secrets = pod(render("everything"), CONSUMER)["volumes"]
     assert pause == {"name": "pause", "configMap": {"name": "x-job-submission-pause", "optional": True}}
-    assert [volume["secret"]["secretName"] for volume in secrets] == ["kafka-ca", "kafka-client", "kafka-login"]
-    assert secrets[-1]["secret"]["items"] == [{"key": "password", "path": "password"}]
+    names = [volume["secret"]["secretName"] for volume in secrets]
+    assert names == ["kafka-ca", "kafka-client", "kafka-login", "signing-key", "keys"]
+    assert secrets[2]["secret"]["items"] == [{"key": "password", "path": "password"}]
 
 
 def test_the_pause_switch_is_there_where_jobs_are_made_and_nowhere_else(render):

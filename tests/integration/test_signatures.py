@@ -40,13 +40,13 @@ class Installation:
         octets = body if isinstance(body, bytes) else json.dumps({"job": body}).encode()
         kind = CANCEL_TYPE.encode() if isinstance(value, Cancel) else b"train"
         names = {"ce_id": own_id.encode(), "ce_source": b"/train", "ce_type": kind, "ra-user": user, **more}
-        names["correlation-id"] = uuid.uuid4().hex.encode()
         return Record(self.names["TOPICS_SUBMISSIONS"], 0, 0, 0, None, octets, tuple(names.items()))
 
     async def answer(self, given: Record, **where: Any) -> tuple[int, str]:
-        """Produce a record; return the status of its outcome and the reason, or the name of the Job."""
-        correlation_id = dict(given.headers)["correlation-id"]
-        await self.producer.send_and_wait(given.topic, given.value, headers=list(given.headers), **where)
+        """Produce a record with a correlation id; return its outcome's status with the reason or name."""
+        correlation_id = uuid.uuid4().hex.encode()
+        headers = [*given.headers, ("correlation-id", correlation_id)]
+        await self.producer.send_and_wait(given.topic, given.value, headers=headers, **where)
         async with asyncio.timeout(30):
             async for outcome in self.outcomes:
                 self.seen.append(outcome)
@@ -151,27 +151,3 @@ async def test_a_key_is_removed_and_comes_back_without_a_restart(installation):
             await asyncio.sleep(0.05)
     assert (await installation.answer(third))[0] == 200
     assert (await installation.answer(second))[0] == 200  # what was refused had no say about its id
-
-
-@pytest.mark.parametrize(
-    ("settings", "fault"),
-    [
-        ({}, "SUBMISSION_SIGNING_KEY_FILE: is needed"),
-        ({"SUBMISSION_SIGNING_KEY_FILE": "own.json"}, "SUBMISSION_KEYS_FILE: is needed"),
-        (
-            {"SUBMISSION_SIGNING_KEY_FILE": "own.json", "SUBMISSION_KEYS_FILE": "others.json"},
-            "SUBMISSION_KEYS_FILE: must list the key service of SUBMISSION_SIGNING_KEY_FILE",
-        ),
-        (
-            {"SUBMISSION_SIGNING_KEY_FILE": "others.json", "SUBMISSION_KEYS_FILE": "others.json"},
-            "SUBMISSION_SIGNING_KEY_FILE: {folder}/others.json cannot be read: the JWK: needs a kid",
-        ),
-    ],
-)
-async def test_a_start_without_what_it_takes_ends_with_one_line(environment, tmp_path, settings, fault):
-    signing_key_file(tmp_path / "own.json")
-    keys_file(tmp_path / "others.json", TRAINER)
-    files = {name: str(tmp_path / value) for name, value in settings.items()}
-    process = ServiceProcess("consumer", environment | {"SUBMISSION_SIGNATURES": "required"} | files)
-    assert await asyncio.to_thread(process.wait) == 2
-    assert fault.format(folder=tmp_path) in await asyncio.to_thread(process.text)

@@ -14,6 +14,8 @@ import pytest
 from multidict import CIMultiDict
 
 from service.auth.access import Access as UserAccess
+from service.auth.signatures import Signer
+from service.auth.signing_keys import KeysFile, OwnKeyFile
 from service.auth.tokens import TokenList
 from service.kube.auth import Access, Login
 from service.kube.exec_plugin import Credential, ExecPlugin
@@ -21,6 +23,7 @@ from service.kube.kubeconfig import read_login
 from service.settings import AccessSettings, KubeSettings
 from service.settings.whole import read_settings
 from service.telemetry.metrics import Metrics
+from tests.signing import keys_file
 from tests.unit.kube_servers import kubeconfig
 
 CANARY = "canary-7f3a9c"
@@ -43,10 +46,28 @@ def tokens(folder: Path) -> Any:
     return UserAccess.open(AccessSettings(tokens_file=folder / "tokens"), KubeSettings(), Metrics())
 
 
+def canary_key() -> dict[str, Any]:
+    return {"jwk": {"kty": "oct", "kid": "c", "k": CANARY + "A" * 42}, "users": ["*"], "projects": ["*"]}
+
+
+def holder_of_keys(folder: Path) -> KeysFile:
+    return KeysFile(keys_file(folder / "keys", canary_key()), 60, print)
+
+
+def own_key(folder: Path) -> OwnKeyFile:
+    (folder / "own").write_text(json.dumps(canary_key()["jwk"]))
+    return OwnKeyFile(folder / "own", 60, print)
+
+
 HOLDERS: dict[str, Callable[[Path], Any]] = {
     "settings": settings,
     "the tokens file": tokens,
     "a list of tokens": lambda _: TokenList(tokens=()),
+    "the keys of producers": holder_of_keys,
+    "the keys of producers as they were read": lambda folder: holder_of_keys(folder).content,
+    "a key of a producer": lambda folder: holder_of_keys(folder).content.by_kid["c"],
+    "the key that signs": lambda folder: Signer(own_key(folder)),
+    "the key that signs as it was read": lambda folder: own_key(folder).content,
     "a token of a kubeconfig": lambda folder: login(folder, token=CANARY),
     "a password of a kubeconfig": lambda folder: login(folder, username="john", password=CANARY),
     "a login": lambda folder: Login.of(KubeSettings(config_file=kubeconfig(folder, SERVER, {"token": CANARY}))),

@@ -84,6 +84,8 @@ def test_absent_parts_of_a_submission_have_no_header():
         warnings=st.just(()),
         is_cancel=st.booleans(),
         is_dry_run=st.booleans(),
+        signature=st.none(),
+        projects=st.none(),
     ).filter(lambda submission: not (submission.is_cancel and submission.is_dry_run))
 )
 def test_submissions_round_trip(submission: Submission):

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.auth.signatures import Signatures, Signer
+from service.auth.signatures import Signatures, Signer, open_signatures, open_signer
 from service.auth.signing_keys import KeysFile, OwnKeyFile, SigningKeys
 from service.auth.watched_file import UnreadableFile
+from service.settings import FaultySettings, SubmissionSettings
 from service.submission.cancels import Cancel, cancel_record
 from service.submission.dead_letters import dead_letter_record, replayed_record
 from service.submission.identity import SubmissionId, record_id
@@ -271,6 +272,45 @@ def test_a_faulty_keys_file_is_refused_whole_with_nothing_of_its_text(content, m
     assert message in str(caught.value)
     assert SECRET_TEXT not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("files", "fault"),
+    [
+        ({}, "SUBMISSION_SIGNING_KEY_FILE: is needed with SUBMISSION_SIGNATURES=required"),
+        ({"signing_key_file": "own"}, "SUBMISSION_KEYS_FILE: is needed with SUBMISSION_SIGNATURES=required"),
+        (
+            {"signing_key_file": "own", "keys_file": "others"},
+            'SUBMISSION_KEYS_FILE: must list the key service of SUBMISSION_SIGNING_KEY_FILE, with "*" for everything',
+        ),
+        (
+            {"signing_key_file": "own", "keys_file": "narrow"},
+            'SUBMISSION_KEYS_FILE: must list the key service of SUBMISSION_SIGNING_KEY_FILE, with "*" for everything',
+        ),
+        (
+            {"signing_key_file": "own", "keys_file": "own"},
+            "SUBMISSION_KEYS_FILE: {folder}/own cannot be read: keys: Field required",
+        ),
+        (
+            {"signing_key_file": "public"},
+            "SUBMISSION_SIGNING_KEY_FILE: {folder}/public cannot be read: the JWK: is a public key: it needs its d",
+        ),
+        (
+            {"signing_key_file": "others"},
+            "SUBMISSION_SIGNING_KEY_FILE: {folder}/others cannot be read: the JWK: needs a kid",
+        ),
+        ({"signing_key_file": "gone"}, "SUBMISSION_SIGNING_KEY_FILE: {folder}/gone cannot be read: No such file"),
+    ],
+)
+def test_a_start_without_what_signatures_take_is_refused(tmp_path, files, fault):
+    signing_key_file(tmp_path / "own")
+    keys_file(tmp_path / "others", TRAINER)
+    keys_file(tmp_path / "narrow", entry(SERVICE, projects=["team-a"]))
+    (tmp_path / "public").write_text(json.dumps(jwk(SERVICE, private=False)))
+    settings = SubmissionSettings(signatures="required", **{name: tmp_path / file for name, file in files.items()})
+    with pytest.raises(FaultySettings) as caught:
+        open_signatures(settings, open_signer(settings, Metrics()), Metrics())
+    assert str(caught.value).startswith(fault.format(folder=tmp_path))
 
 
 # --- what becomes of a record ----------------------------------------------------------------------------------------
