@@ -7,12 +7,20 @@ class AccessUnknown(Refused):
     """503: Whoever vouches for users, an issuer or the cluster, cannot be asked who sent the request or what they may do."""
 
 
+class BadSignature(Refused):
+    """401: The signature is not one of this record by a key that is known."""
+
+
 class BodyTimeout(Refused):
     """408: The body did not arrive in time."""
 
 
 class Cancelled(Refused):
     """409: The submission was cancelled before there was a Job of it, or while it was being made."""
+
+
+class CannotSign(Refused):
+    """503: The key to sign records with has been unreadable for too long; the log has the cause."""
 
 
 class CredentialsUnreadable(Refused):
@@ -123,6 +131,10 @@ class QuotaExceeded(Refused):
     """429: The quota of the project is used up."""
 
 
+class SignerForbidden(Refused):
+    """403: The key that signed the record may not speak for its user, its project or its source."""
+
+
 class TooLarge(Refused):
     """413: The body or an object made of it is above a limit."""
 
@@ -155,14 +167,20 @@ class UnknownSubmission(Refused):
     """404: No submission of this id is remembered, or it is another user's."""
 
 
+class Unsigned(Refused):
+    """401: The record has no signature, and this installation carries out none without."""
+
+
 class UnsupportedMediaType(Refused):
     """415: The body is not JSON as it stands: another `Content-Type`, or a `Content-Encoding`."""
 
 
 CLASSES = (
     AccessUnknown,
+    BadSignature,
     BodyTimeout,
     Cancelled,
+    CannotSign,
     CredentialsUnreadable,
     DeadlineExceeded,
     ExpectationFailed,
@@ -190,6 +208,7 @@ CLASSES = (
     PathTooLong,
     PolicyDenied,
     QuotaExceeded,
+    SignerForbidden,
     TooLarge,
     TooManyRequests,
     TooOld,
@@ -198,6 +217,7 @@ CLASSES = (
     UnknownPath,
     UnknownProject,
     UnknownSubmission,
+    Unsigned,
     UnsupportedMediaType,
 )
 Refused.known.update({each.__name__: each for each in CLASSES})
