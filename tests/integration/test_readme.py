@@ -67,7 +67,7 @@ def test_the_curl_that_follows(service, api):
 
 
 def test_the_producer(environment, service, api):
-    [program] = blocks("python")
+    [program] = [block for block in blocks("python") if "aiokafka" in block]
     for name, variable in (
         ("localhost:9092", "KAFKA_BOOTSTRAP_SERVERS"),
         ("job-submissions", "TOPICS_SUBMISSIONS"),
@@ -79,3 +79,22 @@ def test_the_producer(environment, service, api):
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     ).stdout.split(maxsplit=1)
     assert (answer[0], list(json.loads(answer[1]))) == ("200", ["name"])
+
+
+def test_the_command_line(service, api):
+    [block] = [block for block in blocks("bash") if "jobsub" in block]
+    pasted = block.replace("http://127.0.0.1:8080", service.url).replace(
+        ".venv/bin/", f"{Path(sys.executable).parent}/"
+    )
+    assert pasted.count(service.url) == 1
+    answer = subprocess.run(["bash", "-ec", pasted], capture_output=True, text=True, timeout=100, check=True)
+    name, header, *rows = answer.stdout.splitlines()
+    assert header.split()[:2] == ["NAME", "STATUS"]
+    assert [name, "Succeeded"] in [row.split()[:2] for row in rows]
+
+
+def test_the_client(service, api):
+    [program] = [block for block in blocks("python") if "job_submission" in block]
+    program = program.replace("http://127.0.0.1:8080", service.url)
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=True)
+    assert answer.stdout == "Succeeded\n"

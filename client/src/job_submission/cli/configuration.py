@@ -7,6 +7,7 @@ The file is `~/.config/jobsub/config.yaml`, or what `JOBSUB_CONFIG` names:
       staging: {url: "http://jobs.example.com", project: team-a, tokenFile: ~/.config/jobsub/token}
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -60,7 +61,7 @@ def configuration(flags: Mapping[str, str | None], environment: Mapping[str, str
         token = read
     user = one("user", "JOBSUB_USER")
     if user is None and token is None:
-        user = environment.get("USER") or environment.get("LOGNAME")
+        user = environment.get("USER") or _login_name()
     return Configuration(
         url=one("url", "JOBSUB_URL", "RESEARCHER_SERVICE_URL"),
         project=one("project", "JOBSUB_PROJECT"),
@@ -68,6 +69,14 @@ def configuration(flags: Mapping[str, str | None], environment: Mapping[str, str
         token=token,
         kafka=one("kafka", "JOBSUB_KAFKA"),
     )
+
+
+def _login_name() -> str | None:
+    import getpass
+
+    with contextlib.suppress(OSError, KeyError):  # a process whose user has no name
+        return getpass.getuser()
+    return None
 
 
 def _context(name: str | None, environment: Mapping[str, str]) -> dict[str, str]:
