@@ -10,6 +10,8 @@ import contextlib
 import gc
 import os
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
 import uvloop
@@ -18,7 +20,9 @@ from service import __version__
 from service.bootstrap import check_topics, serve
 from service.commands import pages, parameters_page
 from service.commands.dead_letters import dead_letters
+from service.documents.asyncapi import asyncapi
 from service.documents.json_schemas import schemas
+from service.documents.openapi import openapi
 from service.settings import FaultySettings, Settings, read_settings
 from service.telemetry import logs
 
@@ -42,7 +46,11 @@ PAGES = {
     "answers": ("every refusal, with its reason", pages.answers),
 }
 """Pages of the documentation that are written from the code."""
-DOCUMENTS = {"schema": ("the JSON Schema of a submission", lambda: schemas()["/schemas/submission.json"])}
+DOCUMENTS: dict[str, tuple[str, Callable[[], Mapping[str, Any]]]] = {
+    "openapi": ("the HTTP API as an OpenAPI document", openapi),
+    "asyncapi": ("the topics as an AsyncAPI document", asyncapi),
+    "schema": ("the JSON Schema of a submission", lambda: schemas()["/schemas/submission.json"]),
+}
 """Documents for programs, as the ingress serves them."""
 
 

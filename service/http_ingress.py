@@ -1,29 +1,18 @@
 """The HTTP API: its route table, and what wraps every route.
 
 Knows nothing of Kubernetes: a POST becomes a record on the topic, and the outcome that a consumer writes becomes the
-response. To add an endpoint, write its file in `api/` and a line in the route table.
+response. To add an endpoint, write its file in `api/`, say in `documents.operations` what it is, and add a line to
+the route table.
 """
 
 from itertools import product
 
 from aiohttp import web
 
-from service.api import (
-    cancel,
-    events,
-    job_logs,
-    jobs,
-    middlewares,
-    old_jobs,
-    probes,
-    projects,
-    submissions,
-    submit,
-    version,
-)
+from service.api import events, jobs, middlewares, probes, submissions, submit, version
 from service.api.bodies import Bodies
 from service.api.cancel import Cancels
-from service.api.documents import documents
+from service.api.documents import documents_of
 from service.api.events import Events
 from service.api.exchange import Exchange
 from service.api.job_logs import JobLogs
@@ -32,7 +21,7 @@ from service.api.old_jobs import OldJobRoutes
 from service.api.projects import Projects
 from service.api.refusals import Refusals
 from service.api.responses import json_response
-from service.api.routes import PUBLIC, Route
+from service.api.routes import Route
 from service.api.submissions import Submissions
 from service.api.submit import Submit
 from service.auth.authentication import Verifier
@@ -41,7 +30,8 @@ from service.auth.rates import Rates
 from service.auth.shares import Shares
 from service.auth.signatures import Signer
 from service.broker import Producer
-from service.documents.json_schemas import schemas
+from service.documents import more_operations, operations
+from service.documents.openapi import documents
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.refusals import RefusalLog
@@ -98,23 +88,23 @@ class HttpIngress:
         told, told_as_before = JobRoutes(reader), OldJobRoutes(reader)
         self._events = Events(known_jobs, self._rights_to_list, settings.http.max_event_streams, metrics)
         self.routes = (
-            *(Route("POST", path, submitted.post, Verb.CREATE) for path in submit.PATHS),
-            Route("GET", submissions.PATH, outcomes.get, Verb.GET),
-            *(Route("DELETE", path, cancels.delete_jobs, Verb.DELETE) for path in cancel.LISTS),
-            Route("DELETE", cancel.JOB, cancels.delete_job, Verb.DELETE),
-            Route("DELETE", submissions.PATH, cancels.delete_submission, Verb.DELETE),
-            Route("GET", jobs.LIST, told.get_all, Verb.LIST),
-            Route("GET", events.PATH, self._events.get, Verb.LIST),
-            Route("GET", jobs.ONE, told.get_one, Verb.GET),
-            Route("GET", old_jobs.EARLIEST_LIST, told_as_before.get_all_earliest, Verb.LIST),
-            Route("GET", old_jobs.LIST, told_as_before.get_all, Verb.LIST),
-            Route("GET", old_jobs.ONE, told_as_before.get_one, Verb.GET),
-            Route("GET", projects.PATH, Projects(reader, settings.kube).get, Verb.LIST),
-            Route("GET", version.PATH, version.get, PUBLIC),
-            Route("GET", job_logs.PATH, logs.get_allowed, Verb.LOGS),
-            Route("GET", "/", _index, PUBLIC),
+            *operations.SUBMIT.to(submitted.post),
+            *operations.GET_SUBMISSION.to(outcomes.get),
+            *operations.DELETE_JOBS.to(cancels.delete_jobs),
+            *operations.DELETE_JOB.to(cancels.delete_job),
+            *operations.DELETE_SUBMISSION.to(cancels.delete_submission),
+            *operations.LIST_JOBS.to(told.get_all),
+            *operations.FOLLOW_EVENTS.to(self._events.get),
+            *operations.GET_JOB.to(told.get_one),
+            *more_operations.LIST_JOBS_EARLIEST.to(told_as_before.get_all_earliest),
+            *more_operations.LIST_JOBS_OF_PROJECT.to(told_as_before.get_all),
+            *more_operations.GET_JOB_OF_PROJECT.to(told_as_before.get_one),
+            *more_operations.LIST_PROJECTS.to(Projects(reader, settings.kube).get),
+            *more_operations.GET_VERSION.to(version.get),
+            *operations.READ_LOGS.to(logs.get_allowed),
+            *more_operations.INDEX.to(_index),
             *probes.health(checks),
-            *documents(schemas()),
+            *documents_of(documents()),
         )
 
     def app(self) -> web.Application:

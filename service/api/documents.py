@@ -13,7 +13,7 @@ _HEADERS = {"Cache-Control": "public, max-age=60", "Access-Control-Allow-Origin"
 """Tools in browsers may read them from anywhere, as they need no credentials."""
 
 
-def documents(by_path: Mapping[str, Mapping[str, Any]]) -> tuple[Route, ...]:
+def documents_of(by_path: Mapping[str, Mapping[str, Any]]) -> tuple[Route, ...]:
     """Return the routes of documents, each given by its path; they are written as JSON once."""
     return tuple(_route(path, orjson.dumps(document)) for path, document in by_path.items())
 

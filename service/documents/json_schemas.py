@@ -18,13 +18,13 @@ from service.validation import JobSubmission
 
 Schema = dict[str, Any]
 
-KEY: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "Id of a submission."}
+KEY: Final[Schema] = {"type": "string", "pattern": "^[a-z2-7]{52}$", "description": "Id of a submission."}
 _JOB_NAME: Final[Schema] = {"type": "string", "description": "Name of the Job."}
 _PROJECT: Final[Schema] = {"type": "string", "description": "Project of the Job."}
 _STATUS: Final[Schema] = {"type": "integer", "minimum": 400, "maximum": 599, "description": "The HTTP status."}
 
 
-def _object(description: str, properties: Mapping[str, Schema], *optional: str, closed: bool = True) -> Schema:
+def object_schema(description: str, properties: Mapping[str, Schema], *optional: str, closed: bool = True) -> Schema:
     """Return the schema of an object that has all of `properties` but the `optional` ones."""
     required = [name for name in properties if name not in optional]
     schema: Schema = {"type": "object", "description": description, "properties": dict(properties)}
@@ -38,20 +38,22 @@ def _plain(refer: str) -> dict[str, Schema]:
         return {"$ref": refer.format(model=name)}
 
     return {
-        "Submission": _object("What is submitted: the body of a POST, the value of a record.", {"job": ref("Job")}),
-        "Cancel": _object(
+        "Submission": object_schema(
+            "What is submitted: the body of a POST, the value of a record.", {"job": ref("Job")}
+        ),
+        "Cancel": object_schema(
             "What a cancel says on the topic: the id of a submission, or the project and name of a job.",
             {
                 "cancel": {
                     "oneOf": [
-                        _object("By the id of a submission.", {"submission": KEY}),
-                        _object("By project and name.", {"project": _PROJECT, "name": _JOB_NAME}),
+                        object_schema("By the id of a submission.", {"submission": KEY}),
+                        object_schema("By project and name.", {"project": _PROJECT, "name": _JOB_NAME}),
                     ]
                 }
             },
         ),
-        "Created": _object("The Job exists.", {"name": _JOB_NAME}),
-        "DryRun": _object(
+        "Created": object_schema("The Job exists.", {"name": _JOB_NAME}),
+        "DryRun": object_schema(
             "What would have been created.",
             {
                 "name": _JOB_NAME,
@@ -59,17 +61,17 @@ def _plain(refer: str) -> dict[str, Schema]:
                 "objects": {"type": "array", "items": {"type": "object"}, "description": "As they would be stored."},
             },
         ),
-        "Cancelled": _object(
+        "Cancelled": object_schema(
             "What was cancelled; `project` and `name` where there was a Job.",
             {"submission": KEY, "project": _PROJECT, "name": _JOB_NAME},
             "project",
             "name",
         ),
-        "Fault": _object(
+        "Fault": object_schema(
             "One fault of a request: where, and the rule with its fix.",
             {"path": {"type": "string"}, "message": {"type": "string"}},
         ),
-        "Rejection": _object(
+        "Rejection": object_schema(
             "A refusal, in the one shape of all errors.",
             {
                 "status": _STATUS,
@@ -93,7 +95,7 @@ def _plain(refer: str) -> dict[str, Schema]:
             "description": "What became of a submission or a cancel.",
             "anyOf": [ref("Created"), ref("Cancelled"), ref("DryRun"), ref("Rejection")],
         },
-        "JobEvent": _object(
+        "JobEvent": object_schema(
             "One event of a job as a CloudEvents document (JSON event format 1.0.2).",
             {
                 "specversion": {"const": "1.0"},

@@ -105,6 +105,8 @@ def test_the_table_is_this():
         ("GET", "/", PUBLIC),
         ("GET", "/healthz", PUBLIC),
         ("GET", "/readyz", PUBLIC),
+        ("GET", "/openapi.json", PUBLIC),
+        ("GET", "/asyncapi.json", PUBLIC),
         ("GET", "/schemas/submission.json", PUBLIC),
         ("GET", "/schemas/cancel.json", PUBLIC),
         ("GET", "/schemas/outcome.json", PUBLIC),
