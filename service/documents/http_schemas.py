@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from service.documents.json_schemas import KEY, Schema, object_schema
+from service.documents.json_schemas import KEY, Schema, object_schema, tidy
 from service.documents.operation import ref
+from service.submission.cancels import JobName
 from service.submission.job_events import JobState
 
 _NULLABLE_TEXT: Final[Schema] = {"anyOf": [{"type": "string"}, {"type": "null"}]}
@@ -57,7 +58,7 @@ def http_schemas(state: Schema) -> dict[str, Schema]:
             "ageSeconds",
             "waiting",
         ),
-        "JobName": object_schema("A job to be deleted.", {"name": _TEXT, "project": _TEXT}),
+        "JobName": tidy(JobName.model_json_schema()),
         "Deletions": _data(
             "What became of each, in the order of the body.",
             object_schema(

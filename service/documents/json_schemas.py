@@ -42,14 +42,16 @@ def _plain(refer: str) -> dict[str, Schema]:
             "What is submitted: the body of a POST, the value of a record.", {"job": ref("Job")}
         ),
         "Cancel": object_schema(
-            "What a cancel says on the topic: the id of a submission, or the project and name of a job.",
+            "What a cancel says on the topic.",
             {
-                "cancel": {
-                    "oneOf": [
-                        object_schema("By the id of a submission.", {"submission": KEY}),
-                        object_schema("By project and name.", {"project": _PROJECT, "name": _JOB_NAME}),
-                    ]
-                }
+                "cancel": object_schema(
+                    "The id of a submission, or the project and name of a job; all three once that was looked up.",
+                    {"submission": KEY, "project": _PROJECT, "name": _JOB_NAME},
+                    "submission",
+                    "project",
+                    "name",
+                )
+                | {"anyOf": [{"required": ["submission"]}, {"required": ["project", "name"]}]}
             },
         ),
         "Created": object_schema("The Job exists.", {"name": _JOB_NAME}),
@@ -120,12 +122,12 @@ def components(refer: str) -> dict[str, Schema]:
     _, read = models_json_schema([(JobSubmission, "validation")], ref_template=refer)
     found: dict[str, Schema] = {}
     for name, schema in {**written["$defs"], **read["$defs"]}.items():
-        found["Job" if name == JobSubmission.__name__ else name] = _tidy(schema)
+        found["Job" if name == JobSubmission.__name__ else name] = tidy(schema)
     found["Job"]["description"] = "The parameters of a job. An unknown one is an error."
     return found | _plain(refer)
 
 
-def _tidy(schema: Schema) -> Schema:
+def tidy(schema: Schema) -> Schema:
     """Leave out the titles, which repeat names, and close the objects whose names follow a pattern."""
     schema.pop("title", None)
     for member in schema.get("properties", {}).values():

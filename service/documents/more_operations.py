@@ -59,7 +59,7 @@ GET_JOB_OF_PROJECT: Final = Operation(
     summary="The newest job of a name, as the machine-readable description has it",
     parameters=(parameters.PROJECT, parameters.NAME),
     answers=(Answer(200, "One job.", ref("JobViews"), {"one": {"data": [examples.JOB_VIEW]}}),),
-    refusals=(*READ, rejections.forbidden, rejections.unknown_job),
+    refusals=(*READ, rejections.unknown_job),
 )
 
 LIST_PROJECTS: Final = Operation(

@@ -36,6 +36,7 @@ _EVERYWHERE: Final = (
 _WITH_CREDENTIALS: Final = (
     rejections.invalid_parameters,
     rejections.unauthorized,
+    rejections.forbidden,  # a token and the RA-USER of somebody else
     rejections.too_many_requests,
     rejections.credentials_unreadable,
     rejections.access_unknown,

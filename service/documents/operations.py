@@ -17,7 +17,6 @@ _SUBMITTED: Final = (
     rejections.too_large,
     rejections.body_timeout,
     rejections.incomplete_body,
-    rejections.forbidden,
     rejections.not_accepted,
     rejections.maybe_accepted,
     rejections.handling_failed,
@@ -243,7 +242,7 @@ GET_JOB: Final = Operation(
     summary="The newest job of a name",
     parameters=(parameters.PROJECT, parameters.NAME),
     answers=(Answer(200, "The job, whole.", ref("ListedJob"), {"running": examples.JOB}),),
-    refusals=(*READ, rejections.forbidden, rejections.unknown_job),
+    refusals=(*READ, rejections.unknown_job),
 )
 
 READ_LOGS: Final = Operation(
@@ -257,7 +256,6 @@ READ_LOGS: Final = Operation(
     parameters=(parameters.PROJECT, parameters.NAME, *parameters.OF_LOGS),
     answers=(Answer(200, "The log.", {"type": "string"}, {"log": "epoch 1\nepoch 2\n"}, media_type="text/plain"),),
     refusals=(
-        rejections.forbidden,
         rejections.unknown_job,
         rejections.no_such_log,
         rejections.logs_not_served,
