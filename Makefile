@@ -83,6 +83,10 @@ restricted: .venv/dev.stamp ## 10,000 generated jobs in a namespace that enforce
 faults: .venv/dev.stamp ## the long fault suite: 200 runs of 1,000 submissions, with a report in build/ (hours; FAULTS_ARGS='--runs 20')
 	@mkdir -p build && $(BIN)/python -m tests.faults --runs 200 --submissions 1000 --report build/faults.json $(FAULTS_ARGS)
 
+.PHONY: openapi
+openapi: .venv/dev.stamp ## make 5,000 and more requests from the OpenAPI document with schemathesis, on real servers
+	@$(BIN)/python -m pytest -q tests/integration/test_documents.py --openapi-examples 100 $(PYTEST_ARGS)
+
 .PHONY: kai
 kai: .venv/dev.stamp ## the tests of the profile kai, on a real KAI scheduler, which is built once in some four minutes
 	@$(BIN)/python -m pytest tests/kai -m kai $(PYTEST_ARGS)

@@ -150,6 +150,7 @@ def banner(kube: Kubernetes, bootstrap_servers: str, http: int, metrics: int, da
     job = shlex.quote(_EXAMPLE)
     look = "\n".join(f"  {command}" for command in kube.look)
     return f"""
+Page        http://127.0.0.1:{http}/ (log in as john; the API to try out: http://127.0.0.1:{http}/docs)
 Jobs        http://127.0.0.1:{http}/api/job
 Kafka       {bootstrap_servers} (topics job-submissions, job-outcomes, job-submissions-dead-letters, job-events)
 Kubernetes  {kube.title}

@@ -32,6 +32,7 @@ from service.auth.signatures import Signer
 from service.broker import Producer
 from service.documents import more_operations, operations
 from service.documents.openapi import documents
+from service.page.handlers import get_docs, get_file, get_page, wants_page
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.refusals import RefusalLog
@@ -103,6 +104,8 @@ class HttpIngress:
             *more_operations.GET_VERSION.to(version.get),
             *operations.READ_LOGS.to(logs.get_allowed),
             *more_operations.INDEX.to(_index),
+            *more_operations.GET_DOCS.to(get_docs),
+            *more_operations.GET_PAGE_FILE.to(get_file),
             *probes.health(checks),
             *documents_of(documents()),
         )
@@ -147,8 +150,10 @@ class HttpIngress:
         self._waiters.give_up()
 
 
-async def _index(_request: web.Request) -> web.Response:
-    """Answer what there is; load balancers that can ask for nothing else take the 200 for health."""
+async def _index(request: web.Request) -> web.Response:
+    """Answer a browser with the page, and others what there is; load balancers take the 200 for health."""
+    if wants_page(request):
+        return get_page(request)
     return json_response(200, {"message": USAGE})
 
 

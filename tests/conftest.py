@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--restricted-bodies", default="200", help="how many generated bodies are tried under `restricted`"
     )
-    parser.addoption("--openapi-examples", default="4", help="how many requests are made of each operation")
+    parser.addoption("--openapi-examples", default="3", help="how many requests are made of each operation")
 
 
 def pytest_xdist_auto_num_workers() -> int:

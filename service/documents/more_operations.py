@@ -122,16 +122,40 @@ INDEX: Final = Operation(
     paths=("/",),
     needs=PUBLIC,
     tag="service",
-    summary="What there is",
-    description="Load balancers that can ask for nothing else take the 200 for health.",
+    summary="The page for people, or what there is",
+    description="A browser gets the page. Load balancers that can ask for nothing else take the 200 for health.",
     answers=(
         Answer(
             200,
-            "The paths.",
+            "The paths; where `Accept` names `text/html`, the page.",
             {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}},
             {"paths": {"message": "POST a job to /api/job"}},
         ),
     ),
+)
+
+GET_DOCS: Final = Operation(
+    id="getDocs",
+    method="GET",
+    paths=("/docs",),
+    needs=PUBLIC,
+    tag="service",
+    summary="This document as a page to try it on",
+    answers=(Answer(200, "The page.", {"type": "string"}, {"page": "<!doctype html>"}, media_type="text/html"),),
+)
+
+GET_PAGE_FILE: Final = Operation(
+    id="getPageFile",
+    method="GET",
+    paths=("/page/{file}",),
+    needs=PUBLIC,
+    tag="service",
+    summary="A file that the pages load",
+    parameters=(
+        {"name": "file", "in": "path", "required": True, "description": "Its name.", "schema": {"type": "string"}},
+    ),
+    answers=(Answer(200, "The file.", {"type": "string"}, {"file": "body {}"}, media_type="text/*"),),
+    refusals=(rejections.unknown_path,),
 )
 
 OPERATIONS: Final = (
@@ -141,6 +165,8 @@ OPERATIONS: Final = (
     LIST_PROJECTS,
     GET_VERSION,
     INDEX,
+    GET_DOCS,
+    GET_PAGE_FILE,
     HEALTHZ,
     READYZ,
 )

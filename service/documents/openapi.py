@@ -84,7 +84,6 @@ def openapi() -> dict[str, Any]:
             paths.setdefault(path, {})[operation.method.lower()] = _written(operation, name)
     return {
         "openapi": "3.1.0",
-        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {
             "title": "job-submission",
             "version": __version__,

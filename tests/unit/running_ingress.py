@@ -176,6 +176,7 @@ async def running(
     authoriser: Authoriser | None = None,
     *,
     host: str = "127.0.0.1",
+    port: int = 0,
     tracing: Tracing | None = None,
     job_events: FakeKafka | None = None,
     logs: LogSource | None = None,
@@ -197,9 +198,11 @@ async def running(
     )
     following = [asyncio.create_task(waiters.run()), asyncio.create_task(jobs.run())]
     bounds = settings.http
-    port = Port("api", "HTTP_", host, 0, bounds.max_connections, bounds.max_header_bytes)
+    listener = Port("api", "HTTP_", host, port, bounds.max_connections, bounds.max_header_bytes)
     try:
-        async with listening(port.bind(), port, ingress.app(), ingress.refusals.unrouted, metrics, 0.1) as number:
+        async with listening(
+            listener.bind(), listener, ingress.app(), ingress.refusals.unrouted, metrics, 0.1
+        ) as number:
             while not (waiters.caught_up and jobs.loaded):
                 await asyncio.sleep(0)
             yield RunningIngress(number, topic, metrics, ingress, window, jobs, job_events)
