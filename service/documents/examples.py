@@ -146,6 +146,7 @@ _REJECTIONS: Final = (
     rejections.logs_not_served(),
     rejections.name_taken(f"the name {NAME} is taken by another Job"),
     rejections.cancelled(),
+    rejections.invalid_pod_template("the PodTemplate runai-team-a/job-submission has no container named job"),
     rejections.unknown_job("team-a", "trian", ["train"]),
     rejections.job_not_located(KEY),
     rejections.not_started(f"team-a/{NAME}", "asks 8 GPUs, the largest free node has 4"),

@@ -73,6 +73,7 @@ SUBMIT: Final = Operation(
         rejections.unknown_project,
         rejections.name_taken,
         rejections.cancelled,
+        rejections.invalid_pod_template,
         rejections.quota_exceeded,
     ),
 )

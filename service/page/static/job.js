@@ -95,12 +95,15 @@ export class Job {
   #byHand() {
     const url = `${location.origin}${this.#path()}`;
     const who = "-H \"$CREDENTIALS\"";
+    const [project, name] = this.place.split("/");
+    const there = `--url ${location.origin} -p ${project} ${name}`;
     const lines = [
       `curl ${who} ${url}`, `curl -N ${who} '${url}/logs?follow=true'`, `curl -X DELETE ${who} ${url}`,
+      `jobsub describe ${there}`, `jobsub logs -f ${there}`, `jobsub cancel ${there}`,
     ];
     return element("details", {}, element("summary", {}, "By hand"),
       element("p", {}, "With ", element("code", {}, "CREDENTIALS='RA-USER: you'"), " or ",
-        element("code", {}, "CREDENTIALS='Authorization: Bearer …'"), ":"),
+        element("code", {}, "CREDENTIALS='Authorization: Bearer …'"), ", or ", element("code", {}, "JOBSUB_TOKEN"), ":"),
       ...lines.map((line) => element("div", { class: "row" },
         element("pre", { tabindex: "0", "aria-label": "Command" }, line),
         element("button", { type: "button", onclick: async (event) => {
