@@ -62,7 +62,7 @@ class Run:
         in_projects, beside = set(), set()
         for line in self.audit_log.read_text().splitlines():
             event = json.loads(line)
-            if event["user"]["username"] != ACCOUNT or event["stage"] != "ResponseComplete":
+            if event["user"].get("username") != ACCOUNT or event["stage"] != "ResponseComplete":
                 continue
             if event["annotations"]["authorization.k8s.io/decision"] != "allow":
                 continue
