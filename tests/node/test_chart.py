@@ -123,6 +123,9 @@ def release(real_cluster, pods_kafka_port, kafka_build, tmp_path_factory):
         # of a node with two cores
         "ingress.resources.requests.cpu": "50m",
         "consumer.resources.requests.cpu": "50m",
+        "podTemplate.default.spec.containers[0].name": "job",
+        "podTemplate.default.spec.containers[0].env[0].name": "TEAM",
+        "podTemplate.default.spec.containers[0].env[0].value": "vision",
     }
     advertised = {"advertised.listeners": f"PLAINTEXT://{NODE}:{pods_kafka_port}"}
     helm = Helm(control_plane() / "bin" / "helm", real_cluster.kubeconfig)
@@ -136,8 +139,9 @@ def test_its_pods_are_ready_by_their_probes_and_have_not_been_restarted(release)
         assert [(each.ready, each.restart_count) for each in statuses] == [(True, 0)] * 2
 
 
-def test_a_job_that_it_made_runs(release):
-    assert release.jobs.log(release.jobs.script("echo made by a pod")) == "made by a pod\n"
+def test_a_job_that_it_made_runs_with_what_the_releases_template_gives_it(release):
+    name = release.jobs.script('echo "made by a pod of $TEAM"')
+    assert release.jobs.log(name) == "made by a pod of vision\n"
 
 
 def test_helm_test_passes(release):
