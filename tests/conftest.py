@@ -73,13 +73,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _prepare(server: str, containers: contextlib.ExitStack) -> servers.Opener:
     source = servers.choose(server, os.environ, functools.partial(servers.docker_has, say=_say))
-    _say(f"{server} of the tests: {source.value}")
+    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":  # the others choose the same
+        _say(f"{server} of the tests: {source.value}")
     return servers.prepare(server, source, os.environ, containers, _say)
 
 
 def _say(text: str) -> None:
-    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":  # what the others do is the same
-        print(text, file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)
 
 
 def _prepared(request: pytest.FixtureRequest) -> Any:
