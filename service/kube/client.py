@@ -4,6 +4,7 @@ JSON by orjson, which costs a fraction of the official client's typed objects. A
 success is an `ApiError`, no answer an `ApiUnreachable`; nobody here decides what either means.
 """
 
+import re
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
@@ -25,6 +26,12 @@ _PATCH: Final = MediaTypes("application/strategic-merge-patch+json")
 _CREATE: Final = MediaTypes(accept="application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json")
 """Of what was created the metadata will do (Kubernetes API concepts, "Receiving resources as ...", "Metadata-only
 fetches"): writing the whole object out is a seventh of the API server's CPU for a create."""
+_CREATED: Final = re.compile(
+    rb'\{"kind":"PartialObjectMetadata","apiVersion":"meta\.k8s\.io/v1",'
+    rb'"metadata":\{"name":"([a-z0-9.-]+)","namespace":"[a-z0-9-]+","uid":"([a-zA-Z0-9-]+)"'
+)
+"""How the API server begins such an answer: Go writes the fields of a struct in their order (encoding/json). What
+follows is mostly `managedFields`, which nobody needs here and which cost 44,000 instructions a create to parse."""
 
 
 class Created(NamedTuple):
@@ -179,10 +186,19 @@ class KubeApi:
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         data = None if body is None else orjson.dumps(body)
         status, headers, raw = await self._transport.exchange(verb, method, path, data, media_types, confirm)
-        answer = object_in(raw)
+        answer = _metadata_in(raw) if media_types is _CREATE else object_in(raw)
         if status not in (200, 201, 202) or "kind" not in answer:
             raise ApiError(answer_of(status, headers, raw))
         return answer, warnings_in(headers)
+
+
+def _metadata_in(raw: bytes) -> dict[str, Any]:
+    """Return name and uid of what was created, or all of an answer that begins in another way."""
+    found = _CREATED.match(raw)
+    if found is None:
+        return object_in(raw)
+    name, uid = found.groups()
+    return {"kind": "PartialObjectMetadata", "metadata": {"name": name.decode(), "uid": uid.decode()}}
 
 
 @lru_cache(1024)

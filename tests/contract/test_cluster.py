@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from service.kube import ApiUnreachable, KubeApi, Login
+from service.kube import ApiUnreachable, KubeApi, Login, client
 from service.kube.errors import Reason
 from service.kube.kubeconfig import read_login
 from service.settings import KubeSettings
@@ -86,6 +86,17 @@ class TestCluster(ApiContract):
                 )
         finally:
             await api.close()
+
+    async def test_what_is_created_is_read_from_the_beginning_of_the_answer(
+        self, api: KubeApi, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read_whole: list[bytes] = []
+        monkeypatch.setattr(client, "object_in", read_whole.append)
+        name = unique("job")
+        created = await api.create("jobs", NAMESPACE, job(name, labels={"uid": "of-a-label"}))
+        monkeypatch.undo()
+        stored = await api.read("jobs", NAMESPACE, name)
+        assert (created.name, created.uid, read_whole) == (name, (stored or {})["metadata"]["uid"], [])
 
     async def test_pods_that_could_never_start_are_warned_of(self, api: KubeApi, server: "ClusterServer") -> None:
         namespace = self.other_namespace(server, **{"pod-security.kubernetes.io/enforce": "baseline"})

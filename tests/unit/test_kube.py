@@ -80,6 +80,28 @@ async def test_a_request_is_what_the_api_server_expects(tmp_path: Path) -> None:
     ]
 
 
+_METADATA = '{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        _METADATA + '{"name":"a.b-c","namespace":"ns","uid":"u-1","labels":{"uid":"u-2"},"managedFields":[{}]}}\n',
+        _METADATA + '{"labels":{"uid":"u-2"},"name":"a.b-c","namespace":"ns","uid":"u-1"}}',
+        _METADATA + '{"name":"a.b-c","generateName":"a","namespace":"ns","uid":"u-1"}}',
+        '{"kind":"Job","apiVersion":"batch/v1","metadata":{"name":"a.b-c","namespace":"ns","uid":"u-1"},"spec":{}}',
+        '{"metadata": {"uid": "u-1", "name": "a.b-c"}, "kind": "Job"}',
+    ],
+    ids=["as-the-api-server-writes-it", "another-order", "one-more-field", "the-whole-object", "with-spaces"],
+)
+async def test_name_and_uid_are_found_however_the_answer_is_written(tmp_path: Path, answer: str) -> None:
+    async def handler(_request: web.BaseRequest) -> web.Response:
+        return web.json_response(text=answer, status=201)
+
+    async with answering(handler) as server, client(tmp_path, server, timeout=10) as api:
+        assert await create(api) == Created("a.b-c", "u-1", ())
+
+
 async def test_a_server_below_a_path_gets_it_in_every_request(tmp_path: Path) -> None:
     paths = []
 
