@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import uvloop
 
-from bench import create_path, fairness, hostile, latency, reading, recovery, scale, throughput
+from bench import create_path, fairness, hostile, latency, reading, recovery, scale, telling, throughput
 from bench.figures import PARTS, PROMISES, Figure, table, write_json
 from bench.pairs import Options
 from bench.stack import Stack, running
@@ -38,6 +38,7 @@ MEASUREMENTS: Final[tuple[tuple[frozenset[str], Measurement], ...]] = (
     (frozenset({"P10"}), hostile.turns),
     (frozenset({"P10"}), hostile.others),
     (frozenset({"P12"}), reading.listing),
+    (frozenset({"P13"}), telling.telling),
     (frozenset({"RESUME"}), recovery.resume),
     (frozenset({"START"}), recovery.starts),
 )

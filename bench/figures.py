@@ -63,6 +63,9 @@ PROMISES: Final = (
     _less("P12 turn", "longest turn of the ingress's event loop meanwhile, CPU", 20, 1, "ms"),
     _less("P12 memory", "resident memory of the ingress per job", 1500, 1500, "bytes"),
     _less("P12 load", "start to ready with 100,000 jobs, less that with 100", 30, 30, "s"),
+    _less("P13 status", "p99 of a Job's status to its event, 200 changes a second", 500, 500, "ms"),
+    _less("P13 cause", "p99 of a cause that a pod waits for to its event, 40 a second", 2000, 2000, "ms"),
+    _less("P13 cpu", "CPU of the watcher per change at 200 a second (a bar of our own)", 5, 2, "ms"),
     _less("RESUME", "outage over to first Job, service ÷ bare client that tries ten times a second", 1.5, 1.5),
     _less("START", "process start to ready, the slower role", 2, 2, "s"),
 )
