@@ -62,6 +62,10 @@ bench: .venv/dev.stamp ## measure the service beside its servers, some 15 minute
 instructions: .venv/dev.stamp ## count the CPU instructions of a job with valgrind, on a machine however busy, some 15 minutes
 	@$(BIN)/python -m bench.instructions $(BENCH_ARGS)
 
+.PHONY: soak
+soak: .venv/dev.stamp ## a steady load on all roles for an hour, and whether anything grows (SOAK_ARGS='--minutes 15'), figures in build/
+	@$(BIN)/python -m bench.soak $(SOAK_ARGS)
+
 .PHONY: lint
 lint: .venv/dev.stamp ## ruff, mypy, import contract, generated pages
 	@echo '==> ruff' && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .

@@ -9,6 +9,7 @@ from bench.fairness import slowest_share
 from bench.figures import PROMISES, figure, table, write_json
 from bench.load import Load
 from bench.pairs import in_turns
+from bench.soak import growth
 
 
 @pytest.mark.parametrize(
@@ -78,3 +79,17 @@ def test_the_report_has_every_figure(tmp_path):
         ["bar met", "aim met"],
     )
     assert written["figures"][0]["sides"] == {"bare": [1000], "service": [600]}
+
+
+@pytest.mark.parametrize(
+    ("values", "grown"),
+    [
+        ([100, 200, 220], (100, 200, 220, False)),  # within a tenth
+        ([100, 200, 221], (100, 200, 221, True)),
+        ([100, 20, 28], (100, 20, 28, False)),  # within 8 MiB
+        ([100, 20, 29], (100, 20, 29, True)),
+        ([1, 2, 9, 100, 100, 900, 90, 100, 110], (2, 100, 100, False)),  # a burst is no leak
+    ],
+)
+def test_memory_grows_where_the_middle_of_the_last_third_is_above_that_before(values: list[float], grown: object):
+    assert growth([{"memory": value} for value in values], "memory") == grown
