@@ -53,6 +53,16 @@ class Etcd:
         for prefix in prefixes:
             await self._post("/kv/deleterange", _prefix(prefix))
 
+    async def out_of_space(self, *, is_so: bool) -> None:
+        """Raise the alarm NOSPACE, under which etcd refuses writes, or take it back.
+
+        https://etcd.io/docs/latest/op-guide/maintenance/#space-quota
+        """
+        members = (await self._post("/cluster/member/list", {}))["members"]
+        action = "ACTIVATE" if is_so else "DEACTIVATE"
+        for member in members:
+            await self._post("/maintenance/alarm", {"action": action, "memberID": member["ID"], "alarm": "NOSPACE"})
+
     async def watch(self, prefix: str, revision: int) -> AsyncIterator[list[Event]]:
         """Yield what changes below a prefix after `revision`, without end."""
         request = {"create_request": {**_prefix(prefix), "start_revision": revision + 1}}

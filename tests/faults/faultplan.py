@@ -21,6 +21,8 @@ class Fault(StrEnum):
     """The request is held back for a moment."""
     BLACK_HOLE = "black hole"
     """The server carries the request out, and the client hears nothing more on this connection."""
+    NEVER_ARRIVES = "never arrives"
+    """The server never sees the request nor what follows on this connection, which stays open."""
     TOO_MANY = "429"
     """Answered by the proxy: 429 with `Retry-After` (HTTP only)."""
     SERVER_ERROR = "500"

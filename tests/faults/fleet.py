@@ -132,7 +132,7 @@ class Fleet:
 
     def give_clocks(self, files: Path) -> None:
         """Have each process see a clock of its own from its next start on; `files` is how their files' names begin."""
-        for number, member in enumerate([self.ingress, *self.consumers]):
+        for number, member in enumerate([self.ingress, *self.consumers, *self.watchers]):
             member.clock = Clock(files.with_name(f"{files.name}-{number}.clock"))
 
     async def start(self) -> None:

@@ -104,6 +104,8 @@ class _Connection:
                 fault = self._plan.choose()
                 if fault is Fault.RESET_BEFORE:
                     return
+                while fault is Fault.NEVER_ARRIVES:
+                    await _frame(self._client)
                 if fault is Fault.DELAY:
                     await asyncio.sleep(self._plan.seconds(LONGEST_DELAY))
                 if fault in (Fault.RESET_AFTER, Fault.BLACK_HOLE) and self._swallowed_from is None:

@@ -66,7 +66,9 @@ class KubeProxy:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
         fault = self._plan.choose()
-        if fault in (Fault.RESET_BEFORE, Fault.REFUSE):
+        if fault is Fault.NEVER_ARRIVES:
+            await asyncio.sleep(FORWARD_SECONDS)
+        if fault in (Fault.NEVER_ARRIVES, Fault.RESET_BEFORE, Fault.REFUSE):
             return self._reset(request)
         if fault in _STATUSES:
             return _refusal(_STATUSES[fault])

@@ -25,8 +25,9 @@ from tests.faults.kube_proxy import KubeProxy
 from tests.faults.ledger import Answer, Ledger, Verdict, jobs_per_submission, mark_of, verdict
 from tests.faults.load import PROJECTS, Clients, Item, make_items
 from tests.faults.observer import JobWatch, Topics
-from tests.faults.scenarios import Scenario, World
+from tests.faults.scenarios import Scenario
 from tests.faults.stack import Stack, new_run_name
+from tests.faults.world import World
 
 SETTLE_SECONDS: Final = 90
 """How long after the last fault everything has to be done."""
@@ -99,9 +100,9 @@ async def run(
     topics = Topics(bootstrap_servers, name)
     kafka_proxy = KafkaProxy(stack.kafka.proxy_port, stack.kafka.back_door_port, kafka_plan)
     clients = Clients(bootstrap_servers, topics.submissions, lambda: fleet.url, chance)
-    world = World(stack, fleet, kafka_plan, kube_plan, chance, clients, plugin, brokers)
     async with kafka_proxy.running(), kube_proxy.running(), clients.running(), aiohttp.ClientSession() as session:
         etcd = Etcd(stack.etcd_port, session)
+        world = World(stack, fleet, kafka_plan, kube_plan, chance, clients, plugin, etcd, brokers)
         watch = JobWatch(etcd, stack.cluster.api, namespaces, ledger, seed, end=scenario.watched)
         async with watch.running():
             try:

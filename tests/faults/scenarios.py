@@ -4,45 +4,24 @@ A scenario leaves no fault behind: servers run, the plans of both proxies are em
 """
 
 import asyncio
-import random
-from collections import Counter
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from devstack.kafka_cluster import KafkaCluster
-from tests.faults.account import CredentialPlugin
 from tests.faults.clocks import java_clock
-from tests.faults.faultplan import CONNECTION_FAULTS, HTTP_FAULTS, Fault, FaultPlan
-from tests.faults.fleet import SESSION_SECONDS, Fleet, Member
-from tests.faults.load import Clients
-from tests.faults.stack import Stack
+from tests.faults.faultplan import CONNECTION_FAULTS, HTTP_FAULTS, Fault
+from tests.faults.fleet import SESSION_SECONDS, Member
+from tests.faults.several_brokers import (
+    coordinator_killed,
+    leader_killed,
+    one_of_three_frozen,
+    rolling_restart,
+    two_brokers_gone,
+)
+from tests.faults.shortages import broker_disk_full, etcd_full, few_files, starved
+from tests.faults.world import Play, World, replace
 
 _DAY = 24 * 3600
 _WRONG = ("+8d", "-8d", "+2h", "-2h")
 """How clocks are wrong: beyond the duplicate window, and within it."""
-
-
-@dataclass
-class World:
-    """What a scenario may break. `played` counts the faults that are not a proxy's."""
-
-    stack: Stack
-    fleet: Fleet
-    kafka: FaultPlan
-    kube: FaultPlan
-    chance: random.Random
-    clients: Clients
-    plugin: CredentialPlugin
-    brokers: KafkaCluster | None = None
-    played: Counter[str] = field(default_factory=Counter)
-
-    async def pause(self, shortest: float, longest: float) -> None:
-        """Let a random time pass."""
-        await asyncio.sleep(self.chance.uniform(shortest, longest))
-
-
-Play = Callable[[World], Coroutine[Any, Any, None]]
 
 
 async def nothing(_: World) -> None:
@@ -53,14 +32,14 @@ async def kill_consumers(world: World) -> None:
     """Kill -9 a consumer at random moments; another process takes its place at once or a little later."""
     for _ in range(world.chance.randint(2, 4)):
         await world.pause(0.3, 2.0)
-        await _replace(world, world.chance.choice(world.fleet.consumers), "kill -9 of a consumer")
+        await replace(world, world.chance.choice(world.fleet.consumers), "kill -9 of a consumer")
 
 
 async def kill_ingress(world: World) -> None:
     """Kill -9 the ingress at random moments."""
     for _ in range(world.chance.randint(2, 3)):
         await world.pause(0.5, 2.5)
-        await _replace(world, world.fleet.ingress, "kill -9 of the ingress")
+        await replace(world, world.fleet.ingress, "kill -9 of the ingress")
 
 
 async def stall_consumer(world: World) -> None:
@@ -125,7 +104,7 @@ async def kill_watchers(world: World) -> None:
         one = world.chance.choice(world.fleet.watchers)
         match world.chance.choice(("one", "all", "stall")):
             case "one":
-                await _replace(world, one, "kill -9 of a watcher")
+                await replace(world, one, "kill -9 of a watcher")
             case "all":
                 world.played["kill -9 of all watchers"] += 1
                 await asyncio.gather(*(each.kill() for each in world.fleet.watchers))
@@ -208,6 +187,24 @@ async def blackout(world: World) -> None:
     plan.calm()
 
 
+async def far_away(world: World) -> None:
+    """Hold every request back for a while, to the broker and to the API server, as a slow network does."""
+    await world.pause(0.2, 1.0)
+    world.kafka.rates = world.kube.rates = {Fault.DELAY: 1.0}
+    await world.pause(3, 5)
+    world.kafka.calm()
+    world.kube.calm()
+
+
+async def one_way(world: World) -> None:
+    """Cut one direction of the way to the broker or to the API server: connections stay, and nothing arrives."""
+    await world.pause(0.5, 1.5)
+    for plan in world.chance.sample((world.kafka, world.kube), 2):
+        plan.rates = {world.chance.choice((Fault.NEVER_ARRIVES, Fault.BLACK_HOLE)): 1.0}
+        await world.pause(2, 4)
+        plan.calm()
+
+
 async def login_refused(world: World) -> None:
     """Let the API server refuse the credentials (401), whoever asks for what."""
     await _all_through_the_kube_proxy(world, Fault.UNAUTHORIZED)
@@ -242,13 +239,13 @@ async def plugin_hangs(world: World) -> None:
 
 
 async def wrong_clocks(world: World) -> None:
-    """Set the clocks of ingress, consumers and producers wrong by days, and right again; some restart meanwhile."""
-    members = [world.fleet.ingress, *world.fleet.consumers]
+    """Set the clocks of all roles and of the producers wrong by days, and right again; some restart meanwhile."""
+    members = [world.fleet.ingress, *world.fleet.consumers, *world.fleet.watchers]
     for member in world.chance.sample(members, world.chance.randint(1, len(members))):
         await world.pause(0.2, 1.0)
         _set_clock(world, member, world.chance.choice(_WRONG))
         if world.chance.random() < 0.5:
-            await _replace(world, member, f"kill -9 of a {member.role} with a wrong clock")
+            await replace(world, member, f"kill -9 of a {member.role} with a wrong clock")
     world.played["wrong clock of the producers"] += 1
     world.clients.ahead_seconds = world.chance.choice((8 * _DAY, -8 * _DAY, 3600))
     await world.pause(2, 4)
@@ -280,46 +277,6 @@ async def wrong_broker_clock(world: World) -> None:
         await world.pause(1.0, 3.0)
 
 
-async def leader_killed(world: World) -> None:
-    """Kill -9 one of three brokers, which leads a third of the partitions and may be coordinator and controller."""
-    brokers = _three(world)
-    for broker in world.chance.sample(brokers.brokers, world.chance.randint(1, 2)):
-        await world.pause(0.5, 2.0)
-        world.played["kill -9 of one of three brokers"] += 1
-        await asyncio.to_thread(broker.kill)
-        await world.pause(0.5, 4.0)
-        await asyncio.to_thread(broker.start)
-
-
-async def two_brokers_gone(world: World) -> None:
-    """End two of three brokers, so that too few replicas are in sync, and start them again."""
-    brokers = _three(world)
-    gone = world.chance.sample(brokers.brokers, 2)
-    for broker in gone:
-        await world.pause(0.2, 1.5)
-        world.played["kill -9 of two of three brokers"] += 1
-        await asyncio.to_thread(broker.kill)
-    await world.pause(2.0, 5.0)
-    await asyncio.to_thread(brokers.start, *gone)
-
-
-async def one_of_three_frozen(world: World) -> None:
-    """Stop the process of one of three brokers: its connections stay, and its partitions move."""
-    broker = world.chance.choice(_three(world).brokers)
-    await world.pause(0.5, 2.0)
-    world.played["SIGSTOP of one of three brokers"] += 1
-    broker.pause()
-    try:
-        await world.pause(3.0, 8.0)
-    finally:
-        broker.resume()
-
-
-def _three(world: World) -> KafkaCluster:
-    assert world.brokers is not None
-    return world.brokers
-
-
 async def chaos(world: World) -> None:
     """Play several of the others at once."""
     plays: list[Play] = [
@@ -333,13 +290,6 @@ async def chaos(world: World) -> None:
         world.chance.choice((restart_api_server, freeze_api_server)),
     ]
     await asyncio.gather(*(play(world) for play in world.chance.sample(plays, world.chance.randint(2, 4))))
-
-
-async def _replace(world: World, member: Member, what: str) -> None:
-    world.played[what] += 1
-    await member.kill()
-    await world.pause(0, 1.0)
-    member.start()
 
 
 @dataclass(frozen=True)
@@ -381,16 +331,25 @@ SCENARIOS = {
         Scenario("kube-proxy", kube_proxy),
         Scenario("lost-answers", lost_answers),
         Scenario("blackout", blackout),
+        Scenario("far-away", far_away),
+        Scenario("one-way", one_way),
+        Scenario("starved", starved),
+        Scenario("few-files", few_files),
+        Scenario("broker-disk-full", broker_disk_full),
+        Scenario("etcd-full", etcd_full),
         Scenario("login-refused", login_refused),
         Scenario("login-lost", login_lost),
         Scenario("page-in-front", page_in_front),
         Scenario("plugin-hangs", plugin_hangs, has_plugin=True),
         Scenario("wrong-clocks", wrong_clocks, has_clocks=True),
         Scenario("wrong-clocks-and-replay", wrong_clocks, has_clocks=True, replays=True),
+        Scenario("wrong-clocks-and-watchers", wrong_clocks, has_clocks=True, watched=True),
         Scenario("wrong-broker-clock", wrong_broker_clock),
         Scenario("leader-killed", leader_killed, three_brokers=True),
         Scenario("two-brokers-gone", two_brokers_gone, three_brokers=True),
         Scenario("one-of-three-frozen", one_of_three_frozen, three_brokers=True),
+        Scenario("rolling-restart", rolling_restart, three_brokers=True),
+        Scenario("coordinator-killed", coordinator_killed, three_brokers=True),
         Scenario("cancels", nothing, cancels=True),
         Scenario("cancels-and-kills", kill_consumers, cancels=True),
         Scenario("cancels-and-lost-answers", lost_answers, cancels=True),

@@ -44,6 +44,8 @@ async def test_the_promises_hold(name: str, stack: Stack, tmp_path: Path) -> Non
         "login-lost",
         "page-in-front",
         "plugin-hangs",
+        "starved",
+        "etcd-full",
         "leader-killed",
         "two-brokers-gone",
         "one-of-three-frozen",

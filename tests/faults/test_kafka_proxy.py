@@ -83,6 +83,21 @@ async def test_a_black_hole_swallows_what_the_broker_answers(client, broker, pla
     assert broker.seen == [1, 2]
 
 
+async def test_what_never_arrives_leaves_the_connection_open(client, broker, plan):
+    reader, writer = client
+    plan.rates = {Fault.NEVER_ARRIVES: 1.0}
+    writer.write(request(1))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await reader.read(1)
+    plan.calm()
+    writer.write(request(2))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await reader.read(1)
+    assert broker.seen == []
+
+
 async def test_a_refused_connection_is_reset(broker, plan):
     plan.rates = {Fault.REFUSE: 1.0}
     port = free_port()

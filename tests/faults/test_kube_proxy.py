@@ -61,11 +61,12 @@ async def test_a_reset_before_or_after_the_server_has_seen_it(url, plan, seen, f
     assert len(seen) == applied
 
 
-async def test_a_black_hole_applies_and_never_answers(url, plan, seen):
-    plan.rates = {Fault.BLACK_HOLE: 1.0}
+@pytest.mark.parametrize(("fault", "applied"), [(Fault.BLACK_HOLE, 1), (Fault.NEVER_ARRIVES, 0)])
+async def test_what_is_cut_off_in_one_direction_is_never_answered(url, plan, seen, fault, applied):
+    plan.rates = {fault: 1.0}
     with pytest.raises(TimeoutError):
         await post(url, seconds=0.3)
-    assert len(seen) == 1
+    assert len(seen) == applied
 
 
 @pytest.mark.parametrize(
