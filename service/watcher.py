@@ -235,11 +235,16 @@ class Watcher:
         del self._awaited[uid]
 
     async def _expire(self) -> None:
+        pause = EXPIRE_SECONDS
         while True:
-            await asyncio.sleep(EXPIRE_SECONDS)
+            await asyncio.sleep(pause)
+            pause = EXPIRE_SECONDS
             try:
-                ended = await self._writer.expire(int((time.time() - self._settings.history_seconds) * 1000))
-                log.info("job-histories-ended", number=ended)
+                ended = await self._writer.expire(self._settings.history_seconds)
+                if ended is None:  # a write of another task tells the time
+                    pause = RETRY_SECONDS
+                else:
+                    log.info("job-histories-ended", number=ended)
             except LeaseLost:
                 pass
             except BrokerUnavailable as error:

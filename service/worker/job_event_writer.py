@@ -20,12 +20,16 @@ from service.worker.partitions import Lease
 
 
 class Written(NamedTuple):
-    """The last state that was written for a submission's job, as its JSON, and the sequence of its event."""
+    """The last state that was written for a submission's job, as its JSON, and the sequence of its event.
+
+    `is_over` tells that the Job was deleted, `at` when this was written, in milliseconds by the broker's clock.
+    """
 
     uid: str
     sequence: int
     value: bytes
-    deleted_at: int | None
+    is_over: bool
+    at: int
     waits_for: str | None
 
     def state(self) -> JobState:
@@ -40,14 +44,15 @@ class History(NamedTuple):
     written: dict[str, Written]
     waiting: Counter[str | None]
 
-    def note(self, event: JobEvent, value: bytes) -> None:
-        """Note an event that stands in the partition as `value`; one that was written again changes nothing."""
+    def note(self, event: JobEvent, value: bytes, at: int) -> None:
+        """Note an event that stands in the partition as `value` since `at`; one written again changes nothing."""
         state = event.state
         last = self.written.get(state.submission)
         if last is None or last.uid != state.id or last.sequence < event.sequence:
             self.drop(state.submission)
             reason = state.waiting.reason if state.waiting else None
-            self.written[state.submission] = Written(state.id, event.sequence, value, state.deleted_at, reason)
+            is_over = state.deleted_at is not None
+            self.written[state.submission] = Written(state.id, event.sequence, value, is_over, at, reason)
             self.waiting[reason] += 1
 
     def drop(self, key: str) -> None:
@@ -79,7 +84,7 @@ class JobEventWriter:
                     log.warning("job-event-unreadable", partition=partition, offset=record.offset, reason=str(error))
                     continue
                 if event is not None and record.value is not None:
-                    history.note(event, record.value)
+                    history.note(event, record.value, record.timestamp)
                 elif record.key is not None:
                     history.drop(record.key.decode("ascii", "replace"))
         self._histories[partition] = history
@@ -105,7 +110,7 @@ class JobEventWriter:
             last.uid
             for history in self._histories.values()
             for last in history.written.values()
-            if last.deleted_at is None and last.uid not in self._mirror.jobs
+            if not last.is_over and last.uid not in self._mirror.jobs
         ]
 
     def uids_in(self, partition: int) -> list[str]:
@@ -142,8 +147,8 @@ class JobEventWriter:
         for event in events:
             record = job_event_record(event, self._events.topic, partition)
             await history.lease.confirm()
-            await self._producer.send(record)
-            history.note(event, record.value or b"")
+            position = await self._producer.send(record)
+            history.note(event, record.value or b"", position.timestamp)
             self._key_of[uid] = (partition, key)
         self._mirror.forget(uid)
         return len(events)
@@ -161,15 +166,19 @@ class JobEventWriter:
             events += advance(known, sequence + len(events), gone, now=now, traceparent=traceparent)
         return events
 
-    async def expire(self, before: int) -> int:
-        """End the histories of Jobs that were deleted before a time in milliseconds; return their number.
+    async def expire(self, seconds: float) -> int | None:
+        """End the histories whose Job's deletion was written `seconds` ago or earlier; return their number.
 
-        Raises LeaseLost, BrokerUnavailable.
+        By the brokers' clock alone: this process's own may be wrong by days. None, and nothing is ended, while no
+        broker has told the time of late. Raises LeaseLost, BrokerUnavailable.
         """
+        now = self._producer.clock.now_ms()
+        if now is None:
+            return None
         ended = 0
         for partition, history in list(self._histories.items()):
             for key, last in list(history.written.items()):
-                if last.deleted_at is None or last.deleted_at >= before:
+                if not last.is_over or last.at > now - seconds * 1000:
                     continue
                 await history.lease.confirm()
                 await self._producer.send(NewRecord(self._events.topic, partition, key.encode(), None, ()))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from service.broker import Position
 from service.submission.job_events import JobEvent, is_terminal, read_job_event
 from service.submission.records import Record
 
@@ -20,15 +21,23 @@ JOB: dict[str, Any] = {
 }
 COMPLETE = {"type": "Complete", "status": "True", "reason": "", "lastTransitionTime": "2026-01-01T00:01:00Z"}
 FAILED = COMPLETE | {"type": "Failed", "reason": "BackoffLimitExceeded"}
+BEGAN = 1_767_225_700_000
+"""When every record is written by the broker's clock, in milliseconds."""
+DAY_MS = 24 * 3600 * 1000
 
 
 class Log:
-    """A topic of one partition, and its producer."""
+    """A topic of one partition, and its producer. `now` is the broker's time in milliseconds, None while unknown."""
 
     topic = "job-events"
 
     def __init__(self) -> None:
         self.records: list[Any] = []
+        self.now: int | None = None
+        self.clock = self
+
+    def now_ms(self) -> int | None:
+        return self.now
 
     def partition_of(self, key: str, own: int | None = None) -> int:
         return 0
@@ -37,13 +46,17 @@ class Log:
         pass
 
     async def scan(self, partition: int, written_end: int | None = None) -> Any:
-        yield []
+        yield [
+            Record(self.topic, partition, number, BEGAN, each.key, each.value, each.headers)
+            for number, each in enumerate(self.records)
+        ]
 
     def confirmed(self) -> bool:
         return True
 
-    async def send(self, record: Any) -> None:
+    async def send(self, record: Any) -> Position:
         self.records.append(record)
+        return Position(0, len(self.records), BEGAN)
 
     async def start(self, on_assigned: Any, on_revoked: Any) -> None:
         await on_assigned([0])
