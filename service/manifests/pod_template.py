@@ -55,10 +55,11 @@ class FaultyPodTemplate(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FixedField:
-    """A field that no request changes: its path, and as the annotation writes it."""
+    """A field that no request changes: its path, as the annotation writes it, and what the template has there."""
 
     path: Path
     text: str
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +97,14 @@ class PodTemplate:
                 merged["spec"][name] = self.pod["spec"][name]
         warnings = []
         for field in self.fixed:
-            merged = put(merged, field.path, find(self.pod, field.path))
-            if not _is_met(find(_as_requested(asked), field.path), find(merged, field.path), field.path[-1]):
+            if find(merged, field.path) == field.value:
+                continue  # as for most jobs
+            merged = put(merged, field.path, field.value)
+            wanted = find(_as_requested(asked) if field.path[0] == "metadata" else asked, field.path)
+            if not _is_met(wanted, find(merged, field.path), field.path[-1]):
                 warnings.append(f"the PodTemplate {self.name} fixes {field.text}: what the request says of it is void")
-        metadata = merged["metadata"]
-        for part in ("labels", "annotations"):  # by these the service, schedulers and people find the pod
-            own = {key: value for key, value in asked["metadata"].get(part, {}).items() if is_reserved(key)}
-            if own:
-                metadata[part] = {**metadata.get(part, {}), **own}
+        if merged["metadata"] != asked["metadata"]:
+            merged["metadata"] = _with_own_marks(merged["metadata"], asked["metadata"])
         spec = {**job["spec"], "template": merged}
         return {**job, "spec": spec}, tuple(warnings)
 
@@ -118,15 +119,25 @@ def _fixed_fields(marks: str, pod: Mapping[str, Any]) -> Iterator[FixedField]:
             raise ValueError(f"{text} is in neither metadata nor spec")
         if text in _NOT_FIXED:
             raise ValueError(f"{text} cannot be fixed: {_NOT_FIXED[text]}")
-        if find(pod, path) is MISSING and not any(_is_near(path, other) for other in _REQUESTABLE):
+        value = find(pod, path)
+        if value is MISSING and not any(_is_near(path, other) for other in _REQUESTABLE):
             raise ValueError(f"{text} is neither in the template nor a field that a request can set")
-        yield FixedField(path, text)
+        yield FixedField(path, text, value)
 
 
 def _is_near(path: Path, requestable: Path) -> bool:
     """Tell whether one of two paths leads to the other."""
     shorter = min(len(path), len(requestable))
     return path[:shorter] == requestable[:shorter]
+
+
+def _with_own_marks(metadata: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata with the labels and annotations by which service, schedulers and people find the pod."""
+    marks = {
+        part: {key: value for key, value in asked.get(part, {}).items() if is_reserved(key)}
+        for part in ("labels", "annotations")
+    }
+    return {**metadata, **{part: {**metadata.get(part, {}), **own} for part, own in marks.items() if own}}
 
 
 def _as_requested(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,13 +4,16 @@ import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from service.cluster.pod_templates import PodTemplates
 from service.kube import ApiError
 from service.kube.decisions import ApiAnswer
 from service.manifests.labels import FIXED_ANNOTATION
-from tests.unit.fake_api import FakeApi
+from service.submission.outcomes import Outcome
+from tests.unit.fake_api import FAULTS, Crash, FakeApi
 from tests.unit.submitting import NAMESPACE, PLAIN, Caller, answered, submission
 
 OWN = "jobs"
@@ -159,3 +162,29 @@ async def test_without_the_right_to_read_it_nothing_is_made_without_it():
 async def test_a_project_without_a_namespace_is_unknown_there_too():
     outcome = await caller(Denying(namespaces=())).submit(submission(PLAIN))
     assert (outcome.status, outcome.body["reason"]) == (404, "UnknownProject")
+
+
+@given(st.lists(st.sampled_from(FAULTS), max_size=8), st.integers(0, 8))
+def test_whatever_fails_and_when_the_template_breaks_there_is_one_job_with_it_or_one_rejection(
+    faults: list[str], breaks_after: int
+):
+    """Processes crash and are followed by new ones, and the template becomes faulty after some requests."""
+    api = FakeApi(faults)
+    put(api)
+
+    async def submit_until_answered() -> Outcome:
+        for _ in range(20):
+            if len(api.calls) >= breaks_after:
+                put(api, fixed="spec")
+            try:
+                return await caller(api).submit(submission(PLAIN))
+            except Crash:
+                continue
+        raise AssertionError("no answer")
+
+    outcome = asyncio.run(submit_until_answered())
+    assert (outcome.status, api.jobs_ever) in ((200, ["train"]), (409, []))
+    if outcome.status == 200:
+        assert priority(api) == "low"
+    else:
+        assert outcome.body["reason"] == "InvalidPodTemplate"
