@@ -13,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from devstack.service import ServiceProcess
+from job_submission import KafkaSubmitter, Refused
 from service.submission.cancels import Cancel
 from service.submission.identity import SubmissionId, generated_name
 from service.submission.records import CANCEL_TYPE, Record
@@ -28,6 +29,7 @@ class Installation:
     process: ServiceProcess
     keys: Path
     names: dict[str, str]
+    servers: str
     producer: AIOKafkaProducer
     outcomes: AIOKafkaConsumer
     http: aiohttp.ClientSession
@@ -82,7 +84,7 @@ async def installation(environment: dict[str, str], api: Any, tmp_path: Path) ->
     producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all")
     outcomes = AIOKafkaConsumer(names["TOPICS_OUTCOMES"], bootstrap_servers=servers, auto_offset_reset="earliest")
     async with producer, outcomes, aiohttp.ClientSession() as http:
-        yield Installation(process, keys, names, producer, outcomes, http)
+        yield Installation(process, keys, names, servers, producer, outcomes, http)
     assert await asyncio.to_thread(process.stop) == 0
 
 
@@ -134,6 +136,19 @@ async def test_what_is_signed_is_carried_out_by_both_ways_in_and_nothing_else(in
     }
     secrets = [SECRET.raw_value.decode(), jwk(SECRET, private=True)["k"], jwk(SERVICE, private=True)["d"]]
     assert [place for place, text in places.items() for secret in secrets if secret in text] == []
+
+
+async def test_the_client_library_signs_what_it_submits(installation, api):
+    names = installation.names
+    topics = {"submissions": names["TOPICS_SUBMISSIONS"], "outcomes": names["TOPICS_OUTCOMES"]}
+    key, servers = jwk(SECRET, private=True), installation.servers
+    async with KafkaSubmitter(servers, source="/nightly", user="john", signing_key=key, **topics) as submitter:
+        made = await submitter.submit(**job())
+        await api.job(made.name)
+        await submitter.cancel(submission=made.submission)
+    async with KafkaSubmitter(servers, source="/nightly", user="john", **topics) as unsigned:
+        with pytest.raises(Refused, match="has no signature"):
+            await unsigned.submit(**job())
 
 
 async def test_a_key_is_removed_and_comes_back_without_a_restart(installation):

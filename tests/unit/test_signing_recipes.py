@@ -11,15 +11,17 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import OctKey, OKPKey
 
+from job_submission.signatures import signed
 from service.auth.signatures import Signatures, Signer
 from service.auth.signing_keys import KeysFile, OwnKeyFile
-from service.submission.records import NewRecord, Record, read_submission
-from tests.signing import SECRET, TRAINER, jwk, keys_file
+from service.submission.records import CANCEL_TYPE, NewRecord, Record, read_submission
+from tests.signing import ED25519, SECRET, TRAINER, entry, jwk, keys_file
 
 PAGE = (Path(__file__).parents[2] / "docs" / "signatures.md").read_text()
 BASH = re.findall(r"^```bash\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 PYTHON = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 BODY = b'{"job": {"project": "team-a", "image": "quickstart"}}'
+EVENT = b'{"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"job": {"project": "team-a"}}}'
 
 
 def ignore(_: int) -> None:
@@ -58,10 +60,43 @@ def test_the_keys_and_the_signature_that_openssl_makes_are_good(made):
     "key", [SECRET, OKPKey.import_key(jwk(OKPKey.generate_key("Ed25519", {"kid": "a"}), private=True))]
 )
 def test_the_signature_that_the_page_makes_in_python_is_good(tmp_path, key: OctKey | OKPKey):
-    (code,) = PYTHON
+    _, code = PYTHON
     names: dict[str, Any] = {"hashlib": hashlib, "jws": jws, "time": time}
     exec(code, names)
     signed = record("1", names["signature"](key, "1", "/train", "john", "team-a", BODY))
     listed = TRAINER | {"jwk": jwk(key, private=False)}
     signatures = Signatures(KeysFile(keys_file(tmp_path / "keys.json", listed), 60, ignore))
     assert signatures.proven(signed, read_submission(signed)).projects == ("team-a", "lab-*")
+
+
+@pytest.mark.parametrize("key", [SECRET, ED25519], ids=["HS256", "Ed25519"])
+@pytest.mark.parametrize(
+    ("headers", "value"),
+    [
+        ({"ce_id": "1", "ce_source": "/train", "ra-user": "john"}, BODY),
+        ({"CE-ID": "1", "ra_user": "john"}, BODY),
+        ({"Idempotency-Key": "1", "dry-run": "true"}, BODY),
+        ({"ce_id": "1", "ce_type": CANCEL_TYPE}, b'{"cancel": {"project": "team-a", "name": "x"}}'),
+        ({"ce_id": "1", "ce_type": CANCEL_TYPE}, b'{"cancel": {"submission": "x"}}'),
+        ({"content-type": "application/CloudEvents+json; charset=utf-8", "ra-user": "jöhn"}, EVENT),
+        ({"ce_id": "1"}, b"no JSON"),
+    ],
+)
+def test_what_the_client_library_signs_is_good(tmp_path, key: OctKey | OKPKey, headers, value):
+    given = [(name, text.encode()) for name, text in headers.items()]
+    sent = signed(given, value, jwk(key, private=True), topic="in", at=7)
+    read = Record("in", 0, 0, 9000, None, value, tuple(sent))
+    signatures = Signatures(KeysFile(keys_file(tmp_path / "keys.json", entry(key)), 60, ignore))
+    proven = signatures.proven(read, read_submission(read))
+    assert (proven.id.id, proven.received, proven.projects) == ("1", 7, None)
+
+
+@pytest.mark.parametrize("key", [{"kty": "RSA", "kid": "a"}, {"kty": "oct", "k": "AAAA"}])
+def test_the_client_library_signs_with_no_other_key(key):
+    with pytest.raises(ValueError, match="must be a JWK"):
+        signed([("ce_id", b"1")], BODY, key)
+
+
+def test_the_client_library_signs_no_record_without_an_id():
+    with pytest.raises(ValueError, match="without an id"):
+        signed([("ce_source", b"/train")], BODY, jwk(SECRET, private=True))

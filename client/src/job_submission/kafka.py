@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from job_submission.errors import TimedOut, refusal
 from job_submission.parameters import Parameters
 from job_submission.request_body import body_of
+from job_submission.signatures import signed
 
 SUBMISSION_TYPE: Final = "io.job-submission.submission"
 CANCEL_TYPE: Final = "io.job-submission.cancel"
@@ -47,6 +48,7 @@ class KafkaSubmitter:
         user: the submitting user, `ra-user`.
         submissions: the topic that takes submissions.
         outcomes: the topic that tells what became of them.
+        signing_key: a JWK to sign with, where the service requires signatures; see `signatures`.
         options: whatever else aiokafka's producer and consumer both take: logins, certificates.
     """
 
@@ -58,12 +60,14 @@ class KafkaSubmitter:
         user: str | None = None,
         submissions: str = "job-submissions",
         outcomes: str = "job-outcomes",
+        signing_key: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         self._source = source
         self._user = user
         self._submissions = submissions
         self._outcomes = outcomes
+        self._signing_key = signing_key
         self._producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True, **options
         )
@@ -175,13 +179,16 @@ class KafkaSubmitter:
             **more,
         }
         value = json.dumps(document, ensure_ascii=False).encode()
+        encoded = [(name, text.encode()) for name, text in headers.items()]
+        if self._signing_key is not None:
+            encoded = signed(encoded, value, self._signing_key)
         self._waiting[correlation_id] = future = asyncio.get_running_loop().create_future()
         try:
             await self._producer.send_and_wait(
                 self._submissions,
                 value,
                 key=key.encode(),
-                headers=[(name, text.encode()) for name, text in headers.items()],
+                headers=encoded,
             )
             async with asyncio.timeout(timeout):
                 return await future
