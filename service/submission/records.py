@@ -205,13 +205,15 @@ def _excess(record: Record, max_body_bytes: int | None) -> str | None:
 def _identity(headers: HeaderReader, event: Event | None) -> tuple[str | None, str | None]:
     """Return the id and source that a record brings along; raises UnreadableRecord where nobody could tell which.
 
-    `Idempotency-Key`, as an HTTP client would send it, stands for `ce_id`.
+    `Idempotency-Key`, as an HTTP client would send it, stands for `ce_id`. The source of an event without an id is no
+    part of the identity that the headers give it, as on its way back after a crash.
     """
     own_id = headers.identity("ce_id", MAX_HEADER_BYTES)
     source = headers.identity("ce_source", MAX_SOURCE_BYTES)
     key = headers.identity("idempotency-key", MAX_HEADER_BYTES)
     ids = {each for each in (own_id, key, event.id if event else None) if each is not None}
-    sources = {each for each in (source, event.source if event else None) if each is not None}
+    of_event = event.source if event and (event.id is not None or source is None) else None
+    sources = {each for each in (source, of_event) if each is not None}
     if len(ids) > 1:
         raise UnreadableRecord("the record has several ids: ce_id, Idempotency-Key and the event's id must be the same")
     if len(sources) > 1:

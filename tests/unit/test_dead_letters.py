@@ -55,6 +55,14 @@ def as_read(new: NewRecord) -> Record:
     return Record(new.topic, new.partition or 0, 99, 1_770_000_000_000, new.key, new.value, new.headers)
 
 
+def test_an_event_without_an_id_keeps_its_identity_though_it_names_a_source():
+    event = b'{"specversion": "1.0", "source": "/s", "type": "t", "data": {"job": {"project": "team-a"}}}'
+    first = Record("in", 3, 41, 7, None, event, (("content-type", b"application/cloudevents+json"),))
+    again = retry_record(first, 1)
+    second = Record(again.topic, 3, 99, 8, again.key, again.value, again.headers)
+    assert read_submission(second).id == read_submission(first).id == record_id("in", 3, 41, 7)
+
+
 def test_a_dead_letter_has_the_headers_of_spring():
     assert dead_letter_record(ORIGINAL, "builtins.KeyError", "'ü'", "dead", 2) == LETTER
 
