@@ -95,6 +95,23 @@ openapi: .venv/dev.stamp ## make 5,000 and more requests from the OpenAPI docume
 kai: .venv/dev.stamp ## the tests of the profile kai, on a real KAI scheduler, which is built once in some four minutes
 	@$(BIN)/python -m pytest tests/kai -m kai $(PYTEST_ARGS)
 
+.PHONY: fuzz
+fuzz: .venv/dev.stamp .venv/fuzz.stamp ## look for inputs that break something: a million of bodies, records, queries (FUZZ_ARGS='--inputs 10000')
+	@$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
+
+.PHONY: audit
+audit: .venv/dev.stamp .venv/supply.stamp ## look for known vulnerabilities in the locked dependencies
+	@$(BIN)/python -m deploy.audit
+
+.PHONY: sbom
+sbom: .venv/dev.stamp .venv/supply.stamp ## write what is in the image as build/sbom.cdx.json (CycloneDX)
+	@mkdir -p build && $(BIN)/cyclonedx-py requirements requirements/service.txt --pyproject pyproject.toml \
+		--output-reproducible --output-format JSON --output-file build/sbom.cdx.json && echo 'build/sbom.cdx.json'
+
+.PHONY: release
+release: .venv/bin/python ## print what publishes image and chart, signed: REGISTRY=host/path (GO=yes does it)
+	@$(BIN)/python -m deploy.release '$(REGISTRY)' $(if $(filter yes,$(GO)),--go)
+
 .PHONY: mutants
 mutants: .venv/mutation.stamp ## mutation testing of names, offsets, the work queue and the table of answers
 	@$(BIN)/mutmut run --max-children 2 && $(BIN)/mutmut results

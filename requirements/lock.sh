@@ -14,3 +14,5 @@ compile --group pyproject.toml:cluster -o requirements/cluster.txt
 echo flit_core | compile -c requirements/dev.txt - -o requirements/build.txt
 compile -c requirements/dev.txt --group mutation pyproject.toml client/pyproject.toml -o requirements/mutation.txt
 compile -c requirements/dev.txt --group pyproject.toml:pictures -o requirements/pictures.txt
+compile -c requirements/dev.txt --group pyproject.toml:supply -o requirements/supply.txt
+compile --group pyproject.toml:fuzz -o requirements/fuzz.txt
