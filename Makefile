@@ -89,7 +89,7 @@ faults: .venv/dev.stamp ## the long fault suite: 200 runs of 1,000 submissions, 
 
 .PHONY: openapi
 openapi: .venv/dev.stamp ## make 5,000 and more requests from the OpenAPI document with schemathesis, on real servers
-	@$(BIN)/python -m pytest -q tests/integration/test_documents.py --openapi-examples 100 $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q tests/integration/test_documents.py -rP --openapi-examples 110 $(PYTEST_ARGS)
 
 .PHONY: kai
 kai: .venv/dev.stamp ## the tests of the profile kai, on a real KAI scheduler, which is built once in some four minutes

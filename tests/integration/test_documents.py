@@ -120,6 +120,7 @@ async def test_requests_made_from_openapi_get_what_it_says_and_records_are_as_as
     made = re.search(r"(\d+) generated, \1 passed", printed)
     assert made, printed
     assert int(made[1]) >= 25 * cases
+    print(f"schemathesis: {made[0]}")
 
     name = f"told-{uuid.uuid4().hex[:8]}"
     body = {"job": {"project": "team-a", "image": "busybox", "name": name}}

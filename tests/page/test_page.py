@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
@@ -18,6 +19,7 @@ from service.submission.job_events import EventKind, JobEvent, Phase, Transition
 from service.submission.outcomes import Outcome, outcome_record
 from service.submission.records import Record, read_submission
 from service.submission.rejection import SubmissionRejected
+from service.validation import PARAMETERS
 from tests.page.conftest import Watched
 from tests.unit.job_events import job_event
 from tests.unit.running_ingress import RunningIngress, running
@@ -174,6 +176,42 @@ async def test_a_cancel_is_asked_for_twice_and_goes_to_the_topic(watched):
         await expect(page.get_by_role("button", name="Cancel job")).to_be_hidden()
 
 
+async def test_a_job_is_submitted_by_a_form_that_has_every_parameter(watched):
+    async with running() as ingress:
+        page = await opened(watched, ingress, "/?project=team-a")
+        await page.get_by_role("button", name="Submit a job").click()
+        form = page.locator("#submit")
+        await expect(form.get_by_label("project (required)")).to_have_value("team-a")
+        given = await form.locator("input, select, textarea").evaluate_all("all => all.map(each => each.name)")
+        assert sorted(given) == sorted(PARAMETERS)
+        await form.get_by_label("image (required)").fill("python:3.12")
+        await form.locator("[name=gpu]").fill("-1")
+        await form.get_by_role("button", name="Submit", exact=True).click()
+        await expect(form.locator("#fault-gpu")).to_have_text("must be a number of GPUs from 0 to 1000000")
+        await form.locator("summary").click()
+        assert await violations(page) == []
+        await picture(page, "page-submit")
+        await form.locator("[name=gpu]").fill("0.5e1")
+        await form.locator("[name=largeShm]").check()
+        await form.locator("[name=environment]").fill('{"SEED": 7}')
+        await form.get_by_role("button", name="Submit", exact=True).click()
+        written = await ingress.topic.next()
+        assert orjson.loads(written.value or b"") == {
+            "job": {
+                "project": "team-a",
+                "image": "python:3.12",
+                "gpu": 5,
+                "largeShm": True,
+                "environment": {"SEED": 7},
+            }
+        }
+        submission = read_submission(Record(written.topic, 0, 0, 0, written.key, written.value, written.headers))
+        ingress.topic.publish(outcome_record(Outcome.of(submission, "0" * 64, "train"), "outcomes", 0, 1.0))
+        await ingress.tell(event(1, "train"))
+        await expect(page.get_by_role("heading", name="team-a/train")).to_be_visible()
+        assert watched.broken_policy() == []
+
+
 class OneToken:
     """Knows one token."""
 
@@ -218,7 +256,7 @@ async def test_nobody_is_kept_out_by_day_or_night_at_a_desk_or_on_a_phone(watche
             await page.set_viewport_size({"width": width, "height": 800})
             await picture(page, f"page-{size}")
             assert await violations(page) == []
-        for summary in await page.locator("summary").all():
+        for summary in await page.locator("#job summary").all():
             await summary.click()
         await page.get_by_role("button", name="Log", exact=True).click()
         await expect(page.get_by_label("Log", exact=True).last).to_have_text("epoch 1\n")

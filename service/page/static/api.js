@@ -7,6 +7,7 @@ export class Refused extends Error {
     super(body.message || `the service answered ${status}`);
     this.status = status;
     this.reason = body.reason;
+    this.details = body.details;
     this.challenge = challenge;
   }
 }
@@ -29,12 +30,12 @@ function headers(more) {
 }
 
 // Send a request; throws Refused for every status of 400 and above.
-export async function send(path, { method = "GET", more = {}, signal } = {}) {
-  const response = await fetch(path, { method, headers: headers(more), signal });
+export async function send(path, { method = "GET", more = {}, body, signal } = {}) {
+  const response = await fetch(path, { method, headers: headers(more), body, signal });
   if (response.ok) return response;
-  let body = {};
-  try { body = await response.json(); } catch { /* a proxy's own page */ }
-  throw new Refused(response.status, body, response.headers.get("WWW-Authenticate") || "");
+  let said = {};
+  try { said = await response.json(); } catch { /* a proxy's own page */ }
+  throw new Refused(response.status, said, response.headers.get("WWW-Authenticate") || "");
 }
 
 // Call `onText` with each piece of a body as it comes; returns at its end.

@@ -120,7 +120,7 @@ export class Job {
     await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
     if (dialog.returnValue !== "ok") return;
     this.canceller.disabled = true;
-    try { await send(this.#path(), { method: "DELETE", more: { "Idempotency-Key": crypto.randomUUID?.() || String(Math.random()) } }); }
+    try { await send(this.#path(), { method: "DELETE" }); }
     catch (error) { this.trouble(error); }
     this.canceller.disabled = false;
   }

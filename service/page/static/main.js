@@ -4,6 +4,7 @@ import { credentials, follow, Refused, send } from "./api.js";
 import { at, element } from "./dom.js";
 import { Job } from "./job.js";
 import { List } from "./list.js";
+import { SubmitForm } from "./submit.js";
 
 const FILTERS = ["project", "name", "user", "phase", "reason", "type", "deleted"];
 const LASTING = ["project", "name", "user", "type"]; // what an event cannot change: those the service filters for us
@@ -18,6 +19,7 @@ let position = { last: "" };
 const chosen = () => new URLSearchParams(location.search);
 const list = new List(choose, (phase) => { form.phase.value = phase; filtered(); });
 const job = new Job(() => choose(""), trouble);
+const submitForm = new SubmitForm(choose, trouble);
 
 function query(names, more = {}) {
   const asked = new URLSearchParams(more);
@@ -160,5 +162,6 @@ form.addEventListener("reset", () => setTimeout(filtered));
 form.addEventListener("submit", (event) => { event.preventDefault(); filtered(); });
 at("more").addEventListener("click", () => load(cursor).catch(trouble));
 at("who").addEventListener("click", () => { credentials.forget(); list.clear(); start(); });
+at("new").addEventListener("click", () => submitForm.open(form.project.value).catch(trouble));
 addEventListener("popstate", () => { fromUrl(); showJob(); });
 start();
