@@ -50,6 +50,7 @@ async def test_the_promises_hold(name: str, stack: Stack, tmp_path: Path) -> Non
         "two-brokers-gone",
         "one-of-three-frozen",
         "watchers-killed",
+        "watches-expired",
     ],
 )
 async def test_the_promises_hold_in_more_kinds_of_trouble(name: str, stack: Stack, tmp_path: Path) -> None:
