@@ -55,7 +55,7 @@ image-python: .venv-image/dev.stamp ## the unit tests and those of TLS and login
 	@.venv-image/bin/python -m pytest $(ON_IMAGE_PYTHON) $(IN_PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: bench
-bench: .venv/dev.stamp ## measure the service beside its servers, some 15 minutes (BENCH_ARGS='--only P1,P3')
+bench: .venv/dev.stamp ## measure the service beside its servers, some 25 minutes (BENCH_ARGS='--only P1,P3')
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 .PHONY: instructions

@@ -37,6 +37,7 @@ MEASUREMENTS: Final[tuple[tuple[frozenset[str], Measurement], ...]] = (
     (frozenset({"P9"}), scale.window),
     (frozenset({"P10"}), hostile.turns),
     (frozenset({"P10"}), hostile.others),
+    (frozenset({"P11"}), fairness.other_project),
     (frozenset({"P12"}), reading.listing),
     (frozenset({"P13"}), telling.telling),
     (frozenset({"RESUME"}), recovery.resume),

@@ -23,13 +23,13 @@ POLL_SECONDS = 0.02
 """How often the progress is looked at where a moment counts; a long drain is looked at less, as looking costs CPU."""
 
 
-def submissions(topic: str, count: int) -> Iterable[NewRecord]:
+def submissions(topic: str, count: int, body: bytes = BODY) -> Iterable[NewRecord]:
     """Yield records as the ingress would have written them."""
     for _ in range(count):
         submission = Submission(
             id=fresh_id(),
             has_own_id=True,
-            body=BODY,
+            body=body,
             user=USER,
             content_type="application/json",
             received=time.time(),

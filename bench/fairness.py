@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import orjson
 
-from bench.backlog import Progress, make_topics, outcome_count, write
+from bench.backlog import Progress, make_topics, outcome_count, submissions, write
 from bench.beside import p99_beside
 from bench.figures import Figure, figure
 from bench.jobs import BODY, USER, document
@@ -21,6 +22,12 @@ SHARE = 200
 """Records in each of the other partitions."""
 TIMES = 100
 """How many times as many are in the one."""
+BACKLOG = 50_000
+"""Submissions of another project."""
+BACKLOG_PAIRS = 2
+FEW_POSTS = 0.1
+"""Share of the capacity at which the project behind it POSTs."""
+OTHER = "other"
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 
@@ -91,6 +98,31 @@ async def _shares(stack: Stack, environment: dict[str, str], share: int) -> floa
         async with stack.service("consumer", environment):
             progress = await watching
     return slowest_share(progress)
+
+
+async def other_project(stack: Stack, options: Options) -> list[Figure]:
+    """Measure the p99 of a project with and without another one's backlog; a pair takes minutes."""
+    environment, count = stack.environment(), options.scaled(BACKLOG)
+    await make_topics(environment)
+    few = Options(min(options.pairs, BACKLOG_PAIRS), options.scale)
+
+    def behind(*_: Any) -> AbstractAsyncContextManager[None]:
+        return _backlog_of_another(stack, environment, count)
+
+    return await p99_beside("P11", stack, few, SECONDS, behind, environment, FEW_POSTS)
+
+
+@contextlib.asynccontextmanager
+async def _backlog_of_another(stack: Stack, environment: dict[str, str], count: int) -> AsyncIterator[None]:
+    """Have so many submissions of another project on the topic, and wait in the end until the last is done."""
+    await asyncio.to_thread(stack.cluster.api.make_namespace, f"runai-{OTHER}")
+    topic = environment["TOPICS_SUBMISSIONS"]
+    async with outcome_count(stack, environment["TOPICS_OUTCOMES"]) as outcomes:
+        before = sum((await outcomes.now()).values())
+        await write(stack, topic, submissions(topic, count, orjson.dumps(document(OTHER))))
+        yield
+        await outcomes.watch(lambda ends: sum(ends.values()) >= before + count)
+    await asyncio.sleep(2)  # the POSTs have outcomes too, so that some of the backlog may be left
 
 
 def _uneven(topic: str, share: int) -> Iterator[NewRecord]:

@@ -58,6 +58,7 @@ PROMISES: Final = (
     _less("P10 ingress", "longest turn of the ingress's event loop over all bombs, CPU", 20, 20, "ms"),
     _less("P10 consumer", "longest turn of the consumer's event loop over all bombs, CPU", 20, 20, "ms"),
     _less("P10 others", "p99 of healthy POSTs beside four bombs a second ÷ without", 2, 2),
+    _less("P11", "p99 of a project's POSTs behind a backlog of 50,000 of another one ÷ without", 2, 2),
     _less("P12 once", "jobs that a listing page by page beside 500 changes a second tells not exactly once", 0, 0),
     _less("P12 page", "p99 of a page of 100 of 100,000 jobs beside 500 changes a second", 20, 20, "ms"),
     _less("P12 turn", "longest turn of the ingress's event loop meanwhile, CPU", 20, 1, "ms"),
