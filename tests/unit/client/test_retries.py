@@ -8,16 +8,20 @@ from job_submission.errors import ServiceUnreachable, UnexpectedAnswer, refusal
 from job_submission.retries import LONGEST_SECONDS, is_temporary, pause
 from service.submission.rejection import REJECTIONS
 
-SENT_AGAIN = {
-    *("AccessUnknown", "BodyTimeout", "CredentialsUnreadable", "JobsNotLoaded"),
-    *("MaybeAccepted", "NotAccepted", "TooManyRequests"),
-}
+FINAL = {"DeadlineExceeded": 504, "LogsUnavailable": 503, "QuotaExceeded": 429}
+"""What does not change, though its status is one of those that may."""
 
 
 @pytest.mark.parametrize("reason", sorted(REJECTIONS))
 def test_of_the_refusals_those_are_sent_again_that_may_change(reason):
-    error = refusal({"status": REJECTIONS[reason].status, "reason": reason, "message": "m"})
-    assert (type(error).__name__, is_temporary(error)) == (reason, reason in SENT_AGAIN)
+    status = REJECTIONS[reason].status
+    error = refusal({"status": status, "reason": reason, "message": "m"})
+    may_change = status in (408, 429, 502, 503, 504) and reason not in FINAL
+    assert (type(error).__name__, is_temporary(error)) == (reason, may_change)
+
+
+def test_what_does_not_change_is_still_what_the_service_says():
+    assert {reason: REJECTIONS[reason].status for reason in FINAL} == FINAL
 
 
 def test_a_proxys_page_is_sent_again_where_its_status_may_change():
