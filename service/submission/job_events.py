@@ -202,22 +202,20 @@ def read_job_event(record: Record) -> JobEvent | None:
     """
     if record.value is None:
         return None
+    traceparent = header(record.headers, "traceparent")
     try:
         state = JobState.model_validate_json(record.value)
-        sequence = int(header(record.headers, "ce_sequence") or b"")
-        kind = EventKind((header(record.headers, "ce_type") or b"").decode().removeprefix(EVENT_TYPE_PREFIX))
+        event = JobEvent(
+            state=state,
+            sequence=int(header(record.headers, "ce_sequence") or b""),
+            kind=EventKind((header(record.headers, "ce_type") or b"").decode().removeprefix(EVENT_TYPE_PREFIX)),
+            at=state.history[-1].at if state.history else state.created_at,
+            traceparent=None if traceparent is None else traceparent.decode("ascii", "replace"),
+        )
     except (ValidationError, ValueError) as error:
         raise UnreadableRecord(f"a job event that cannot be read: {error}") from None
     if record.key != state.submission.encode():
         raise UnreadableRecord("a job event whose key is not that of its submission")
-    at = state.history[-1].at if state.history else state.created_at
-    if at >= _YEAR_10000:
+    if event.at >= _YEAR_10000:
         raise UnreadableRecord("a job event of a time that nobody can write")
-    traceparent = header(record.headers, "traceparent")
-    return JobEvent(
-        state=state,
-        sequence=sequence,
-        kind=kind,
-        at=at,
-        traceparent=None if traceparent is None else traceparent.decode("ascii", "replace"),
-    )
+    return event

@@ -28,7 +28,7 @@ from service.submission import rejections
 from service.submission.cancels import order_of, read_cancel, read_job_names, request_fingerprint
 from service.submission.dead_letters import dead_letter_record, read_dead_letter, replayed_record, retry_record
 from service.submission.identity import is_submission_key, job_name
-from service.submission.job_events import read_job_event
+from service.submission.job_events import job_event_document, job_event_record, read_job_event
 from service.submission.outcomes import Outcome, outcome_record, read_outcome
 from service.submission.records import NewRecord, Record, Submission, read_submission, submission_record
 from service.submission.rejection import SubmissionRejected
@@ -156,7 +156,11 @@ def outcome(octets: bytes) -> None:
 
 def job_event(octets: bytes) -> None:
     """A record of the topic of jobs' events."""
-    read_job_event(unframed(octets, "job-events"))
+    read = read_job_event(unframed(octets, "job-events"))
+    if read is not None:
+        json.loads(job_event_document(read, read.state.value()))
+        again = job_event_record(read, "job-events", 0)
+        assert read_job_event(Record("job-events", 0, 0, 0, again.key, again.value, again.headers)) == read
 
 
 def credentials(octets: bytes) -> None:
