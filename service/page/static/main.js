@@ -10,10 +10,12 @@ const FILTERS = ["project", "name", "user", "phase", "reason", "type", "deleted"
 const LASTING = ["project", "name", "user", "type"]; // what an event cannot change: those the service filters for us
 const PHASES = ["Queued", "Pending", "Starting", "Running", "Suspended", "Succeeded", "Failed", "Deleting", "Deleted", "Unknown"];
 const RETRY_MILLISECONDS = 2000;
+const TYPING_MILLISECONDS = 200; // after the last letter the service is asked
 
 const form = at("filter");
 let stop = new AbortController();
 let cursor = null;
+let typing = 0;
 let position = { last: "" };
 
 const chosen = () => new URLSearchParams(location.search);
@@ -38,8 +40,11 @@ function trouble(error) {
   at("trouble").hidden = false;
 }
 
+// Tell whether a job is one of those asked for: what was loaded is filtered at once, before the service has answered.
 function fits(state, anyPhase = false) {
   const wanted = chosen();
+  for (const name of ["project", "user", "type"]) if (wanted.get(name) && state[name] !== wanted.get(name)) return false;
+  if (wanted.get("name") && !state.name.includes(wanted.get("name"))) return false;
   const gone = state.deletedAt !== null;
   if (gone ? !wanted.get("deleted") : wanted.get("deleted") === "true") return false;
   if (wanted.get("reason") && state.waiting?.reason !== wanted.get("reason")) return false;
@@ -111,7 +116,10 @@ function filtered() {
     if (value) url.searchParams.set(name, value); else url.searchParams.delete(name);
   }
   history.replaceState(null, "", url);
-  fromUrl();
+  list.phase = chosen().get("phase") || "";
+  list.draw();
+  clearTimeout(typing);
+  typing = setTimeout(fromUrl, TYPING_MILLISECONDS);
 }
 
 function fromUrl() {
@@ -156,8 +164,7 @@ async function projects() {
 
 list.fits = fits;
 form.phase.append(...PHASES.map((phase) => element("option", {}, phase)));
-let typing = 0;
-form.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(filtered, 200); });
+form.addEventListener("input", filtered);
 form.addEventListener("reset", () => setTimeout(filtered));
 form.addEventListener("submit", (event) => { event.preventDefault(); filtered(); });
 at("more").addEventListener("click", () => load(cursor).catch(trouble));
