@@ -149,7 +149,8 @@ def growth(samples: list[Figures], figure: str) -> tuple[float, float, float, bo
 async def soak(minutes: float, rate: float, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Run everything in `folder` and return the report."""
     with contextlib.ExitStack() as servers:
-        kafka = servers.enter_context(LocalKafka(folder / "kafka", say=say))
+        often = {"log.retention.check.interval.ms": "5000"}
+        kafka = servers.enter_context(LocalKafka(folder / "kafka", say=say, settings=often))
         cluster = servers.enter_context(LocalCluster(folder / "cluster", controllers=True, say=say))
         for project in PROJECTS:
             cluster.api.make_namespace(f"runai-{project}")
@@ -158,6 +159,7 @@ async def soak(minutes: float, rate: float, folder: Path, say: Callable[[str], N
             "KUBE_CONFIG_FILE": str(cluster.kubeconfig),
             "TOPICS_DUPLICATE_WINDOW_SECONDS": str(WINDOW_SECONDS),
             "TOPICS_JOB_EVENTS_READABLE_SECONDS": str(WINDOW_SECONDS),
+            "WATCHER_HISTORY_SECONDS": str(WINDOW_SECONDS),
             "HTTP_EVENTS_REMEMBERED": "500",
         }
         processes: dict[str, ServiceProcess] = {}

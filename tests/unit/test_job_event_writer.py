@@ -56,7 +56,7 @@ async def test_what_another_replica_tells_is_not_remembered_for_ever(parts):
 async def test_what_is_over_is_forgotten_by_the_brokers_clock_whatever_ones_own_says(
     own_days_ahead, reloaded, broker_days, ended
 ):
-    """An own clock eight days ahead ended every history at once, one eight days behind when another took over."""
+    """An own clock that was ahead ended every history at once, one that was behind when another took over."""
     log = Log()
     mirror = JobMirror("default", "job-submission", lambda uid: None)
     writer = JobEventWriter(mirror, log, log, lambda: BEGAN + own_days_ahead * DAY_MS)

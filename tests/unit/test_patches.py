@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -290,6 +291,32 @@ async def test_a_producer_whose_sender_has_failed_is_disconnected_all_the_same()
     producer._message_accumulator, producer.client = queue, producer
     producer._sender = SimpleNamespace(sender_task=None)
     await producers.discard(producer)
+    assert producer.closed
+    with pytest.raises(ProducerClosed):
+        await written
+
+
+async def test_whoever_gives_up_a_producer_is_not_cancelled_with_its_sender():
+    """Seen when a broker was killed: the task that keeps a producer ended without a word; nothing was written again."""
+
+    async def ends_late() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    queue, written = await a_queue_with_a_record()
+    sender = asyncio.create_task(ends_late())
+    await asyncio.sleep(0)
+
+    async def stop() -> None:
+        sender.cancel()
+        await sender
+
+    producer = Stopping(stop)
+    producer._message_accumulator, producer.client = queue, producer
+    producer._sender = SimpleNamespace(sender_task=sender)
+    with mock.patch.object(producers, "STOP_SECONDS", 0.01):
+        await producers.discard(producer)
     assert producer.closed
     with pytest.raises(ProducerClosed):
         await written
