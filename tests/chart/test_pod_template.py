@@ -8,6 +8,7 @@ import yaml
 
 from service.manifests.labels import FIXED_ANNOTATION
 from service.manifests.pod_template import PodTemplate
+from tests.chart.helm import CHART
 
 LEAST = ("image.repository=i", "kafka.bootstrapServers=k:1")
 PAGE = (Path(__file__).parents[2] / "docs" / "pod-templates.md").read_text()
@@ -55,6 +56,15 @@ def test_those_of_the_guide(templates):
     ]
 
 
+def test_the_guides_template_for_restricted_as_a_value(templates):
+    (written,) = (each for each in BLOCKS if "securityContext" in str(each.get("template")))
+    written["metadata"]["namespace"] = "jobs"
+    fixed = [field.text for field in PodTemplate.of(written).fixed]
+    rendered = templates({"podTemplate": {"default": {"spec": written["template"]["spec"], "fixed": fixed}}})["jobs"]
+    assert PodTemplate.of(rendered) == PodTemplate.of(written)
+    assert len(fixed) == 5
+
+
 def test_those_of_projects_are_in_their_namespaces_and_others_keep_their_containers(templates):
     side = {"name": "log", "image": "log"}
     found = templates(
@@ -78,6 +88,21 @@ def test_the_service_looks_for_them_by_their_name(template, sets, expected):
     assert settings["data"].get("KUBE_POD_TEMPLATE") == expected  # not set, it is the service's own default
     rules = [rule for each in objects for rule in each.get("rules", ()) if "podtemplates" in rule["resources"]]
     assert [rule["verbs"] for rule in rules] == ([] if sets else [["get"], ["get"]])
+
+
+@pytest.mark.parametrize(
+    ("sets", "says_so"),
+    [
+        (("projects.podSecurity=restricted",), True),
+        (("projects.podSecurity=restricted", "podTemplate.default.spec.priorityClassName=x"), False),
+        ((), False),
+    ],
+)
+def test_the_notes_say_that_no_job_runs_under_restricted_without_a_template(helm, sets, says_so):
+    given = (*LEAST, "projects.names={a}", "projects.createNamespaces=true", *sets)
+    arguments = [part for one in given for part in ("--set", one)]
+    said = helm("install", "x", str(CHART), "--dry-run=client", *arguments)
+    assert ("enforce Pod Security `restricted`" in said.partition("NOTES:")[2]) is says_so
 
 
 def test_a_value_that_is_no_template_is_refused(templates):
