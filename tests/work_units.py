@@ -13,16 +13,9 @@ from tests.servers import GIVEN
 
 TOGETHER = ("tests/node/", "tests/kueue/", "tests/kai/")
 """Folders that share a server that takes long to start: one unit each."""
-LONGEST_FIRST = (
-    "tests/node/",
-    "tests/faults/",
-    "tests/kueue/",
-    "tests/chart/",
-    "tests/integration/",
-    "tests/contract/",
-    "tests/devstack/",
-)
-"""What runs long begins early, and the many short files of `tests/unit` fill what is left at the end."""
+LONGEST_FIRST = ("tests/node/", "tests/faults/", "tests/kueue/", "tests/chart/")
+LAST = "tests/unit/"
+"""What runs long begins early, and many short files fill what is left at the end."""
 
 
 def work_unit(nodeid: str, environment: Mapping[str, str]) -> str:
@@ -31,13 +24,15 @@ def work_unit(nodeid: str, environment: Mapping[str, str]) -> str:
     Servers that were given from outside are shared by all processes, and tests that look at all that is there would see
     each other's: whatever may use them is one unit.
     """
-    if not nodeid.startswith("tests/unit/") and any(environment.get(name) for name in GIVEN.values()):
+    if not nodeid.startswith(LAST) and any(environment.get(name) for name in GIVEN.values()):
         return "servers"
     return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.split("::", 1)[0])
 
 
 def place(nodeid: str) -> int:
     """Where a test stands in the order of a session that is shared."""
+    if nodeid.startswith(LAST):
+        return len(LONGEST_FIRST) + 1
     return next((i for i, folder in enumerate(LONGEST_FIRST) if nodeid.startswith(folder)), len(LONGEST_FIRST))
 
 
