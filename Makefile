@@ -44,7 +44,7 @@ test: lint ## everything that is checked: lint, types, import contract, all test
 
 .PHONY: long
 long: .venv/dev.stamp ## what takes too long for `make test` and CI runs as well: more faults, ten times the cases of each property
-	@$(BIN)/python -m pytest $(IN_PARALLEL) -m 'long or hypothesis' --hypothesis-profile thorough $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(IN_PARALLEL) -m 'long or hypothesis' --hypothesis-profile thorough --timeout 900 $(PYTEST_ARGS)
 
 .PHONY: unit
 unit: .venv/dev.stamp ## the tests that need no server
