@@ -52,7 +52,7 @@ def test_without_being_told_to_it_prints_them_and_does_nothing(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "deploy.release", "registry.example.com/team"],
         cwd=ROOT,
-        env={"PATH": str(tmp_path)},
+        env=os.environ | {"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
