@@ -33,6 +33,7 @@ _SUBMISSION_HEADERS: Final[dict[str, Schema]] = {
     "reply-topic": _TEXT | {"description": "Where else the outcome goes, if `TOPICS_REPLY_ALLOWED` names it."},
     "reply-partition": {"type": "string", "pattern": "^[0-9]+$"},
     "traceparent": _TRACE,
+    "signature": {"type": "string", "description": "By a key that is known, where records have to be signed."},
 }
 _OUTCOME_HEADERS: Final[dict[str, Schema]] = {
     "status": {"type": "string", "pattern": "^[245][0-9]{2}$", "description": "The HTTP status."},

@@ -22,6 +22,10 @@ _SUBMITTED: Final = (
     rejections.handling_failed,
     rejections.too_old,
     rejections.id_reused,
+    rejections.unsigned,
+    rejections.bad_signature,
+    rejections.signer_forbidden,
+    rejections.cannot_sign,
     rejections.deadline_exceeded,
 )
 """Refusals of what goes through Kafka: those of the ingress, then those that a consumer may find."""
