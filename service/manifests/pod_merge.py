@@ -8,6 +8,8 @@ the `x-kubernetes-patch-merge-key` of the API's OpenAPI document, with which a t
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from service.spec.mounts import normalized
+
 MERGE_KEYS: Final[Mapping[str, str]] = {
     "containers": "name",
     "initContainers": "name",
@@ -59,15 +61,25 @@ def _merge_field(name: str, under: Any, over: Any) -> Any:
 
 def _merge_elements(name: str, under: Iterable[Any], over: Iterable[Any]) -> list[Any]:
     """Merge lists element by element: those below in their order, then those that are added."""
-    key = MERGE_KEYS[name]
     merged = list(under)
     for element in over:
-        place = next((i for i, other in enumerate(merged) if other.get(key) == element[key]), None)
+        own = key_of(name, element)
+        place = next((i for i, other in enumerate(merged) if key_of(name, other) == own), None)
         if place is None:
             merged.append(element)
         else:
             merged[place] = element if name in WHOLE else merge(merged[place], element)
     return merged
+
+
+def key_of(name: str, element: Mapping[str, Any]) -> Any:
+    """Return what tells which element of the list `name` this is, None where nothing does.
+
+    Paths of mounts as the container runtime has them: `/data/` is mounted over `/data`, which the API server takes for
+    two.
+    """
+    key = element.get(MERGE_KEYS[name])
+    return normalized(key) if name == "volumeMounts" and isinstance(key, str) else key
 
 
 def find(node: Any, path: Path) -> Any:
@@ -115,4 +127,4 @@ def _put_element(name: str, elements: list[Any], path: Path, value: Any) -> list
 def _is_called(element: Mapping[str, Any], name: str, segment: str) -> bool:
     if name not in MERGE_KEYS:
         raise ValueError(f"{name}[{segment}]: the list {name} can be fixed as a whole only")
-    return str(element.get(MERGE_KEYS[name])) == segment
+    return str(key_of(name, element)) == (normalized(segment) if name == "volumeMounts" else segment)

@@ -42,6 +42,9 @@ _REQUESTABLE: Final = (
 )
 """What a request can set: worth fixing even where the template has nothing there. Any other such path is misspelt."""
 
+_UNNAMED: Final = tuple(("spec", "containers", CONTAINER, name) for name in ("command", "args"))
+"""Lists of what a request can set that have no names for their elements, in the template or not."""
+
 _WORD: Final = re.compile(r"(?:[^\s,\[]|\[[^\]]*\]|\[)+")
 _PATH: Final = re.compile(r"[A-Za-z]+(?:\.[A-Za-z]+|\[[^\[\]]+\])*")
 _SEGMENT: Final = re.compile(r"\.?([A-Za-z]+)|\[([^\[\]]+)\]")
@@ -117,12 +120,19 @@ def _fixed_fields(marks: str, pod: Mapping[str, Any]) -> Iterator[FixedField]:
         path = tuple(field or key for field, key in _SEGMENT.findall(text))
         if path[0] not in ("metadata", "spec"):
             raise ValueError(f"{text} is in neither metadata nor spec")
-        if text in _NOT_FIXED:
-            raise ValueError(f"{text} cannot be fixed: {_NOT_FIXED[text]}")
+        if (written := _written(path)) in _NOT_FIXED:
+            raise ValueError(f"{text} cannot be fixed: {_NOT_FIXED[written]}")
         value = find(pod, path)
         if value is MISSING and not any(_is_near(path, other) for other in _REQUESTABLE):
             raise ValueError(f"{text} is neither in the template nor a field that a request can set")
+        if (whole := next((each for each in _UNNAMED if path[: len(each)] == each != path), None)) is not None:
+            raise ValueError(f"{text}: the list {whole[-1]} can be fixed as a whole only")
         yield FixedField(path, text, value)
+
+
+def _written(path: Path) -> str:
+    """Return a path as it is written without brackets, in which every segment may stand as well."""
+    return ".".join(path)
 
 
 def _is_near(path: Path, requestable: Path) -> bool:

@@ -116,6 +116,11 @@ def test_a_field_of_the_pod(under: dict[str, Any], job: dict[str, Any], expected
             {"volumeMounts": [SCRATCH, {"name": "volume-0", "mountPath": "/b"}]},
         ),
         (
+            {"volumeMounts": [SCRATCH]},
+            {"volume": {"/a": "/scratch/"}},
+            {"volumeMounts": [SCRATCH | {"name": "volume-0", "mountPath": "/scratch/"}]},
+        ),
+        (
             {"ports": [{"containerPort": 80, "protocol": "TCP"}, {"containerPort": 80, "protocol": "UDP"}]},
             {"ports": [{"container": 90}], "serviceType": "nodeport"},
             {
@@ -206,6 +211,9 @@ _NET = "dnsPolicy"
          ("resources",), {"limits": {"nvidia.com/gpu": "1"}}, True),
         (f"{JOB}.command, {JOB}.args", {"command": ["a"]}, {"command": "b", "arguments": ["c"]},
          ("command",), ["a"], True),
+        (f"{JOB}.volumeMounts[/scratch]", {"volumeMounts": [SCRATCH]}, {"volume": {"/a": "//scratch/."}},
+         ("volumeMounts",), [SCRATCH], True),
+        (f"{JOB}.volumeMounts[/scratch/]", {}, {"volume": {"/a": "/scratch"}}, ("volumeMounts",), [], True),
         ("spec.nodeSelector", {}, {"nodeType": "x"}, ("spec", "nodeSelector"), MISSING, True),
     ],
 )  # fmt: skip
@@ -236,6 +244,9 @@ def test_a_fixed_field_is_as_the_template_has_it(
         ("spec.tolerations", "spec.tolerations is neither in the template nor a field that a request can set"),
         ("spec.containers[x]", "spec.containers[x] is neither in the template nor a field that a request can set"),
         (f"{JOB}.command[a]", "command[a]: the list command can be fixed as a whole only"),
+        (f"{JOB}.args[0]", f"{JOB}.args[0]: the list args can be fixed as a whole only"),
+        ("spec[volumes]",
+         "spec[volumes] cannot be fixed: a volume that is left out would leave its mounts behind; fix the mounts"),
         ("spec..x", "spec..x is no path; write spec.hostNetwork, spec.containers[job].env[NAME]"),
         ("spec[", "spec[ is no path; write spec.hostNetwork, spec.containers[job].env[NAME]"),
     ],
