@@ -49,7 +49,13 @@ async def run_ingress(
     outcomes = OutcomeLog(settings.kafka, settings.topics, metrics)
     window = DuplicateWindow(outcomes, metrics)
     waiters = Waiters(outcomes, window)
-    pending = PendingSubmissions(settings.kafka, settings.topics, settings.consumer.group, monitor.is_read)
+    pending = PendingSubmissions(
+        settings.kafka,
+        settings.topics,
+        settings.consumer.group,
+        monitor.is_read,
+        is_believed=settings.submission.signatures != "required",
+    )
     job_events = TopicFollower(
         settings.kafka,
         settings.topics.job_events,

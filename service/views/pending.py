@@ -16,7 +16,7 @@ from service.broker.queries import EARLIEST, Committed
 from service.errors import InvalidSubmission
 from service.settings import KafkaSettings, TopicSettings
 from service.spec.strict_json import read_document
-from service.submission.identity import SubmissionId, is_submission_key
+from service.submission.identity import SubmissionId, is_submission_key, project_of_post
 from service.submission.record_headers import Headers, header
 from service.submission.records import CANCEL_TYPE, Record, read_submission
 from service.submission.waiting_in_log import Place
@@ -44,7 +44,8 @@ class _Partition:
 class PendingSubmissions:
     """The submissions beyond the group's committed offsets. Each record is read once, when somebody asks.
 
-    `is_read` tells whether a consumer reads a partition, None where that is not known.
+    `is_read` tells whether a consumer reads a partition, None where that is not known. Where signatures are required
+    nothing is believed that a record says (`is_believed`): there is no key here to verify them by.
     """
 
     def __init__(
@@ -53,7 +54,10 @@ class PendingSubmissions:
         topics: TopicSettings,
         group: str,
         is_read: Callable[[int], bool | None] = lambda _partition: None,
+        *,
+        is_believed: bool = True,
     ) -> None:
+        self._is_believed = is_believed
         self._group = group
         self._is_read = is_read
         self._topic = topics.submissions
@@ -81,16 +85,16 @@ class PendingSubmissions:
         return Place(ahead, found.produced_at, self._is_read(partition), committed.note)
 
     async def project_of(self, key: str) -> str | None:
-        """Return the project for which the submission with this key waits; None where none does, or it names none.
+        """Return the project for which the submission with this key waits; None where none does, or nobody can tell.
 
-        Raises BrokerUnavailable.
+        That of a POST is part of what the key is made of; of others the body says it. Raises BrokerUnavailable.
         """
         partition = partition_for(key.encode(), await self._reader.partition_count())
         found, _ = await self._find(key.encode(), partition)
         if found is None:
             return None
         async for records in self._reader.scan(partition, found.offset, RECORD_BYTES):
-            return _project(as_record(self._topic, partition, records[0]))
+            return _project(as_record(self._topic, partition, records[0]), key, is_believed=self._is_believed)
         return None
 
     async def _find(self, key: bytes, partition: int) -> tuple[_Waiting | None, Committed]:
@@ -119,19 +123,28 @@ class PendingSubmissions:
 
 
 def _key(key: bytes | None, headers: Headers) -> bytes | None:
-    """Return the key of the submission that a record asks for: a cancel's own, although it has that of its target."""
-    if header(headers, "ce_type") == CANCEL_TYPE.encode():
-        source, own_id = header(headers, "ce_source"), header(headers, "ce_id")
-        if source is None or own_id is None:
-            return None
+    """Return the key of the submission that a record asks for.
+
+    It is made of the identity that the headers say: a cancel has the key of its target, and any record may have one.
+    """
+    source, own_id = header(headers, "ce_source"), header(headers, "ce_id")
+    if source is not None and own_id is not None:
         return SubmissionId(source.decode("utf-8", "replace"), own_id.decode("utf-8", "replace")).key.encode()
+    if header(headers, "ce_type") == CANCEL_TYPE.encode():
+        return None
     return key if key is not None and is_submission_key(key.decode("ascii", "replace")) else None
 
 
-def _project(record: Record) -> str | None:
-    """Return the project that a submission's body names."""
+def _project(record: Record, key: str, *, is_believed: bool) -> str | None:
+    """Return the project of the submission with this key, of which this may be the record."""
+    submission = read_submission(record)
+    if submission.id.key != key:
+        return None
+    of_post = project_of_post(submission.id)
+    if of_post is not None or not is_believed:
+        return of_post
     try:
-        job = read_document(read_submission(record).body).get("job")
+        job = read_document(submission.body).get("job")
     except InvalidSubmission:
         return None
     project = job.get("project") if isinstance(job, dict) else None
