@@ -1,11 +1,12 @@
 """Submits over Kafka: records in the documented form, and their outcomes. Needs the extra `kafka`."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import uuid
 from base64 import b32encode
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final, NamedTuple, Self, Unpack
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -17,6 +18,8 @@ from job_submission.signatures import signed
 
 SUBMISSION_TYPE: Final = "io.job-submission.submission"
 CANCEL_TYPE: Final = "io.job-submission.cancel"
+CLOSE_SECONDS: Final = 10.0
+"""How long a record that nobody acknowledges keeps a producer open."""
 
 
 class Submitted(NamedTuple):
@@ -74,7 +77,7 @@ class KafkaSubmitter:
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap_servers, enable_auto_commit=False, group_id=None, **options
         )
-        self._waiting: dict[str, asyncio.Future[Any]] = {}
+        self._waiting: dict[str, asyncio.Queue[Any]] = {}
         self._reading: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -94,10 +97,10 @@ class KafkaSubmitter:
         """Close the connections; who still waits for an outcome is told by `asyncio.CancelledError`."""
         if self._reading is not None:
             self._reading.cancel()
-        for future in self._waiting.values():
-            future.cancel()
         await self._consumer.stop()
-        await self._producer.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._producer.stop()
 
     async def submit(
         self,
@@ -110,7 +113,8 @@ class KafkaSubmitter:
         """Submit a job and return its name once it exists; arguments as of `Client.submit`.
 
         Raises Refused, by its reason; TimedOut without an outcome in `timeout` seconds; aiokafka's KafkaError where
-        the record was not acknowledged: send it again under the same key, and there will be one job.
+        the record was not acknowledged or the outcomes cannot be read: send it again under the same key, and there
+        will be one job.
         """
         return await self.submit_document(
             body_of(parameters), dry_run=dry_run, idempotency_key=idempotency_key, timeout=timeout
@@ -152,10 +156,9 @@ class KafkaSubmitter:
 
     async def _read(self) -> None:
         async for record in self._consumer:
-            correlation_id = _header(record, "correlation-id")
-            future = self._waiting.get(correlation_id or "")
-            if future is not None and not future.done() and record.value is not None:
-                future.set_result(record)
+            waiting = self._waiting.get(_header(record, "correlation-id") or "")
+            if waiting is not None and record.value is not None:
+                waiting.put_nowait(record)
 
     async def _exchange(
         self,
@@ -182,20 +185,41 @@ class KafkaSubmitter:
         encoded = [(name, text.encode()) for name, text in headers.items()]
         if self._signing_key is not None:
             encoded = signed(encoded, value, self._signing_key)
-        self._waiting[correlation_id] = future = asyncio.get_running_loop().create_future()
+        self._waiting[correlation_id] = outcomes = asyncio.Queue()
         try:
-            await self._producer.send_and_wait(
-                self._submissions,
-                value,
-                key=key.encode(),
-                headers=encoded,
-            )
             async with asyncio.timeout(timeout):
-                return await future
+                written = await self._producer.send_and_wait(
+                    self._submissions,
+                    value,
+                    key=key.encode(),
+                    headers=encoded,
+                )
+                # a record that is not believed is answered under its place; anyone may write our correlation id
+                place = submission_key(
+                    f"/topics/{written.topic}/partitions/{written.partition}", f"{written.offset}-{written.timestamp}"
+                )
+                return await self._answer(outcomes, {submission_key(self._source, own_id).encode(), place.encode()})
         except TimeoutError:
             raise TimedOut(f"there is no outcome of submission {key} in {timeout:g} s", key) from None
         finally:
             del self._waiting[correlation_id]
+
+    async def _answer(self, outcomes: asyncio.Queue[Any], keys: Container[bytes]) -> Any:
+        """Return the first of the outcomes that has one of these keys. Raises what has ended the reading of them."""
+        if self._reading is None:
+            raise RuntimeError("a KafkaSubmitter is used within `async with`")
+        while True:
+            coming = asyncio.ensure_future(outcomes.get())
+            try:
+                await asyncio.wait((coming, self._reading), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if not coming.done():
+                    coming.cancel()
+            if not coming.done():
+                self._reading.result()
+            record = await coming
+            if record.key in keys:
+                return record
 
 
 def _outcome(record: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -207,4 +231,5 @@ def _outcome(record: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 
 def _header(record: Any, name: str) -> str | None:
-    return next((value.decode(errors="replace") for key, value in reversed(record.headers) if key == name), None)
+    value = next((value for key, value in reversed(record.headers) if key == name), None)
+    return None if value is None else value.decode(errors="replace")
