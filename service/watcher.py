@@ -171,7 +171,9 @@ class Watcher:
                 break
             except BrokerUnavailable as error:
                 log.warning("job-events-unreadable", partition=partition, reason=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:  # noqa: BLE001 - else the task ends unseen, and nobody writes the partition's events
+                log.exception("job-events-unreadable", partition=partition)
+            await asyncio.sleep(RETRY_SECONDS)
         del self._loading[partition]
         self._look_at(self._writer.uids_in(partition))
         if not self._unsynced:

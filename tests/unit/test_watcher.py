@@ -92,3 +92,30 @@ async def test_an_end_before_any_pod_failed_is_told_at_once(watched, monkeypatch
     watches, log = watched
     watches["jobs"].say(copy.deepcopy(JOB) | {"status": {"conditions": [FAILED]}})
     assert await until_ended(log) == Exit(reason="BackoffLimitExceeded")
+
+
+async def test_a_partition_whose_reading_fails_for_a_defect_is_told_and_read_again(monkeypatch):
+    class Odd(Log):
+        failures = 1
+
+        async def scan(self, partition: int, written_end: int | None = None) -> Any:
+            if self.failures:
+                self.failures -= 1
+                raise ValueError("odd")
+            async for records in super().scan(partition, written_end):
+                yield records
+
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.001)
+    log = Odd()
+    by_namespace: Any = {resource: {"": Changes()} for resource in WATCHED}
+    parts: Any = (log, log, WatcherSettings(min_interval_seconds=0), "job-submission", None, Metrics())
+    watcher = Watcher(by_namespace, *parts)
+    running = asyncio.create_task(watcher.run())
+    try:
+        async with asyncio.timeout(5):
+            while not watcher.ready:
+                await asyncio.sleep(0.001)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert log.failures == 0

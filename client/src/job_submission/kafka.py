@@ -18,6 +18,8 @@ from job_submission.signatures import signed
 
 SUBMISSION_TYPE: Final = "io.job-submission.submission"
 CANCEL_TYPE: Final = "io.job-submission.cancel"
+ACKNOWLEDGE_SECONDS: Final = 30.0
+"""How long brokers may take to acknowledge a record, also where nobody waits for its outcome; aiokafka has no end."""
 CLOSE_SECONDS: Final = 10.0
 """How long a record that nobody acknowledges keeps a producer open."""
 
@@ -187,17 +189,18 @@ class KafkaSubmitter:
             encoded = signed(encoded, value, self._signing_key)
         self._waiting[correlation_id] = outcomes = asyncio.Queue()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(None if timeout is None else max(timeout, ACKNOWLEDGE_SECONDS)):
                 written = await self._producer.send_and_wait(
                     self._submissions,
                     value,
                     key=key.encode(),
                     headers=encoded,
                 )
-                # a record that is not believed is answered under its place; anyone may write our correlation id
-                place = submission_key(
-                    f"/topics/{written.topic}/partitions/{written.partition}", f"{written.offset}-{written.timestamp}"
-                )
+            # a record that is not believed is answered under its place; anyone may write our correlation id
+            place = submission_key(
+                f"/topics/{written.topic}/partitions/{written.partition}", f"{written.offset}-{written.timestamp}"
+            )
+            async with asyncio.timeout(timeout):
                 return await self._answer(outcomes, {submission_key(self._source, own_id).encode(), place.encode()})
         except TimeoutError:
             raise TimedOut(f"there is no outcome of submission {key} in {timeout:g} s", key) from None

@@ -97,8 +97,9 @@ async def test_what_ends_the_reading_of_outcomes_is_told_to_who_waits_for_one():
         await submitted(Kafka(TopicAuthorizationFailedError("job-outcomes")))
 
 
-async def test_brokers_that_do_not_answer_hold_nobody_longer_than_asked_for(monkeypatch):
-    monkeypatch.setattr(module, "CLOSE_SECONDS", 0.01, raising=False)
+async def test_brokers_that_do_not_answer_hold_nobody_for_good(monkeypatch):
+    monkeypatch.setattr(module, "ACKNOWLEDGE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "CLOSE_SECONDS", 0.01)
     with pytest.raises(TimedOut) as error:
         async with asyncio.timeout(5):
             await submitted(Kafka(is_up=False), timeout=0.01)
