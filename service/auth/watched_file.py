@@ -74,6 +74,8 @@ class WatchedFile(ABC, Generic[T]):
                 self._take(reading.result())
             except UnreadableFile as error:
                 self._failed(str(error))
+            except Exception as error:  # noqa: BLE001 - who watched no more would believe revoked credentials for good
+                self._failed(type(error).__name__)
             reading = None
 
     def _read(self) -> bytes:

@@ -124,6 +124,19 @@ async def test_a_file_that_hangs_is_one_that_cannot_be_read(path, monkeypatch):
         assert await watched.user() == "john"
 
 
+async def test_a_read_that_fails_for_any_other_reason_ends_no_watch(path, monkeypatch):
+    def fail() -> bytes:
+        raise RuntimeError("can't start new thread")
+
+    async with Watched(path, grace=60) as watched:
+        with monkeypatch.context() as starved:
+            starved.setattr(watched.tokens, "_read", fail)
+            await watched.until(told=[0, 1])
+        write(path, tokens_of("mary"))
+        await watched.until(told=[0, 1, 0])
+        assert await watched.user() == "mary"
+
+
 @pytest.mark.parametrize("content", [*FAULTY.values(), None], ids=[*FAULTY, "missing"])
 def test_a_file_that_cannot_be_read_at_the_start_is_an_error_with_nothing_of_its_text(path, content):
     path.unlink() if content is None else write(path, content)
