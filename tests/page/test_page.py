@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from service.auth.principal import Principal
 from service.documents.openapi import openapi
@@ -210,6 +210,28 @@ async def test_a_job_is_submitted_by_a_form_that_has_every_parameter(watched):
         await ingress.tell(event(1, "train"))
         await expect(page.get_by_role("heading", name="team-a/train")).to_be_visible()
         assert watched.broken_policy() == []
+
+
+async def test_what_a_proxy_gave_up_waiting_for_is_sent_again_under_its_key(watched):
+    async with running() as ingress:
+        page = await opened(watched, ingress, "/?project=team-a")
+        await page.get_by_role("button", name="Submit a job").click()
+        form = page.locator("#submit")
+        await form.get_by_label("image (required)").fill("python:3.12")
+        keys = []
+        answers = [{"status": 504, "body": "<html>"}, {"status": 503, "json": {"status": 503, "reason": "MaybeAccepted"}}]
+        answers += [{"status": 409, "json": {"status": 409, "reason": "NameTaken"}}] * 2
+
+        async def answer(route: Route) -> None:
+            keys.append(route.request.headers["idempotency-key"])
+            await route.fulfill(**answers[len(keys) - 1])
+
+        await page.route("**/api/job", answer)
+        for status in (504, 503, 409, 409):
+            await form.get_by_role("button", name="Submit", exact=True).click()
+            await expect(form.locator("#submit-said")).to_have_text(f"the service answered {status}")
+            await form.locator("#submit-said").evaluate("said => { said.textContent = ''; }")
+        assert keys[0] == keys[1] == keys[2] != keys[3]
 
 
 class OneToken:

@@ -6,6 +6,10 @@ import { at, element } from "./dom.js";
 const FIRST = ["project", "image", "name", "command", "gpu", "cpu", "memory", "interactive"];
 const WAIT_SECONDS = 20;
 
+// Whether nothing more can come of what was sent: not where a proxy gave up waiting, or the service cannot tell.
+const isOutcome = (error) =>
+  error instanceof Refused && Boolean(error.reason) && error.status !== 503 && error.reason !== "InternalError";
+
 export class SubmitForm {
   constructor(choose, trouble) {
     this.choose = choose;
@@ -84,7 +88,7 @@ export class SubmitForm {
       }
     } catch (error) {
       said.textContent = error.message;
-      if (error instanceof Refused && error.status !== 503) this.sent = { body: "", key: "" }; // that was its outcome
+      if (isOutcome(error)) this.sent = { body: "", key: "" };
       if (error instanceof Refused && error.status === 401) { this.dialog.close(); this.trouble(error); }
       if (Array.isArray(error.details)) this.#faults(error.details);
     }
