@@ -1,7 +1,11 @@
 """`jobsub submit` and `jobsub cancel`."""
 
+import contextlib
+import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,6 +17,8 @@ from job_submission.cli.words import WithWords, job_from, submission_options
 
 if TYPE_CHECKING:
     from job_submission import Job, JobState
+
+_GRACE_SECONDS: Final = 0.1
 
 
 def _merged(source: str | None, job: dict[str, Any]) -> dict[str, Any]:
@@ -59,12 +65,43 @@ def submit(config: Configuration, **values: Any) -> None:
     if isinstance(document["job"], dict) and config.project:
         document["job"].setdefault("project", config.project)
     via = _over_kafka if values["kafka"] else _over_http
-    via(ctx, config, document, values)
+    with _at_most(values["timeout"]):
+        via(ctx, config, document, values)
+
+
+class _Over(BaseException):
+    """The time is over; no TimeoutError, which the HTTP client would take for one of its own."""
+
+
+@contextlib.contextmanager
+def _at_most(seconds: float | None) -> Iterator[None]:
+    """Raise TimedOut within the block after so many seconds: a log that is followed may say nothing for hours.
+
+    By the alarm of POSIX; where there is none, what waits is bounded by itself, and the log is not.
+    """
+    from job_submission.errors import TimedOut
+
+    def over(*_: object) -> None:
+        raise _Over
+
+    if not seconds or not hasattr(signal, "setitimer"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_SECONDS)  # what is bounded by itself says more
+    try:
+        yield
+    except _Over:
+        raise TimedOut(f"{seconds:g} s are over") from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _over_http(ctx: click.Context, config: Configuration, document: dict[str, Any], values: dict[str, Any]) -> None:
     from job_submission import DryRun
 
+    end = _end(values)
     with config.client() as client:
         done = client.submit_document(
             document,
@@ -76,7 +113,7 @@ def _over_http(ctx: click.Context, config: Configuration, document: dict[str, An
         if isinstance(done, DryRun):
             _show_dry_run(done.name, done.objects, values["form"])
         else:
-            _accompany(ctx, done, values)
+            _accompany(ctx, done, values, end)
 
 
 def _over_kafka(ctx: click.Context, config: Configuration, document: dict[str, Any], values: dict[str, Any]) -> None:
@@ -97,15 +134,20 @@ def _over_kafka(ctx: click.Context, config: Configuration, document: dict[str, A
                 timeout=values["timeout"] or 120.0,
             )
 
+    end = _end(values)
     done = asyncio.run(exchange())
     _warn(done.warnings)
     if values["dry_run"]:
         _show_dry_run(done.name, done.objects, values["form"])
     elif values["wait"] or values["follow"] or values["form"] != "name":
         with config.client() as client:
-            _accompany(ctx, Job(client, document["job"]["project"], done.name, is_new=True), values)
+            _accompany(ctx, Job(client, document["job"]["project"], done.name, is_new=True), values, end)
     else:
         output.show(done.name)
+
+
+def _end(values: dict[str, Any]) -> float | None:
+    return None if values["timeout"] is None else monotonic() + values["timeout"]
 
 
 def _warn(warnings: tuple[str, ...]) -> None:
@@ -123,8 +165,8 @@ def _show_dry_run(name: str, objects: Any, form: str) -> None:
         output.show("\n---\n".join(map(output.as_yaml, objects)))
 
 
-def _accompany(ctx: click.Context, job: "Job", values: dict[str, Any]) -> None:
-    """Print the job's name, and go with it as far as the flags say."""
+def _accompany(ctx: click.Context, job: "Job", values: dict[str, Any], end: float | None) -> None:
+    """Print the job's name, and go with it as far as the flags say, until `end` by the clock `monotonic`."""
     form = values["form"]
     output.say(f"submitted to {job.project}; what it prints: jobsub logs -f -p {job.project} {job.name}")
     if form == "name":
@@ -132,7 +174,7 @@ def _accompany(ctx: click.Context, job: "Job", values: dict[str, Any]) -> None:
     if values["follow"]:
         _follow(job)
     if values["wait"] or values["follow"]:
-        state = job.wait(values["timeout"])
+        state = job.wait(None if end is None else max(0.0, end - monotonic()))
         if form != "name":
             output.show(shown([state], form))
         if not state.succeeded:

@@ -1,0 +1,55 @@
+"""`jobsub submit --timeout` as a process of its own: the seconds of all that it does."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from tests.unit.client.test_connection import DONE, serving
+
+JOBSUB = Path(sys.executable).parent / "jobsub"
+STATE = {
+    "id": "1", "submission": "s", "cluster": "c", "project": "team-a", "name": "job-x", "namespace": "runai-team-a",
+    "type": "Train", "status": "Running", "phase": "Running", "createdAt": 0,
+}  # fmt: skip
+
+
+async def silent(request: web.Request) -> web.StreamResponse:
+    """A log that says one line and then nothing."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b"epoch 1\n")
+    while request.transport is not None and not request.transport.is_closing():
+        await asyncio.sleep(0.01)
+    return response
+
+
+async def late(request: web.Request) -> web.StreamResponse:
+    """A submission that takes most of the time."""
+    await asyncio.sleep(2)
+    return web.json_response(DONE[1])
+
+
+@pytest.mark.parametrize(
+    ("flag", "answers", "printed"),
+    [
+        ("--follow", (DONE, (200, STATE, {}), silent), "epoch 1\n"),
+        ("--wait", (late, *[(200, STATE, {})] * 99), "job-x\n"),
+    ],
+)
+async def test_the_time_is_that_of_submission_log_and_wait_together(flag, answers, printed, tmp_path):
+    async with serving(*answers) as (script, url):
+        process = await asyncio.create_subprocess_exec(
+            *(str(JOBSUB), "submit", "-p", "team-a", "-i", "x", flag, "--timeout", "3"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "JOBSUB_CONFIG": str(tmp_path / "none"), "JOBSUB_URL": url, "JOBSUB_USER": "john"},
+        )
+        out, words = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, out.decode()) == (124, printed), words
+    asked = [path for _, path, _, _ in script.requests]
+    assert asked[0] == "/base/api/v1/jobs"
+    assert len(asked) < 8  # with ever longer pauses a second has room for 5 questions, three seconds for 7
