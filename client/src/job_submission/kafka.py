@@ -10,11 +10,14 @@ from collections.abc import Container, Mapping
 from typing import Any, Final, NamedTuple, Self, Unpack
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from job_submission.errors import TimedOut, refusal
 from job_submission.parameters import Parameters
 from job_submission.request_body import body_of
 from job_submission.signatures import signed
+
+__all__ = ["KafkaError", "KafkaSubmitter", "Submitted", "submission_key"]
 
 SUBMISSION_TYPE: Final = "io.job-submission.submission"
 CANCEL_TYPE: Final = "io.job-submission.cancel"
@@ -83,8 +86,8 @@ class KafkaSubmitter:
         self._reading: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await self._producer.start()
         try:
+            await self._producer.start()
             await self._consumer.start()
             await self._follow()
         except BaseException:

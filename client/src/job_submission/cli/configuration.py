@@ -30,6 +30,9 @@ class Configuration(NamedTuple):
     token: str | Callable[[], str] | None
     kafka: str | None
 
+    def __repr__(self) -> str:  # without the token, which tracebacks and debuggers would show
+        return f"Configuration(url={self.url!r}, project={self.project!r}, user={self.user!r}, kafka={self.kafka!r})"
+
     def client(self) -> "Client":
         """Return a client of the service. Raises click.UsageError where nobody says where it is."""
         from job_submission import Client
@@ -56,7 +59,10 @@ def configuration(flags: Mapping[str, str | None], environment: Mapping[str, str
         path = Path(token_file).expanduser()
 
         def read() -> str:
-            return path.read_text(encoding="utf-8").strip()
+            try:
+                return path.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise click.UsageError(f"{path} cannot be read: {type(error).__name__}") from None
 
         token = read
     user = one("user", "JOBSUB_USER")

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import sys
+import uuid
 from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -60,13 +61,22 @@ def submit(config: Configuration, **values: Any) -> None:
     Prints the job's name. What is behind -- are the arguments of the image's program; with --command they are the
     command itself.
     """
+    from job_submission.errors import JobSubmissionError, Refused
+    from job_submission.retries import is_temporary
+
     ctx = click.get_current_context()
     document = _merged(values["source"], job_from(ctx, values, None if values["source"] else config.project))
     if isinstance(document["job"], dict) and config.project:
         document["job"].setdefault("project", config.project)
     via = _over_kafka if values["kafka"] else _over_http
-    with _at_most(values["timeout"]):
-        via(ctx, config, document, values)
+    values["idempotency_key"] = key = values["idempotency_key"] or uuid.uuid4().hex
+    try:
+        with _at_most(values["timeout"]):
+            via(ctx, config, document, values)
+    except JobSubmissionError as error:
+        if not isinstance(error, Refused) or is_temporary(error):
+            output.say(f"the same line with --idempotency-key {key} goes on with this submission, and makes no second job")
+        raise
 
 
 class _Over(BaseException):
@@ -119,8 +129,11 @@ def _over_http(ctx: click.Context, config: Configuration, document: dict[str, An
 def _over_kafka(ctx: click.Context, config: Configuration, document: dict[str, Any], values: dict[str, Any]) -> None:
     import asyncio
 
+    from job_submission.errors import ServiceUnreachable
+
     try:
         from job_submission import Job, KafkaSubmitter
+        from job_submission.kafka import KafkaError
     except ImportError:
         raise click.UsageError("--kafka needs pip install 'job-submission-client[kafka]'") from None
 
@@ -135,7 +148,10 @@ def _over_kafka(ctx: click.Context, config: Configuration, document: dict[str, A
             )
 
     end = _end(values)
-    done = asyncio.run(exchange())
+    try:
+        done = asyncio.run(exchange())
+    except KafkaError as error:
+        raise ServiceUnreachable(f"Kafka at {values['kafka']} does not take the submission: {error}") from error
     _warn(done.warnings)
     if values["dry_run"]:
         _show_dry_run(done.name, done.objects, values["form"])
