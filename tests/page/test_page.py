@@ -219,7 +219,10 @@ async def test_what_a_proxy_gave_up_waiting_for_is_sent_again_under_its_key(watc
         form = page.locator("#submit")
         await form.get_by_label("image (required)").fill("python:3.12")
         keys = []
-        answers = [{"status": 504, "body": "<html>"}, {"status": 503, "json": {"status": 503, "reason": "MaybeAccepted"}}]
+        answers = [
+            {"status": 504, "body": "<html>"},
+            {"status": 503, "json": {"status": 503, "reason": "MaybeAccepted"}},
+        ]
         answers += [{"status": 409, "json": {"status": 409, "reason": "NameTaken"}}] * 2
 
         async def answer(route: Route) -> None:

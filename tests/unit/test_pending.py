@@ -19,7 +19,7 @@ PRODUCED = SubmissionId("/pipelines/nightly", "1")
 
 def record(identity: SubmissionId, project: str, **changes: Any) -> SimpleNamespace:
     body = json.dumps({"job": {"project": project}}).encode()
-    written = submission_record(Submission(identity, True, body, 0.0, user="mary"), "in")  # noqa: FBT003 - a tuple
+    written = submission_record(Submission(identity, True, body, 0.0, user="mary"), "in")
     fields = {"key": written.key, "value": body, "headers": written.headers, "timestamp": 0} | changes
     return SimpleNamespace(**fields)
 

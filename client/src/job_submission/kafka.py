@@ -190,7 +190,8 @@ class KafkaSubmitter:
         encoded = [(name, text.encode()) for name, text in headers.items()]
         if self._signing_key is not None:
             encoded = signed(encoded, value, self._signing_key)
-        self._waiting[correlation_id] = outcomes = asyncio.Queue()
+        outcomes: asyncio.Queue[Any] = asyncio.Queue()
+        self._waiting[correlation_id] = outcomes
         try:
             async with asyncio.timeout(None if timeout is None else max(timeout, ACKNOWLEDGE_SECONDS)):
                 written = await self._producer.send_and_wait(

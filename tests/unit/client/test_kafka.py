@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+
 from job_submission import KafkaSubmitter, TimedOut
 from job_submission import kafka as module
 from job_submission.kafka import submission_key
@@ -64,7 +65,7 @@ class Kafka:
             yield found
 
 
-async def submitted(kafka: Kafka, timeout: float = 20.0) -> str:  # noqa: ASYNC109 - handed on
+async def submitted(kafka: Kafka, timeout: float = 20.0) -> str:
     submitter = KafkaSubmitter("127.0.0.1:1", source="/tests")
     await submitter._producer.stop()
     await submitter._consumer.stop()

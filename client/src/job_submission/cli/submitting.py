@@ -75,7 +75,9 @@ def submit(config: Configuration, **values: Any) -> None:
             via(ctx, config, document, values)
     except JobSubmissionError as error:
         if not isinstance(error, Refused) or is_temporary(error):
-            output.say(f"the same line with --idempotency-key {key} goes on with this submission, and makes no second job")
+            output.say(
+                f"the same line with --idempotency-key {key} goes on with this submission, and makes no second job"
+            )
         raise
 
 
