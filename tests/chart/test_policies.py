@@ -45,6 +45,7 @@ RULES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]] = {
     "node": ({"nodeTypes": ["dgx", "a100"]}, {"nodeType": "a100"}, {"nodeType": "h100"},
              "job.nodeType is h100; project {} may ask only for dgx, a100"),
     "gpu": (GPU_4, {"gpu": 4}, {"gpu": 8}, "job.gpu is 8; project {} may ask for at most 4"),
+    "gpu-part": ({"maxGpus": 0}, {}, {"gpu": 0.5}, "job.gpu is 0.5; project {} may ask for at most 0"),
     "cpu": ({"maxCpu": 1.5}, {"cpu": 1.5}, {"cpu": 1.6}, "job.cpu is 1600m; project {} may ask for at most 1.5"),
     "cpu-limit": ({"maxCpu": 2}, {"cpuLimit": 2}, {"cpuLimit": 3},
                   "job.cpuLimit is 3; project {} may ask for at most 2"),
@@ -120,7 +121,8 @@ def installed(cluster_server, template, tmp_path_factory) -> Callable[[str, dict
     def tried(rule: str, job: dict[str, Any]) -> str | None:
         namespace = f"runai-{project(rule)}"
         options = ManifestOptions(installation=settings["KUBE_INSTALLATION"])
-        made = built({**job, "project": project(rule)}, options=options)
+        profile = "runai" if job.get("gpu") == 0.5 else "kubernetes"
+        made = built({**job, "project": project(rule)}, profile, options=options)
         for each in (made.job, *(dependent.body for dependent in made.dependents)):
             each["metadata"]["namespace"] = namespace
             if (denied := denial(api, each, namespace)) is not None:
