@@ -56,5 +56,5 @@ def project_named(submission: Submission) -> str:
 
 
 def matches(patterns: Iterable[str], text: str) -> bool:
-    """Tell whether one of these patterns fits: `*` stands for any characters, `?` for one."""
-    return any(fnmatchcase(text, pattern) for pattern in patterns)
+    """Tell whether one of these patterns fits: `*` stands for any characters, `?` for one, `[` for itself."""
+    return any(fnmatchcase(text, pattern.replace("[", "[[]")) for pattern in patterns)

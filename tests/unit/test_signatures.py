@@ -26,7 +26,7 @@ from service.submission.records import (
     submission_record,
 )
 from service.submission.rejection import SubmissionRejected
-from service.submission.signatures import statement
+from service.submission.signatures import matches, statement
 from service.telemetry.metrics import Metrics
 from service.worker.proof import Proof
 from tests.signing import (
@@ -188,6 +188,14 @@ CASES: dict[str, tuple[Record, tuple[int, str] | str]] = {
 @pytest.mark.parametrize(("given", "expected"), CASES.values(), ids=CASES)
 def test_a_record_is_carried_out_for_its_signature_or_told_why_not(verifier, given, expected):
     assert verdict(verifier, given) == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "fits"),
+    [("a*", "a\n", True), ("a?", "ab", True), ("a", "ab", False), ("a[bc]", "ab", False), ("a[bc]*", "a[bc]d", True)],
+)
+def test_a_pattern_has_stars_and_question_marks_and_nothing_else(pattern, text, fits):
+    assert matches([pattern], text) is fits
 
 
 def test_the_statement_is_these_lines():
