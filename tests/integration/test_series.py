@@ -61,6 +61,7 @@ def series(ingress: RunningIngress) -> set[str]:
     return {line.rpartition(" ")[0] for line in ingress.metrics.exposition().decode().splitlines() if line[0] != "#"}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_ten_and_ten_thousand_users_and_projects_make_the_same_series():
     bounds = {"user_requests_per_second": 1000.0, "project_submissions_per_second": 1000.0}

@@ -15,6 +15,10 @@ from devstack.service import ServiceProcess
 from tests.upgrade.first_release import first_release
 
 
+PAUSE_SECONDS = 0.2
+"""Between two POSTs of a client: a few hundred Jobs in all, which the API server deletes by one request in time."""
+
+
 class Release:
     """Processes of either version, and clients that POST to the ingresses in `addresses`, each key once."""
 
@@ -52,6 +56,7 @@ class Release:
                 return
             address = self.addresses[count % len(self.addresses)]
             self.answers.append(await self.post(session, address, f"{number}-{count}"))
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def more_answers(self, count=6):
         wanted = len(self.answers) + count
