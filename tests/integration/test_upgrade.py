@@ -14,7 +14,6 @@ import pytest
 from devstack.service import ServiceProcess
 from tests.upgrade.first_release import first_release
 
-
 PAUSE_SECONDS = 0.2
 """Between two POSTs of a client: a few hundred Jobs in all, which the API server deletes by one request in time."""
 
