@@ -102,6 +102,17 @@ async def picture(page: Page, name: str) -> None:
         await page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
 
+async def test_older_jobs_are_drawn_below_those_of_the_first_page(watched):
+    async with running() as ingress:
+        await ingress.tell(*(event(number, f"job-{number}") for number in range(1, 1003)))
+        page = await opened(watched, ingress)
+        await expect(page.locator("#rows tr")).to_have_count(1000)
+        await page.get_by_role("button", name="Older jobs").click()
+        await expect(page.locator("#rows tr")).to_have_count(1002)
+        await expect(page.locator("#rows tr").last).to_contain_text("job-1")
+        await expect(page.locator("#more")).to_be_hidden()
+
+
 async def test_jobs_are_listed_filtered_and_told_as_they_move(watched):
     async with running() as ingress:
         await some_jobs(ingress)

@@ -2,7 +2,7 @@
 
 import { at, element, since } from "./dom.js";
 
-const DRAWN = 1000; // rows: as many as a page of the API has
+const PAGE = 1000; // jobs of a page of the API
 
 export class List {
   constructor(choose, filterBy) {
@@ -13,12 +13,26 @@ export class List {
     this.fits = () => true;
     this.phase = "";
     this.waiting = false;
+    this.most = PAGE; // rows that are drawn: as many as were asked for, however many events come
     setInterval(() => this.#ages(), 5000);
   }
 
   clear() { this.jobs.clear(); this.draw(); }
 
-  add(jobs) {
+  // Take the first page of a list.
+  begin(jobs) {
+    this.jobs.clear();
+    this.most = PAGE;
+    this.#add(jobs);
+  }
+
+  // Take a further page.
+  goOn(jobs) {
+    this.most += PAGE;
+    this.#add(jobs);
+  }
+
+  #add(jobs) {
     for (const job of jobs) this.jobs.set(job.id, job);
     this.draw();
   }
@@ -40,7 +54,7 @@ export class List {
     const known = [...this.jobs.values()].filter((job) => this.fits(job, true));
     const jobs = known.filter((job) => this.fits(job)).sort((a, b) => b.createdAt - a.createdAt);
     const focused = document.activeElement?.dataset?.job;
-    at("rows").replaceChildren(...jobs.slice(0, DRAWN).map((job) => this.#row(job)));
+    at("rows").replaceChildren(...jobs.slice(0, this.most).map((job) => this.#row(job)));
     if (focused) at("rows").querySelector(`a[data-job="${CSS.escape(focused)}"]`)?.focus();
     at("none").hidden = jobs.length > 0;
     const counts = new Map();

@@ -56,13 +56,11 @@ async function load(next) {
   const names = FILTERS.filter((name) => name !== "phase" || next || chosen().get("phase"));
   const response = await send(`/api/v1/jobs?${query(names, next ? { cursor: next } : {})}`, { signal: stop.signal });
   const page = await response.json();
-  if (!next) {
-    position = { last: response.headers.get("Last-Event-ID") };
-    list.jobs.clear();
-  }
   cursor = page.next;
   at("more").hidden = cursor === null;
-  list.add(page.data);
+  if (next) return list.goOn(page.data);
+  position = { last: response.headers.get("Last-Event-ID") };
+  list.begin(page.data);
 }
 
 // Load and follow until something else is asked for; a service that is gone is asked again.
