@@ -6,7 +6,7 @@ import hashlib
 import json
 import uuid
 from base64 import b32encode
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Self, Unpack
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -205,14 +205,17 @@ class KafkaSubmitter:
                 f"/topics/{written.topic}/partitions/{written.partition}", f"{written.offset}-{written.timestamp}"
             )
             async with asyncio.timeout(timeout):
-                return await self._answer(outcomes, {submission_key(self._source, own_id).encode(), place.encode()})
+                return await self._answer(outcomes, (submission_key(self._source, own_id), place))
         except TimeoutError:
             raise TimedOut(f"there is no outcome of submission {key} in {timeout:g} s", key) from None
         finally:
             del self._waiting[correlation_id]
 
-    async def _answer(self, outcomes: asyncio.Queue[Any], keys: Container[bytes]) -> Any:
-        """Return the first of the outcomes that has one of these keys. Raises what has ended the reading of them."""
+    async def _answer(self, outcomes: asyncio.Queue[Any], ids: tuple[str, ...]) -> Any:
+        """Return the first outcome under one of these ids. Raises what has ended the reading of outcomes.
+
+        The key of one that does not decide about the id, as of a dry run, goes on behind it.
+        """
         if self._reading is None:
             raise RuntimeError("a KafkaSubmitter is used within `async with`")
         while True:
@@ -225,7 +228,7 @@ class KafkaSubmitter:
             if not coming.done():
                 self._reading.result()
             record = await coming
-            if record.key in keys:
+            if (record.key or b"").startswith(tuple(each.encode() for each in ids)):
                 return record
 
 

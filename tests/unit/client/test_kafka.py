@@ -88,6 +88,10 @@ async def test_a_record_that_is_not_believed_is_answered_under_its_place():
         await submitted(Kafka(lambda c: outcome(place, c, UNSIGNED)))
 
 
+async def test_an_outcome_that_does_not_decide_about_the_id_is_one_of_it():
+    assert await submitted(Kafka(lambda c: outcome(f"{OWN}-{'0' * 64}", c, {"name": "train"}))) == "train"
+
+
 async def test_an_outcome_of_somebody_without_a_correlation_id_is_passed_over():
     kafka = Kafka(outcome("x", None, {"name": "other"}), lambda c: outcome(OWN, c, {"name": "train"}))
     assert await submitted(kafka) == "train"
