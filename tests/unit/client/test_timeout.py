@@ -28,8 +28,8 @@ async def silent(request: web.Request) -> web.StreamResponse:
 
 
 async def late(request: web.Request) -> web.StreamResponse:
-    """A submission that takes most of the time."""
-    await asyncio.sleep(2)
+    """A submission that takes a part of the time."""
+    await asyncio.sleep(0.5)
     return web.json_response(DONE[1])
 
 
@@ -41,7 +41,7 @@ async def late(request: web.Request) -> web.StreamResponse:
     ],
 )
 async def test_the_time_is_that_of_submission_log_and_wait_together(flag, answers, printed, tmp_path):
-    async with serving(*answers) as (script, url):
+    async with serving(*answers) as (_, url):
         process = await asyncio.create_subprocess_exec(
             *(str(JOBSUB), "submit", "-p", "team-a", "-i", "x", flag, "--timeout", "3"),
             stdout=asyncio.subprocess.PIPE,
@@ -50,6 +50,4 @@ async def test_the_time_is_that_of_submission_log_and_wait_together(flag, answer
         )
         out, words = await asyncio.wait_for(process.communicate(), 20)
     assert (process.returncode, out.decode()) == (124, printed), words
-    asked = [path for _, path, _, _ in script.requests]
-    assert asked[0] == "/base/api/v1/jobs"
-    assert len(asked) < 8  # with ever longer pauses a second has room for 5 questions, three seconds for 7
+    assert b"has not ended in 3 s" not in words  # but in what the submission left of them
