@@ -37,10 +37,11 @@ export class List {
     this.draw();
   }
 
-  // Take the state of a job, or drop one that no longer fits the filter.
+  // Take the state of a job, or drop one that no longer fits the filter, whatever its phase: phases are counted.
   tell(job) {
     if (Array.isArray(job.images)) job.images = job.images.join(",");
-    this.jobs.set(job.id, job);
+    if (this.fits(job, true)) this.jobs.set(job.id, job);
+    else this.jobs.delete(job.id);
     this.draw();
   }
 

@@ -152,5 +152,5 @@ async def test_over_kafka_a_refusal_has_all_faults_and_a_dry_run_its_objects(sub
 
 async def test_an_outcome_that_does_not_come_in_time_is_told_with_the_id(submitter):
     with pytest.raises(TimedOut) as late:
-        await submitter.submit(**LEAST, timeout=0.001)
+        await submitter.submit(**LEAST, timeout=0)
     await submitter.cancel(submission=late.value.submission)
