@@ -64,8 +64,9 @@ class AccessSettings(BaseSettings):
     authorisation: Literal["auto", "none", "tokens", "kubernetes"] = Field(
         "auto",
         description="What they may do: `none` lets everybody do all; `tokens` goes by the projects of the token in "
-        "`HTTP_TOKENS_FILE`; `kubernetes` asks the cluster (SubjectAccessReview) for the verb on `jobs.batch`, for logs "
-        "for `get` on `pods/log`, in the project's namespace. `auto` is the same word as the authentication, or `none` with `oidc`.",
+        "`HTTP_TOKENS_FILE`; `kubernetes` asks the cluster (SubjectAccessReview) for the verb on `jobs.batch`, for "
+        "logs for `get` on `pods/log`, in the project's namespace. `auto` is the same word as the authentication, or "
+        "`none` with `oidc`.",
     )
 
     @field_validator("oidc_issuer")
