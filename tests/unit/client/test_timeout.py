@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from job_submission import TimedOut
+from job_submission.cli import submitting
 from tests.unit.client.test_connection import DONE, serving
 
 JOBSUB = Path(sys.executable).parent / "jobsub"
@@ -51,3 +54,17 @@ async def test_the_time_is_that_of_submission_log_and_wait_together(flag, answer
         out, words = await asyncio.wait_for(process.communicate(), 20)
     assert (process.returncode, out.decode()) == (124, printed), words
     assert b"has not ended in 3 s" not in words  # but in what the submission left of them
+
+
+def test_an_alarm_right_before_it_is_turned_off_is_still_told_as_the_time(monkeypatch):
+    setitimer, before = signal.setitimer, signal.getsignal(signal.SIGALRM)
+
+    def turn(which: int, seconds: float) -> None:
+        setitimer(which, seconds)
+        if seconds == 0:
+            signal.raise_signal(signal.SIGALRM)
+
+    monkeypatch.setattr(submitting.signal, "setitimer", turn)
+    with pytest.raises(TimedOut, match="60 s are over"), submitting._at_most(60):
+        pass
+    assert signal.getsignal(signal.SIGALRM) is before

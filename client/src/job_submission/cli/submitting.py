@@ -102,11 +102,13 @@ def _at_most(seconds: float | None) -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, over)
     signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_SECONDS)  # what is bounded by itself says more
     try:
-        yield
-    except _Over:
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except _Over:  # also right before the alarm was turned off
         raise TimedOut(f"{seconds:g} s are over") from None
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
