@@ -18,7 +18,7 @@ from tests.work_units import Scheduler, place
 
 # property tests are not held to any time: the machine may be busy
 settings.register_profile("everyday", suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=100)
-settings.register_profile("thorough", settings.get_profile("everyday"), max_examples=1000)  # `make properties`
+settings.register_profile("thorough", settings.get_profile("everyday"), max_examples=1000)  # `make long`
 settings.load_profile("everyday")
 
 _SHARED = {"kafka_server": "kafka", "cluster_server": "kubernetes"}

@@ -26,7 +26,7 @@ from service.submission.cancels import (
     read_job_names,
 )
 from service.submission.identity import is_submission_key
-from service.submission.outcomes import Outcome
+from service.submission.outcomes import Outcome, project_of
 from service.submission.records import Submission
 from service.submission.rejection import Rejection, SubmissionRejected
 from service.telemetry.metrics import Metrics
@@ -114,7 +114,7 @@ class Cancels:
         might have submitted it. Raises SubmissionRejected (404), BrokerUnavailable.
         """
         rights = request[RIGHTS]
-        project = submissions.project_of(outcome) if outcome is not None else await self._pending.project_of(key)
+        project = project_of(outcome) if outcome is not None else await self._pending.project_of(key)
         if project is None and rights.only_own() is None:
             return
         if project is None or project not in await rights.among((project,)):

@@ -11,8 +11,8 @@ from service.api.routes import RIGHTS
 from service.auth.authorisation import Rights
 from service.broker import BrokerUnavailable
 from service.submission import rejections
-from service.submission.identity import SubmissionId, is_submission_key, project_of_post
-from service.submission.outcomes import Outcome
+from service.submission.identity import is_submission_key
+from service.submission.outcomes import Outcome, project_of
 from service.submission.rejection import Rejection, SubmissionRejected
 from service.submission.waiting_in_log import why_on_the_topic
 from service.telemetry.logs import escape
@@ -108,12 +108,6 @@ async def _require(rights: Rights, project: str | None, key: str) -> None:
     """
     if project is not None and project not in await rights.among((project,)):
         raise SubmissionRejected(unknown(key))
-
-
-def project_of(outcome: Outcome) -> str | None:
-    """Return the project of an outcome's submission, None where its request named none."""
-    of_post = project_of_post(outcome.id) if isinstance(outcome.id, SubmissionId) else None
-    return outcome.project or of_post
 
 
 def unknown(key: str) -> Rejection:

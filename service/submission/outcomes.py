@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Self
 import orjson
 
 from service.errors import UnreadableRecord
-from service.submission.identity import SubmissionId, is_submission_key
+from service.submission.identity import SubmissionId, is_submission_key, project_of_post
 from service.submission.record_headers import MAX_HEADER_BYTES, encoded
 from service.submission.records import NewRecord, Record, Submission, rfc3339
 from service.submission.rejection import Rejection
@@ -98,6 +98,12 @@ class Outcome:
     def key(self) -> str:
         """The key of the outcome's record: the submission's, with the fingerprint appended where it `is_aside`."""
         return aside_key(self.id.key, self.fingerprint) if self.is_aside else self.id.key
+
+
+def project_of(outcome: Outcome) -> str | None:
+    """Return the project of an outcome's submission: what the outcome says, or the id of a POST; None where neither."""
+    of_post = project_of_post(outcome.id) if isinstance(outcome.id, SubmissionId) else None
+    return outcome.project or of_post
 
 
 def aside_key(key: str, fingerprint: str) -> str:

@@ -20,8 +20,8 @@ from service.submission.cancels import (
     request_fingerprint,
     resolution_id,
 )
-from service.submission.identity import SubmissionId, project_of_post
-from service.submission.outcomes import Outcome, UnseenId
+from service.submission.identity import SubmissionId
+from service.submission.outcomes import Outcome, UnseenId, project_of
 from service.submission.records import Record, Submission
 from service.submission.rejection import Rejection, SubmissionRejected
 from service.submission.signatures import matches
@@ -108,7 +108,7 @@ class CancelHandler:
         job = _job_of(known) or cancel.job
         if known is not None and job is None and (known.name or _is_undecided(known)):
             raise SubmissionRejected(rejections.job_not_located(key))
-        _require(submission, _project_of(known), key)
+        _require(submission, None if known is None else project_of(known), key)
         if job is not None:
             lease = slot.lease
             await self._submitter.delete(job, key, confirm=lease.confirm, sleep=slot.sleep, since=lease.since)
@@ -143,18 +143,11 @@ def _is_undecided(known: Outcome) -> bool:
     return known.status == rejections.handling_failed.status
 
 
-def _project_of(known: Outcome | None) -> str | None:
-    """Return the project of a submission, as far as its outcome tells."""
-    if known is None:
-        return None
-    return known.project or (project_of_post(known.id) if isinstance(known.id, SubmissionId) else None)
-
-
 def _job_of(known: Outcome | None) -> JobName | None:
     """Return the Job that a submission's outcome tells of."""
     if known is None or known.name is None:
         return None
-    project = _project_of(known)
+    project = project_of(known)
     return JobName(project=project, name=known.name) if project else None
 
 

@@ -17,7 +17,7 @@ export class List {
     setInterval(() => this.#ages(), 5000);
   }
 
-  clear() { this.jobs.clear(); this.draw(); }
+  clear() { this.begin([]); }
 
   // Take the first page of a list.
   begin(jobs) {
