@@ -148,5 +148,7 @@ class LocalKueue:
         """Whether it serves; on the way its certificate goes from the Secret to its files, as a kubelet would do it."""
         secret = self._api.request("GET", f"/api/v1/namespaces/{_NAMESPACE}/secrets/{_SECRET}")
         for name, value in (secret.get("data") or {}).items():
-            (self._certificates / name).write_bytes(base64.b64decode(value))
+            whole = self._certificates / f"{name}.new"
+            whole.write_bytes(base64.b64decode(value))
+            whole.replace(self._certificates / name)  # at once: started again, Kueue reads what is there meanwhile
         return answers(f"http://127.0.0.1:{self._health_port}/readyz")

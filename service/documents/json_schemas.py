@@ -69,6 +69,12 @@ def _plain(refer: str) -> dict[str, Schema]:
             "project",
             "name",
         ),
+        "Resolution": object_schema(
+            "Which submission a cancel by name meant, noted under an id of its own; `partition` where that is identified "
+            "by the place of its record.",
+            {"submission": KEY, "partition": {"type": "integer", "minimum": 0}},
+            "partition",
+        ),
         "Fault": object_schema(
             "One fault of a request: where, and the rule with its fix.",
             {"path": {"type": "string"}, "message": {"type": "string"}},
@@ -95,7 +101,7 @@ def _plain(refer: str) -> dict[str, Schema]:
         ),
         "Outcome": {
             "description": "What became of a submission or a cancel.",
-            "anyOf": [ref("Created"), ref("Cancelled"), ref("DryRun"), ref("Rejection")],
+            "anyOf": [ref("Created"), ref("Cancelled"), ref("DryRun"), ref("Rejection"), ref("Resolution")],
         },
         "JobEvent": object_schema(
             "One event of a job as a CloudEvents document (JSON event format 1.0.2).",

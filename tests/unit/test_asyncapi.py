@@ -8,7 +8,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from service.cluster.job_deletion import JobOwner
 from service.documents.asyncapi import asyncapi
+from service.documents.examples import KEY
 from service.settings import TopicSettings
 from service.submission.dead_letters import dead_letter_record
 from service.submission.identity import SubmissionId
@@ -54,6 +56,12 @@ def test_the_example_of_a_message_fits(name: str):
     assert fits(message["payload"], example["payload"])
     properties = message["headers"]["properties"]
     assert all(fits(properties[header], value) for header, value in example["headers"].items())
+
+
+@pytest.mark.parametrize("owner", [JobOwner(KEY), JobOwner(KEY, 1)])
+def test_the_note_of_a_cancel_by_name_fits(owner: JobOwner):
+    said = {name: value for name, value in owner._asdict().items() if value is not None}
+    assert fits(MESSAGES["outcome"]["payload"], said)
 
 
 def test_what_the_service_writes_has_no_header_that_is_not_told():
