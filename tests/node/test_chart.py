@@ -163,6 +163,36 @@ def test_an_upgrade_and_a_drain_lose_nothing(release):
     assert sorted(job.metadata.name for job in made) == sorted(names)
 
 
+@pytest.mark.long  # the kubelet brings a ConfigMap within a minute or two
+@pytest.mark.timeout(600)
+def test_a_config_map_pauses_and_its_end_goes_on(release):
+    core, started = release.jobs.core, time.monotonic()
+    pause = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=f"{NAME}-pause"), data={"paused": "maintenance"})
+    core.create_namespaced_config_map(NAMESPACE, pause)
+    try:
+        told(release, "creation-paused")
+        print(f"paused after {time.monotonic() - started:.0f} s")
+        status, body, _ = release.jobs.post({"image": "busybox", "name": "paused"}, Prefer="wait=2")
+        assert (status, release.jobs.job("paused")) == (202, None), body
+    finally:
+        core.delete_namespaced_config_map(f"{NAME}-pause", NAMESPACE)
+    started = time.monotonic()
+    told(release, "creation-resumed")
+    print(f"resumed after {time.monotonic() - started:.0f} s")
+    until(lambda: release.jobs.job("paused"), lambda: "the submission that waited has no Job")
+
+
+def told(release, action):
+    """Wait until every consumer has logged an action."""
+
+    def logs():
+        return [
+            release.jobs.core.read_namespaced_pod_log(pod.metadata.name, NAMESPACE) for pod in release.pods("consumer")
+        ]
+
+    until(lambda: all(action in log for log in logs()), logs, seconds=300)
+
+
 def test_a_new_token_in_the_volume_is_taken_when_the_old_one_counts_no_more(release, real_cluster, inside):
     """Last of all: the kubelet would bring the old token back within its next minute or so."""
     core, account = release.jobs.core, f"{NAME}-consumer"
