@@ -70,8 +70,8 @@ def _plain(refer: str) -> dict[str, Schema]:
             "name",
         ),
         "Resolution": object_schema(
-            "Which submission a cancel by name meant, noted under an id of its own; `partition` where that is identified "
-            "by the place of its record.",
+            "Which submission a cancel by name meant, noted under an id of its own; `partition` where the place of its "
+            "record identifies it.",
             {"submission": KEY, "partition": {"type": "integer", "minimum": 0}},
             "partition",
         ),
