@@ -23,6 +23,10 @@ PYTHON = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 BODY = b'{"job": {"project": "team-a", "image": "quickstart"}}'
 EVENT = b'{"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"job": {"project": "team-a"}}}'
 
+IN_BASE64 = b"""{"specversion": "1.0", "id": "1", "source": "/s", "type": "t",
+    "data_base64": "eyJqb2IiOiB7InByb2plY3QiOiAidGVhbS1hIn19"}"""
+BOTH = EVENT.replace(b'"data":', b'"data_base64": "e30=", "data":')
+
 
 def ignore(_: int) -> None:
     """Nobody is told."""
@@ -80,10 +84,18 @@ def test_the_signature_that_the_page_makes_in_python_is_good(tmp_path, key: OctK
         ({"ce_id": "1", "ce_type": CANCEL_TYPE}, b'{"cancel": {"submission": "x"}}'),
         ({"content-type": "application/CloudEvents+json; charset=utf-8", "ra-user": "jöhn"}, EVENT),
         ({"ce_id": "1"}, b"no JSON"),
+        ({"ce_id": "1", "ra-user": None, "x-bytes": None}, BODY),
+        ({"ce_id": "1", "x-bytes": b"\xff"}, BODY),
+        ({"ce_id": "1", "dryRun": "true"}, BODY),
+        ({"content-type": "application/cloudevents+json", "ra-user": "john"}, IN_BASE64),
+        ({"content-type": "application/cloudevents+json", "ra-user": "john", "ce_id": "1"}, BOTH),
+        ({"content-type": "application/cloudevents+json", "ce_id": "1"}, b'{"id": "1", "data_base64": "?"}'),
+        ({"content-type": "application/cloudevents+json", "ce_id": "1"}, b'{"id": "1", "data_base64": 7}'),
+        ({"content-type": "application/cloudevents+json", "ce_id": "1"}, b'{"id": "1", "data": [1]}'),
     ],
 )
 def test_what_the_client_library_signs_is_good(tmp_path, key: OctKey | OKPKey, headers, value):
-    given = [(name, text.encode()) for name, text in headers.items()]
+    given = [(name, text.encode() if isinstance(text, str) else text) for name, text in headers.items()]
     sent = signed(given, value, jwk(key, private=True), topic="in", at=7)
     read = Record("in", 0, 0, 9000, None, value, tuple(sent))
     signatures = Signatures(KeysFile(keys_file(tmp_path / "keys.json", entry(key)), 60, ignore))
@@ -91,9 +103,19 @@ def test_what_the_client_library_signs_is_good(tmp_path, key: OctKey | OKPKey, h
     assert (proven.id.id, proven.received, proven.projects) == ("1", 7, None)
 
 
-@pytest.mark.parametrize("key", [{"kty": "RSA", "kid": "a"}, {"kty": "oct", "k": "AAAA"}])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *({"kty": "RSA", "kid": "a"}, {"kty": "oct", "k": "AAAA"}, {"kty": "oct", "kid": "a"}, {"kty": ["oct"]}, {}, []),
+        {"kty": "oct", "kid": "a", "k": 7},
+        {"kty": "OKP", "kid": "a", "crv": "Ed25519", "x": "?", "d": "?"},
+        jwk(OKPKey.generate_key("X25519", {"kid": "a"}), private=True),
+        jwk(ED25519, private=False),
+    ],
+    ids=repr,
+)
 def test_the_client_library_signs_with_no_other_key(key):
-    with pytest.raises(ValueError, match="must be a JWK"):
+    with pytest.raises(ValueError, match="must be a private JWK"):
         signed([("ce_id", b"1")], BODY, key)
 
 
