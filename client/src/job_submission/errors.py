@@ -6,7 +6,23 @@ from typing import Any, ClassVar
 
 
 class JobSubmissionError(Exception):
-    """Anything that goes wrong here."""
+    """Anything that goes wrong here.
+
+    Attributes:
+        idempotency_key: what the submission or cancel was sent under that this is about, given or made: whoever sends
+            it again under the same key makes no second job. None where nothing was sent under one.
+        submission: the id of the submission, where it is known.
+    """
+
+    idempotency_key: str | None = None
+    submission: str | None = None
+
+    def sent_under(self, idempotency_key: str, submission: str | None = None) -> None:
+        """Say which submission this is about; a traceback has the key too, where nobody knows what became of it."""
+        self.idempotency_key = idempotency_key
+        self.submission = self.submission or submission
+        if not isinstance(self, Refused):
+            self.add_note(f"idempotency_key={idempotency_key!r}: sent again under it, it makes no second job")
 
 
 class ServiceUnreachable(JobSubmissionError):
@@ -21,16 +37,16 @@ class UnexpectedAnswer(JobSubmissionError):
         self.status = status
 
 
+class NotSendable(JobSubmissionError, ValueError):
+    """A user, token or key with control characters, or blanks around it: no HTTP header can hold it (RFC 9110, 5.5)."""
+
+
 class LogBrokeOff(JobSubmissionError):
-    """A log whose beginning was read could not be read to its end."""
+    """A log whose beginning was read could not be read to its end: one that is not followed, or no longer there."""
 
 
 class TimedOut(JobSubmissionError, TimeoutError):
-    """What was waited for has not come in time. `submission` is the id of the submission, where that is known."""
-
-    def __init__(self, message: str, submission: str | None = None) -> None:
-        super().__init__(message)
-        self.submission = submission
+    """What was waited for has not come in time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,22 @@
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import json
 import uuid
 from base64 import b32encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple, Self, Unpack
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from job_submission.errors import TimedOut, refusal
+from job_submission.errors import JobSubmissionError, ServiceUnreachable, TimedOut, refusal
 from job_submission.parameters import Parameters
 from job_submission.request_body import body_of
 from job_submission.signatures import signed
 
-__all__ = ["KafkaError", "KafkaSubmitter", "Submitted", "submission_key"]
+__all__ = ["KafkaSubmitter", "Submitted", "submission_key"]
 
 SUBMISSION_TYPE: Final = "io.job-submission.submission"
 CANCEL_TYPE: Final = "io.job-submission.cancel"
@@ -25,6 +26,8 @@ ACKNOWLEDGE_SECONDS: Final = 30.0
 """How long brokers may take to acknowledge a record, also where nobody waits for its outcome; aiokafka has no end."""
 CLOSE_SECONDS: Final = 10.0
 """How long a record that nobody acknowledges keeps a producer open."""
+LOOK_SECONDS: Final = 5.0
+"""How often, at the least, it is looked whether the topic of outcomes has got more partitions."""
 
 
 class Submitted(NamedTuple):
@@ -71,6 +74,7 @@ class KafkaSubmitter:
         signing_key: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
+        self._servers = bootstrap_servers if isinstance(bootstrap_servers, str) else ",".join(bootstrap_servers)
         self._source = source
         self._user = user
         self._submissions = submissions
@@ -79,17 +83,21 @@ class KafkaSubmitter:
         self._producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True, **options
         )
+        reading = {"metadata_max_age_ms": int(LOOK_SECONDS * 1000), **options}
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap_servers, enable_auto_commit=False, group_id=None, **options
+            bootstrap_servers=bootstrap_servers, enable_auto_commit=False, group_id=None, **reading
         )
+        self._places: list[TopicPartition] = []
         self._waiting: dict[str, asyncio.Queue[Any]] = {}
         self._reading: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        """Connect. Raises ServiceUnreachable."""
         try:
-            await self._producer.start()
-            await self._consumer.start()
-            await self._follow()
+            with self._telling():
+                await self._producer.start()
+                await self._consumer.start()
+                await self._follow()
         except BaseException:
             await self.close()
             raise
@@ -117,9 +125,9 @@ class KafkaSubmitter:
     ) -> Submitted:
         """Submit a job and return its name once it exists; arguments as of `Client.submit`.
 
-        Raises Refused, by its reason; TimedOut without an outcome in `timeout` seconds; aiokafka's KafkaError where
-        the record was not acknowledged or the outcomes cannot be read: send it again under the same key, and there
-        will be one job.
+        Raises Refused, by its reason; TimedOut without an outcome in `timeout` seconds; ServiceUnreachable, caused by
+        aiokafka's KafkaError, where the record was not acknowledged or the outcomes cannot be read: submit again under
+        `error.idempotency_key`, and there will be one job.
         """
         return await self.submit_document(
             body_of(parameters), dry_run=dry_run, idempotency_key=idempotency_key, timeout=timeout
@@ -137,33 +145,59 @@ class KafkaSubmitter:
         own_id = idempotency_key or uuid.uuid4().hex
         key = submission_key(self._source, own_id)
         headers = {"dry-run": "true"} if dry_run else {}
-        record = await self._exchange(document, own_id, SUBMISSION_TYPE, key, headers, timeout)
-        body, warnings = _outcome(record)
+        body, warnings = await self._exchange(document, own_id, SUBMISSION_TYPE, key, headers, timeout)
         return Submitted(body["name"], key, warnings, tuple(body.get("objects", ())))
 
     async def cancel(
         self, *, submission: str, idempotency_key: str | None = None, timeout: float | None = 120.0
     ) -> None:
-        """Cancel a submission by its id, also before there is a job of it. Raises Refused, TimedOut."""
+        """Cancel a submission by its id, also before there is a job of it.
+
+        Raises Refused, TimedOut, ServiceUnreachable.
+        """
         own_id = idempotency_key or uuid.uuid4().hex
         document = {"cancel": {"submission": submission}}
-        _outcome(await self._exchange(document, own_id, CANCEL_TYPE, submission, {}, timeout))
+        await self._exchange(document, own_id, CANCEL_TYPE, submission, {}, timeout)
 
     async def _follow(self) -> None:
         """Read the outcomes from now on, of all partitions, as a member of no group."""
         partitions = await self._producer.partitions_for(self._outcomes)
-        places = [TopicPartition(self._outcomes, partition) for partition in partitions]
-        self._consumer.assign(places)
-        await self._consumer.seek_to_end(*places)
-        for place in places:
+        self._places = [TopicPartition(self._outcomes, partition) for partition in sorted(partitions)]
+        self._consumer.assign(self._places)
+        await self._consumer.seek_to_end(*self._places)
+        for place in self._places:
             await self._consumer.position(place)  # the ends of now, not of when the first record is fetched
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
-        async for record in self._consumer:
-            waiting = self._waiting.get(_header(record, "correlation-id") or "")
-            if waiting is not None and record.value is not None:
-                waiting.put_nowait(record)
+        while True:
+            fetched = await self._consumer.getmany(timeout_ms=int(LOOK_SECONDS * 1000))
+            for record in itertools.chain.from_iterable(fetched.values()):
+                waiting = self._waiting.get(_header(record, "correlation-id") or "")
+                if waiting is not None and record.value is not None:
+                    waiting.put_nowait(record)
+            await self._take_added_partitions()
+
+    async def _take_added_partitions(self) -> None:
+        """Read partitions that the topic has got since from their beginnings, and go on with the others."""
+        numbers = self._consumer.partitions_for_topic(self._outcomes) or set()
+        added = sorted(numbers - {place.partition for place in self._places})
+        if not added:
+            return
+        positions = {place: await self._consumer.position(place) for place in self._places}
+        positions |= {TopicPartition(self._outcomes, number): 0 for number in added}
+        self._places = list(positions)
+        self._consumer.assign(self._places)  # forgets the positions
+        for place, position in positions.items():
+            self._consumer.seek(place, position)
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Raise ServiceUnreachable for what aiokafka raises."""
+        try:
+            yield
+        except KafkaError as error:
+            raise ServiceUnreachable(f"Kafka at {self._servers} cannot be used: {error}") from error
 
     async def _exchange(
         self,
@@ -173,8 +207,13 @@ class KafkaSubmitter:
         key: str,
         more: Mapping[str, str],
         timeout: float | None,
-    ) -> Any:
-        """Produce a record and return that of its outcome. Raises TimedOut, KafkaError."""
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Produce a record and return the body of its outcome, and its warnings.
+
+        Raises Refused, TimedOut, ServiceUnreachable.
+        """
+        if self._reading is None:
+            raise RuntimeError("a KafkaSubmitter is used within `async with`")
         correlation_id = uuid.uuid4().hex
         headers = {
             "ce_specversion": "1.0",
@@ -187,46 +226,51 @@ class KafkaSubmitter:
             **more,
         }
         value = json.dumps(document, ensure_ascii=False).encode()
-        encoded = [(name, text.encode()) for name, text in headers.items()]
+        encoded: list[tuple[str, bytes | None]] = [(name, text.encode()) for name, text in headers.items()]
         if self._signing_key is not None:
             encoded = signed(encoded, value, self._signing_key)
         outcomes: asyncio.Queue[Any] = asyncio.Queue()
         self._waiting[correlation_id] = outcomes
         try:
-            async with asyncio.timeout(None if timeout is None else max(timeout, ACKNOWLEDGE_SECONDS)):
-                written = await self._producer.send_and_wait(
-                    self._submissions,
-                    value,
-                    key=key.encode(),
-                    headers=encoded,
+            with self._telling():
+                async with asyncio.timeout(None if timeout is None else max(timeout, ACKNOWLEDGE_SECONDS)):
+                    written = await self._producer.send_and_wait(
+                        self._submissions,
+                        value,
+                        key=key.encode(),
+                        headers=encoded,
+                    )
+                # a record that is not believed is answered under its place; anyone may write our correlation id
+                place = submission_key(
+                    f"/topics/{written.topic}/partitions/{written.partition}", f"{written.offset}-{written.timestamp}"
                 )
-            # a record that is not believed is answered under its place; anyone may write our correlation id
-            place = submission_key(
-                f"/topics/{written.topic}/partitions/{written.partition}", f"{written.offset}-{written.timestamp}"
-            )
-            async with asyncio.timeout(timeout):
-                return await self._answer(outcomes, (submission_key(self._source, own_id), place))
+                async with asyncio.timeout(timeout):
+                    record = await self._answer(self._reading, outcomes, (submission_key(self._source, own_id), place))
+            return _outcome(record)
         except TimeoutError:
-            raise TimedOut(f"there is no outcome of submission {key} in {timeout:g} s", key) from None
+            late = TimedOut(f"there is no outcome of submission {key} in {timeout:g} s")
+            late.sent_under(own_id, key)
+            raise late from None
+        except JobSubmissionError as error:
+            error.sent_under(own_id, key)
+            raise
         finally:
             del self._waiting[correlation_id]
 
-    async def _answer(self, outcomes: asyncio.Queue[Any], ids: tuple[str, ...]) -> Any:
+    async def _answer(self, reading: asyncio.Task[None], outcomes: asyncio.Queue[Any], ids: tuple[str, ...]) -> Any:
         """Return the first outcome under one of these ids. Raises what has ended the reading of outcomes.
 
         The key of one that does not decide about the id, as of a dry run, goes on behind it.
         """
-        if self._reading is None:
-            raise RuntimeError("a KafkaSubmitter is used within `async with`")
         while True:
             coming = asyncio.ensure_future(outcomes.get())
             try:
-                await asyncio.wait((coming, self._reading), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((coming, reading), return_when=asyncio.FIRST_COMPLETED)
             finally:
                 if not coming.done():
                     coming.cancel()
             if not coming.done():
-                self._reading.result()
+                reading.result()
             record = await coming
             if (record.key or b"").startswith(tuple(each.encode() for each in ids)):
                 return record

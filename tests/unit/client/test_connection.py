@@ -10,7 +10,7 @@ from aiohttp import web
 
 from devstack.ports import free_port
 from job_submission import AsyncClient, ServiceUnreachable
-from job_submission.errors import LogBrokeOff, UnexpectedAnswer
+from job_submission.errors import NotSendable, UnexpectedAnswer
 from job_submission.reasons import NotAccepted, QuotaExceeded, Unauthorized
 from service.submission.job_events import EventKind
 from tests.unit.job_events import job_event
@@ -84,6 +84,55 @@ async def test_what_lasts_longer_than_the_client_tries_is_told_by_its_reason():
             await client.submit(**LEAST)
 
 
+async def test_what_went_wrong_has_the_key_under_which_to_ask_again():
+    answers = [error(503, "NotAccepted", **{"Retry-After": "99"}), DONE]
+    async with serving(*answers) as (script, url), AsyncClient(url) as client:
+        with pytest.raises(NotAccepted) as refused:
+            await client.submit(**LEAST)
+        key = refused.value.idempotency_key
+        assert key is not None
+        await client.submit(**LEAST, idempotency_key=key)
+    assert [headers["Idempotency-Key"] for _, _, headers, _ in script.requests] == [key, key]
+    pending = (202, {"status": 202, "id": "abc"}, {"Retry-After": "0"})
+    async with serving(pending, (500, "<html>", {})) as (_, url), AsyncClient(url) as client:
+        with pytest.raises(UnexpectedAnswer) as unknown:
+            await client.submit(**LEAST, idempotency_key="monday")
+    assert (unknown.value.idempotency_key, unknown.value.submission) == ("monday", "abc")
+    assert unknown.value.__notes__ == ["idempotency_key='monday': sent again under it, it makes no second job"]
+
+
+async def test_a_submission_is_tried_for_no_longer_than_its_outcome_is_waited_for():
+    async with AsyncClient(f"http://127.0.0.1:{free_port()}") as client:
+        with pytest.raises(ServiceUnreachable) as unreachable:
+            await client.submit(**LEAST, timeout=0.3)
+    assert unreachable.value.idempotency_key
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8080", "ftp://x", "http://", "//x", "http://john:secret@x", "http://x:port", "unix:/run/x"]
+)
+def test_an_address_that_is_none_is_told_at_once_and_without_its_password(url):
+    with pytest.raises(ValueError, match="must be an address such as") as refused:
+        AsyncClient(url)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "who", [{"user": "jo\nhn"}, {"user": " john"}, {"token": "a\r\nRA-USER: b"}, {"token": lambda: "secret\x00"}]
+)
+async def test_what_no_header_can_hold_is_not_sent_and_not_shown(who):
+    async with serving() as (_, url), AsyncClient(url, **who) as client:
+        with pytest.raises(NotSendable, match="must be one line") as refused:
+            await client.submit(**LEAST)
+    assert "secret" not in str(refused.value)
+
+
+async def test_a_token_of_a_file_may_end_in_a_newline():
+    async with serving(DONE) as (script, url), AsyncClient(url, token=lambda: "secret\n") as client:
+        await client.submit(**LEAST)
+    assert script.requests[0][2]["Authorization"] == "Bearer secret"
+
+
 @pytest.mark.parametrize(("reason", "status"), [(QuotaExceeded, 429), (Unauthorized, 401)])
 async def test_what_does_not_change_is_sent_once(reason, status):
     async with serving(error(status, reason.__name__)) as (_, url), AsyncClient(url) as client:
@@ -146,19 +195,3 @@ async def test_a_position_that_is_long_gone_is_told_as_a_resync():
         first = await anext(events)
         await events.aclose()
     assert (first.is_resync, first.job) == (True, None)
-
-
-async def test_a_log_that_breaks_off_is_no_log_that_ended():
-    async def break_off(request):
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(b"one\ntwo\nthr")
-        request.transport.close()
-        return response
-
-    async with serving(break_off) as (script, url), AsyncClient(url) as client:
-        lines = client.log_lines("team-a", "x", {"tailLines": 5, "follow": True, "pod": None})
-        assert [await anext(lines), await anext(lines)] == ["one", "two"]
-        with pytest.raises(LogBrokeOff, match="team-a/x broke off"):
-            await anext(lines)
-    assert script.requests[0][1] == "/base/api/v1/jobs/team-a/x/logs?tailLines=5&follow=true"

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from os import PathLike
 from time import monotonic
 from typing import Any, Final, Literal, Self, Unpack, overload
 from urllib.parse import quote
@@ -11,9 +12,10 @@ import httpx2
 
 from job_submission import responses
 from job_submission._sync.events import follow_events
+from job_submission._sync.following import follow_log
 from job_submission._sync.job import Job
 from job_submission._sync.transport import Token, Transport
-from job_submission.errors import LogBrokeOff, TimedOut
+from job_submission.errors import JobSubmissionError, LogBrokeOff, TimedOut
 from job_submission.filters import EventFilters, JobFilters, query
 from job_submission.log_lines import LineSplitter
 from job_submission.parameters import Parameters
@@ -23,6 +25,8 @@ from job_submission.states import Cancelled, DryRun, Event, JobState, Project
 JOBS: Final = "/api/v1/jobs"
 LONGEST_WAIT: Final = 30.0
 """Seconds that one request waits for an outcome: proxies between may cut off what takes a minute."""
+SILENCE_SECONDS: Final = 120.0
+"""After which a log that is not followed counts as broken off."""
 
 
 class Client:
@@ -33,7 +37,10 @@ class Client:
         user: who submits, where the service verifies nobody.
         token: a bearer token, where it does; or a function that returns one, asked before each request.
         retry_seconds: how long a request that fails for a time is sent again, with back-off.
-        http: a client of `httpx2` of one's own, for certificates and proxies; it is not closed here.
+        ca_file: the authorities to check the service's certificate against, a PEM file, instead of the system's.
+        http: a client of `httpx2` of one's own, for proxies and logins by certificate; it is not closed here.
+
+    Raises OSError where `ca_file` cannot be read or holds no certificate.
     """
 
     def __init__(
@@ -43,9 +50,12 @@ class Client:
         user: str | None = None,
         token: Token | None = None,
         retry_seconds: float = 60.0,
+        ca_file: str | PathLike[str] | None = None,
         http: httpx2.Client | None = None,
     ) -> None:
-        self._transport = Transport(url, user=user, token=token, retry_seconds=retry_seconds, http=http)
+        self._transport = Transport(
+            url, user=user, token=token, retry_seconds=retry_seconds, ca_file=ca_file, http=http
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -177,15 +187,24 @@ class Client:
         return Cancelled.model_validate(body)
 
     def log_lines(self, project: str, name: str, options: Mapping[str, Any]) -> Iterator[str]:
-        """Yield the lines of a job's log, see `AsyncJob.logs`; `options` are those of the URL."""
+        """Yield the lines of a job's log, see `AsyncJob.logs`; `options` are those of the URL.
+
+        One that is followed goes on where its connection broke.
+        """
+        path = _path(project, name) + "/logs"
+        if options.get("follow"):
+            for line in follow_log(self._transport, path, f"{project}/{name}", options):
+                yield line
+            return
         lines = LineSplitter()
-        with self._transport.stream(_path(project, name) + "/logs", params=query(options)) as response:
+        with self._transport.stream(path, params=query(options), silence=SILENCE_SECONDS) as response:
             try:
                 for piece in response.iter_raw():
                     for line in lines.feed(piece):
                         yield line
             except httpx2.TransportError as error:
-                raise LogBrokeOff(f"the log of {project}/{name} broke off: {error}") from error
+                why = str(error) or type(error).__name__
+                raise LogBrokeOff(f"the log of {project}/{name} broke off: {why}") from error
             for line in lines.end():
                 yield line
 
@@ -201,24 +220,28 @@ class Client:
     ) -> tuple[dict[str, Any], httpx2.Response]:
         """Send a submission or a cancel, and return its outcome with the response that brought it.
 
-        Raises Refused, TimedOut.
+        Raises Refused, TimedOut, ServiceUnreachable, UnexpectedAnswer, each with the key.
         """
+        own_key = key or uuid.uuid4().hex
         end = monotonic() + timeout
         wait = max(0.0, min(LONGEST_WAIT, timeout))
-        headers = {"Idempotency-Key": key or uuid.uuid4().hex, "Prefer": f"wait={int(wait)}"}
-        response = self._transport.request(method, path, params=params or [], json=json, headers=headers, wait=wait)
-        body = responses.outcome(response)
-        if body is not None:
-            return body, response
-        submission = str(responses.document(202, response.content)["id"])
-        while body is None:
-            asked = responses.retry_after(response)
-            seconds = 1.0 if asked is None else asked
-            if monotonic() + seconds > end:
-                raise TimedOut(f"there is no outcome of submission {submission} in {timeout:g} s", submission)
-            time.sleep(seconds)
-            response = self._transport.request("GET", f"/api/submissions/{submission}")
-            body = responses.outcome(response)
+        headers = {"Idempotency-Key": own_key, "Prefer": f"wait={int(wait)}"}
+        submission: str | None = None
+        try:
+            response = self._transport.request(
+                method, path, params=params or [], json=json, headers=headers, wait=wait, patience=timeout
+            )
+            while (body := responses.outcome(response)) is None:
+                submission = submission or str(responses.document(202, response.content)["id"])
+                asked = responses.retry_after(response)
+                seconds = 1.0 if asked is None else asked
+                if monotonic() + seconds > end:
+                    raise TimedOut(f"there is no outcome of submission {submission} in {timeout:g} s")
+                time.sleep(seconds)
+                response = self._transport.request("GET", f"/api/submissions/{submission}", patience=end - monotonic())
+        except JobSubmissionError as error:
+            error.sent_under(own_key, submission)
+            raise
         return body, response
 
 

@@ -1,19 +1,26 @@
 """Sends requests, again where that helps, and turns answers of the service into exceptions."""
 
+import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from os import PathLike
 from time import monotonic
 from typing import Any, Final
 
 import httpx2
 
-from job_submission.errors import JobSubmissionError, Refused, ServiceUnreachable
+from job_submission.certificates import authorities
+from job_submission.errors import JobSubmissionError, NotSendable, Refused, ServiceUnreachable
 from job_submission.responses import error_of
 from job_submission.retries import is_temporary, pause
 
 Query = Sequence[tuple[str, str]]
 Token = str | Callable[[], str]
+
+_log: Final = logging.getLogger("job_submission")
+_UNSENDABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|^\s|\s$")
 
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 30.0
@@ -28,7 +35,11 @@ class Transport:
         user: sent as `RA-USER`, where the service verifies nobody.
         token: sent as `Authorization: Bearer`; a function is asked before each request.
         retry_seconds: how long a request that fails for a time is sent again.
-        http: a client of one's own, for certificates and proxies; it is not closed here.
+        ca_file: the authorities to check the service's certificate against, a PEM file, instead of the system's.
+        http: a client of one's own, for proxies and logins by certificate; it is not closed here.
+
+    Raises OSError where `ca_file` cannot be read or holds no certificate, ValueError where it is given beside `http`,
+    and for a `url` or a proxy of the environment that is none.
     """
 
     def __init__(
@@ -38,14 +49,21 @@ class Transport:
         user: str | None,
         token: Token | None,
         retry_seconds: float,
+        ca_file: str | PathLike[str] | None,
         http: httpx2.Client | None,
     ) -> None:
-        self._url = url.rstrip("/")
+        self._url = _checked(url)
         self._user = user
         self._token = token
-        self._retry_seconds = retry_seconds
+        self.retry_seconds = retry_seconds
         self._is_own = http is None
-        self._http = http or httpx2.Client()
+        if http is not None and ca_file is not None:
+            raise ValueError("ca_file has no effect beside http: give that one a context of authorities")
+        verify = True if ca_file is None else authorities(ca_file)
+        try:
+            self._http = http or httpx2.Client(verify=verify)
+        except httpx2.InvalidURL as error:
+            raise ValueError(f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is no address of a proxy: {error}") from None
 
     def close(self) -> None:
         """Close the connections."""
@@ -61,13 +79,15 @@ class Transport:
         json: Any = None,
         headers: Mapping[str, str] | None = None,
         wait: float = 0.0,
+        patience: float = float("inf"),
     ) -> httpx2.Response:
         """Return a successful response; `wait` is how long the service was asked to wait, in seconds.
 
-        Raises Refused, UnexpectedAnswer, ServiceUnreachable, the last of them once `retry_seconds` are over.
+        Raises Refused, UnexpectedAnswer, ServiceUnreachable, the last of them once `retry_seconds` are over, or
+        `patience` where that is shorter.
         """
         timeout = httpx2.Timeout(wait + ANSWER_SECONDS, connect=CONNECT_SECONDS)
-        attempt, end = 0, monotonic() + self._retry_seconds
+        attempt, end = 0, monotonic() + min(self.retry_seconds, patience)
         while True:
             try:
                 request = self._request(method, path, params, headers, timeout, json)
@@ -88,14 +108,14 @@ class Transport:
         *,
         params: Query = (),
         headers: Mapping[str, str] | None = None,
-        silence: float | None = None,
+        silence: float,
     ) -> Iterator[httpx2.Response]:
         """Open a response whose content comes bit by bit; nothing for `silence` seconds breaks it off.
 
         Raises as `request` does until it is open, and httpx2.TransportError afterwards.
         """
         timeout = httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, read=silence)
-        attempt, end = 0, monotonic() + self._retry_seconds
+        attempt, end = 0, monotonic() + self.retry_seconds
         while True:
             try:
                 request = self._request("GET", path, params, headers, timeout)
@@ -128,7 +148,11 @@ class Transport:
         if self._user is not None:
             sent["RA-USER"] = self._user
         if self._token is not None:
-            sent["Authorization"] = f"Bearer {self._token if isinstance(self._token, str) else self._token()}"
+            token = self._token if isinstance(self._token, str) else self._token()
+            sent["Authorization"] = f"Bearer {token.strip()}"  # of a file there is often a newline behind it
+        for name, value in sent.items():
+            if _UNSENDABLE.search(value):
+                raise NotSendable(f"{name} must be one line, without control characters and blanks around it")
         # as bytes: a user's name may be any text, and the service reads UTF-8
         encoded = [(name.encode(), value.encode()) for name, value in sent.items()]
         return self._http.build_request(
@@ -141,7 +165,21 @@ class Transport:
         seconds = pause(attempt, asked)
         if not is_temporary(failure) or monotonic() + seconds >= end:
             raise failure
+        if not attempt:
+            _log.info("%s; trying again for %.0f s", failure, end - monotonic())
         time.sleep(seconds)
+
+
+def _checked(url: str) -> str:
+    """Return an address without a slash at its end. Raises ValueError."""
+    try:
+        address = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        address = None
+    if address is None or address.scheme not in ("http", "https") or not address.host or address.userinfo:
+        shown = re.sub(r"//[^/@]*@", "//***@", url)
+        raise ValueError(f"{shown!r} must be an address such as http://127.0.0.1:8080, without a password in it")
+    return url.rstrip("/")
 
 
 def _unreachable(url: str, error: httpx2.TransportError) -> ServiceUnreachable:
