@@ -17,6 +17,7 @@ from job_submission import KafkaSubmitter, Refused
 from service.submission.cancels import Cancel
 from service.submission.identity import SubmissionId, generated_name
 from service.submission.records import CANCEL_TYPE, Record
+from tests.integration.client.conftest import JOBSUB, run
 from tests.signing import ED25519, SECRET, SERVICE, STRANGER, TRAINER, entry, jwk, keys_file, signed, signing_key_file
 
 NARROW = entry(ED25519, ["*"], ["team-b"])
@@ -138,7 +139,7 @@ async def test_what_is_signed_is_carried_out_by_both_ways_in_and_nothing_else(in
     assert [place for place, text in places.items() for secret in secrets if secret in text] == []
 
 
-async def test_the_client_library_signs_what_it_submits(installation, api):
+async def test_the_client_library_and_jobsub_sign_what_they_submit(installation, api, tmp_path):
     names = installation.names
     topics = {"submissions": names["TOPICS_SUBMISSIONS"], "outcomes": names["TOPICS_OUTCOMES"]}
     key, servers = jwk(SECRET, private=True), installation.servers
@@ -149,6 +150,15 @@ async def test_the_client_library_signs_what_it_submits(installation, api):
     async with KafkaSubmitter(servers, source="/nightly", user="john", **topics) as unsigned:
         with pytest.raises(Refused, match="has no signature"):
             await unsigned.submit(**job())
+    key_file = signing_key_file(tmp_path / "trainer.json", SECRET)
+    line = [str(JOBSUB), "submit", "-p", "team-a", "-i", "quickstart"]
+    line += ["--submissions-topic", topics["submissions"], "--outcomes-topic", topics["outcomes"]]
+    environment = {"JOBSUB_CONFIG": str(tmp_path / "none"), "JOBSUB_USER": "john", "JOBSUB_KAFKA": servers}
+    done = await run(*line, environment=environment | {"JOBSUB_SIGNING_KEY": str(key_file)})
+    assert done.code == 0, done.words
+    await api.job(done.out.strip())
+    refused = await run(*line, environment=environment)
+    assert (refused.code, refused.words.partition(":")[0]) == (3, "Unsigned")
 
 
 async def test_a_key_is_removed_and_comes_back_without_a_restart(installation):

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import hashlib
 import itertools
 import json
 import uuid
-from base64 import b32encode
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple, Self, Unpack
 
@@ -14,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from job_submission.errors import JobSubmissionError, ServiceUnreachable, TimedOut, refusal
+from job_submission.identity import submission_key
 from job_submission.parameters import Parameters
 from job_submission.request_body import body_of
 from job_submission.signatures import signed
@@ -40,22 +39,13 @@ class Submitted(NamedTuple):
     """Of a dry run: what would be stored."""
 
 
-def submission_key(source: str, own_id: str) -> str:
-    """Return the id under which the service knows a submission: the key of its record and of its outcome.
-
-    The SHA-256 of both attributes, each after its length in 8 bytes, in base32 (RFC 4648, lower case, unpadded).
-    """
-    parts = [part.encode() for part in (source, own_id)]
-    digest = hashlib.sha256(b"".join(len(part).to_bytes(8) + part for part in parts)).digest()
-    return b32encode(digest).decode().rstrip("=").lower()
-
-
 class KafkaSubmitter:
     """Produces submissions to the topic of a service, and reads what becomes of them.
 
     Args:
         bootstrap_servers: of the cluster, as aiokafka takes them.
-        source: who submits, a URI reference such as `/pipelines/nightly`: `idempotency_key` counts within it.
+        source: who submits, a URI reference such as `/pipelines/nightly`: `idempotency_key` counts within it. The
+            service keeps to itself what begins with `/api/` and `/job-submission`.
         user: the submitting user, `ra-user`.
         submissions: the topic that takes submissions.
         outcomes: the topic that tells what became of them.
@@ -67,7 +57,7 @@ class KafkaSubmitter:
         self,
         bootstrap_servers: str | list[str],
         *,
-        source: str = "/job-submission-client",
+        source: str = "/client",
         user: str | None = None,
         submissions: str = "job-submissions",
         outcomes: str = "job-outcomes",

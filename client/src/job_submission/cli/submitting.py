@@ -49,16 +49,19 @@ def _merged(source: str | None, job: dict[str, Any]) -> dict[str, Any]:
 @click.option("--wait", is_flag=True, help="wait until it has ended; exit code 1 where it failed")
 @click.option("--follow", is_flag=True, help="print what it prints, then as --wait")
 @click.option("--dry-run", is_flag=True, help="only tell what would be created")
-@click.option("--kafka", help="bootstrap servers: produce to the topic instead of the HTTP API")
+@click.option("--kafka", help="bootstrap servers: produce to the topic instead of the HTTP API; '' is the HTTP API")
 @click.option("--submissions-topic", default="job-submissions", show_default=True, help="with --kafka")
 @click.option("--outcomes-topic", default="job-outcomes", show_default=True, help="with --kafka")
+@click.option("--signing-key", help="with --kafka: file of a JWK to sign with, where the service requires it")
 @click.option("--idempotency-key", help="who this submission is: sent again under it, it makes one job")
 @click.option("--timeout", type=float, help="seconds to wait, in all; exit code 124 after them")
 @formatted("name")
 def submit(config: Configuration, **values: Any) -> None:
-    """Submit a job: jobsub submit -p team-a -i busybox -g 1 -- echo hello.
+    """Submit a job, and print its name.
 
-    Prints the job's name. What is behind -- are the arguments of the image's program; with --command they are the
+    jobsub submit -p team-a -i busybox -g 1 -- echo hello
+
+    What is behind -- are the arguments of the image's program; with --command they are the
     command itself.
     """
     from job_submission.errors import JobSubmissionError, Refused
@@ -68,12 +71,12 @@ def submit(config: Configuration, **values: Any) -> None:
     document = _merged(values["source"], job_from(ctx, values, None if values["source"] else config.project))
     if isinstance(document["job"], dict) and config.project:
         document["job"].setdefault("project", config.project)
-    via = _over_kafka if values["kafka"] else _over_http
+    via = _over_kafka if config.kafka else _over_http
     values["idempotency_key"] = key = values["idempotency_key"] or uuid.uuid4().hex
     try:
         with _at_most(values["timeout"]):
             via(ctx, config, document, values)
-    except JobSubmissionError as error:
+    except (JobSubmissionError, KeyboardInterrupt) as error:
         if not isinstance(error, Refused) or is_temporary(error):
             output.say(
                 f"the same line with --idempotency-key {key} goes on with this submission, and makes no second job"
@@ -131,31 +134,19 @@ def _over_http(ctx: click.Context, config: Configuration, document: dict[str, An
 
 
 def _over_kafka(ctx: click.Context, config: Configuration, document: dict[str, Any], values: dict[str, Any]) -> None:
-    import asyncio
-
-    from job_submission.errors import ServiceUnreachable
-
-    try:
-        from job_submission import Job, KafkaSubmitter
-        from job_submission.kafka import KafkaError
-    except ImportError:
-        raise click.UsageError("--kafka needs pip install 'job-submission-client[kafka]'") from None
-
-    async def exchange() -> Any:
-        topics = {"submissions": values["submissions_topic"], "outcomes": values["outcomes_topic"]}
-        async with KafkaSubmitter(values["kafka"], user=config.user, **topics) as submitter:
-            return await submitter.submit_document(
-                document,
-                dry_run=values["dry_run"],
-                idempotency_key=values["idempotency_key"],
-                timeout=values["timeout"] or 120.0,
-            )
+    from job_submission import Job
+    from job_submission.cli.producing import produced
 
     end = _end(values)
-    try:
-        done = asyncio.run(exchange())
-    except KafkaError as error:
-        raise ServiceUnreachable(f"Kafka at {values['kafka']} does not take the submission: {error}") from error
+    done = produced(
+        config,
+        document,
+        dry_run=values["dry_run"],
+        idempotency_key=values["idempotency_key"],
+        timeout=values["timeout"] or 120.0,
+        submissions=values["submissions_topic"],
+        outcomes=values["outcomes_topic"],
+    )
     _warn(done.warnings)
     if values["dry_run"]:
         _show_dry_run(done.name, done.objects, values["form"])
