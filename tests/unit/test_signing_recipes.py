@@ -106,7 +106,14 @@ def test_what_the_client_library_signs_is_good(tmp_path, key: OctKey | OKPKey, h
 @pytest.mark.parametrize(
     "key",
     [
-        *({"kty": "RSA", "kid": "a"}, {"kty": "oct", "k": "AAAA"}, {"kty": "oct", "kid": "a"}, {"kty": ["oct"]}, {}, []),
+        *(
+            {"kty": "RSA", "kid": "a"},
+            {"kty": "oct", "k": "AAAA"},
+            {"kty": "oct", "kid": "a"},
+            {"kty": ["oct"]},
+            {},
+            [],
+        ),
         {"kty": "oct", "kid": "a", "k": 7},
         {"kty": "OKP", "kid": "a", "crv": "Ed25519", "x": "?", "d": "?"},
         jwk(OKPKey.generate_key("X25519", {"kid": "a"}), private=True),

@@ -46,7 +46,7 @@ async def test_brokers_that_are_not_there_are_words_and_exit_code_1(tmp_path):
     kafka = f"127.0.0.1:{free_port()}"
     code, out, words = await jobsub("--kafka", kafka, url="http://127.0.0.1:1", folder=tmp_path)
     assert (code, out) == (1, "")
-    assert f"error: Kafka at {kafka} does not take the submission: " in words
+    assert f"error: Kafka at {kafka} cannot be used: " in words
     assert "Traceback" not in words
 
 

@@ -32,7 +32,7 @@ async def test_events_are_lines_as_they_come(form, tmp_path):
         lines = [(await process.stdout.readline()).decode() for _ in range(2)]
         process.send_signal(signal.SIGINT)
         _, words = await process.communicate()
-    assert (process.returncode, words[-10:]) == (1, b"\nAborted!\n"), words
+    assert (process.returncode, words) == (-signal.SIGINT, b"")
     if form == "json":
         told = [json.loads(line)["job"] for line in lines]
         assert [(job["name"], job["requestedGPUs"]) for job in told] == [("job-2", 0), ("job-4", 0)]

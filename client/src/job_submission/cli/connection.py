@@ -14,6 +14,7 @@ OPTIONS = (
     click.Option(["--url"], help="where the service is, such as http://127.0.0.1:8080"),
     click.Option(["--token"], help="bearer token"),
     click.Option(["-u", "--user"], help="user who asks, where the service verifies nobody"),
+    click.Option(["--ca-file"], help="authorities of the service's certificate, a PEM file, instead of the system's"),
     click.Option(["--context"], help="context of the configuration file"),
 )
 
@@ -25,8 +26,8 @@ def connected(command: click.Command) -> None:
         raise TypeError(f"{command.name} does nothing")
 
     def run(**values: Any) -> Any:
-        flags = {name: values.pop(name) for name in ("url", "token", "user", "context")}
-        for name in ("project", "kafka"):
+        flags = {name: values.pop(name) for name in ("url", "token", "user", "ca_file", "context")}
+        for name in ("project", "kafka", "signing_key"):
             if isinstance(values.get(name), str):
                 flags[name] = values[name]
         return callback(config=of_environment(**flags), **values)

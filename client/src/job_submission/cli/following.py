@@ -17,14 +17,17 @@ from job_submission.cli.connection import connected, formatted
 @click.option("--after", help="behind this position, the `position` of an event in JSON")
 @formatted("table", among=("table", "json"))
 def events(config: Configuration, form: str, after: str | None, **filters: Any) -> None:
-    """Print what becomes of jobs as it comes, a line each, until Ctrl-C; cut off, it goes on where it was."""
+    """Print what becomes of jobs as it comes, until Ctrl-C.
+
+    A line for each event; cut off, it goes on where it was.
+    """
     given = {name: value for name, value in filters.items() if value}
     if not given.get("project") and config.project:
         given["project"] = config.project
     with config.client() as client:
         for event in client.events(after=after, **given):
             if form == "json":
-                output.show(event.model_dump_json(by_alias=True))
+                output.show(output.as_json(event.model_dump(mode="json", by_alias=True), indent=None))
             elif event.job is None:
                 output.say("events were dropped before they could be sent: jobsub list has what became of the jobs")
             else:

@@ -1,5 +1,6 @@
 """What is printed: data on standard output, words on standard error, colour on a terminal alone."""
 
+import io
 import json
 import os
 import sys
@@ -24,9 +25,29 @@ def say(words: str) -> None:
 
 
 def show(data: str) -> None:
-    """Print data, at once: somebody may follow."""
+    """Print data, at once: somebody may follow. What the output's encoding does not have is written as an escape."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors != "backslashreplace":
+        sys.stdout.reconfigure(errors="backslashreplace")
     click.echo(data, color=False if os.environ.get("NO_COLOR") else None)
     sys.stdout.flush()
+
+
+def say_what_is_logged() -> None:
+    """Print what the library logs, once: why a command takes long."""
+    import logging
+
+    said = set()
+
+    class Saying(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            words = record.getMessage()
+            if words not in said:
+                said.add(words)
+                say(words)
+
+    log = logging.getLogger("job_submission")
+    log.setLevel(logging.INFO)
+    log.handlers[:] = [Saying()]
 
 
 def painted(status: str) -> str:
@@ -34,9 +55,10 @@ def painted(status: str) -> str:
     return click.style(status, fg=_COLOURS.get(status))
 
 
-def as_json(value: Any) -> str:
-    """Return indented JSON."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+def as_json(value: Any, *, indent: int | None = 2) -> str:
+    """Return JSON, indented unless told otherwise; with escapes alone where the output is no UTF-8."""
+    is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(value, indent=indent, ensure_ascii=not is_unicode)
 
 
 def as_yaml(value: Any) -> str:

@@ -96,7 +96,7 @@ def list_jobs(config: Configuration, form: str, **values: Any) -> None:
 @click.option("-p", "--project", help="project of the job")
 @formatted("table")
 def describe(config: Configuration, name: str, form: str, **_: Any) -> None:
-    """Show one job: what it has, why it waits, how it ended, its time line."""
+    """Show one job: why it waits, how it ended, its time line."""
     with config.client() as client:
         state = client.state(required_project(config), name)
     output.show(description(document(state)) if form in ("table", "wide") else shown([state], form))
