@@ -22,7 +22,13 @@ settings.register_profile("thorough", settings.get_profile("everyday"), max_exam
 settings.load_profile("everyday")
 
 _SHARED = {"kafka_server": "kafka", "cluster_server": "kubernetes"}
-_LOCAL = {"kafka_build": "kafka", "cluster_build": "kubernetes", "kueue_build": "kueue", "kai_build": "kai"}
+_LOCAL = {
+    "kafka_build": "kafka",
+    "cluster_build": "kubernetes",
+    "kueue_build": "kueue",
+    "kai_build": "kai",
+    "dex_build": "dex",
+}
 _PREPARED = pytest.StashKey[dict[str, servers.Opener | ServerError | None]]()
 
 
@@ -135,6 +141,12 @@ def kueue_build(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def kai_build(request: pytest.FixtureRequest) -> None:
     """For tests with a `LocalKai` of their own: its programs are built."""
+    _prepared(request)
+
+
+@pytest.fixture(scope="session")
+def dex_build(request: pytest.FixtureRequest) -> None:
+    """For tests with a `LocalDex` of their own: its program is built."""
     _prepared(request)
 
 

@@ -17,6 +17,7 @@ import kubernetes
 from devstack.api import AdminApi
 from devstack.cluster import LocalCluster
 from devstack.controlplane import control_plane
+from devstack.dex import dex
 from devstack.kafka import KAFKA_VERSION, LocalKafka, kafka_jars
 from devstack.kai import kai
 from devstack.kueue import kueue
@@ -107,7 +108,7 @@ def prepare(
     return LocalKafka if server == "kafka" else functools.partial(LocalCluster, controllers=True)
 
 
-_BUILDS = {"kafka": kafka_jars, "kubernetes": control_plane, "kueue": kueue, "kai": kai}
+_BUILDS = {"kafka": kafka_jars, "kubernetes": control_plane, "kueue": kueue, "kai": kai, "dex": dex}
 
 
 def build(server: str, say: Say) -> None:
