@@ -6,7 +6,7 @@ from collections.abc import Callable
 from service.broker import OutcomeLog, Producer, SubmissionSource, Topics
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
 from service.submission.identity import SubmissionId
-from service.submission.records import NewRecord
+from service.submission.records import NewRecord, Submission, submission_record
 from service.telemetry.metrics import Metrics
 from service.views.pending import PendingSubmissions
 
@@ -17,7 +17,8 @@ async def round_trip(kafka: KafkaSettings, names: TopicSettings, group: Consumer
     It has to be the only one that the group has not had yet.
     """
     metrics = Metrics()
-    key = SubmissionId("/test", "1").key.encode()
+    submission = Submission(SubmissionId("/test", "1"), has_own_id=True, body=b"{}", received=0)
+    key = submission.id.key.encode()
     (advice,) = await Topics(kafka, names).ensure()
     assert "without replicas" in advice.text
     producer, source = Producer(kafka, metrics), SubmissionSource(kafka, names, group, metrics)
@@ -28,8 +29,8 @@ async def round_trip(kafka: KafkaSettings, names: TopicSettings, group: Consumer
         async with asyncio.timeout(60):
             await producer.start()
             await _until(lambda: outcomes.ready)
-            submitted = await producer.send(NewRecord(names.submissions, None, key, b"{}", ()))
-            assert await backlog.place(key)
+            submitted = await producer.send(submission_record(submission, names.submissions))
+            assert await backlog.place(submission.id.key)
             await source.start(_nothing, _nothing)
             fetched: dict[int, list] = {}
             while not fetched:
@@ -37,7 +38,7 @@ async def round_trip(kafka: KafkaSettings, names: TopicSettings, group: Consumer
             assert [(record.offset, record.key) for record in fetched[submitted.partition]] == [(submitted.offset, key)]
             written = await producer.send(NewRecord(names.outcomes, submitted.partition, key, b"done", ()))
             assert await source.commit({submitted.partition: submitted.offset + 1})
-            assert await backlog.place(key) is None
+            assert await backlog.place(submission.id.key) is None
             outcome = await outcomes.read(written.partition, written.offset)
             assert (outcome and outcome.value) == b"done"
             await _until(lambda: answers)

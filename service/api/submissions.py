@@ -78,7 +78,7 @@ class Submissions:
         user = rights.only_own()
         is_expected = self._waiters.expects(key, user)
         try:
-            place = await self._pending.place(key.encode(), user)
+            place = await self._pending.place(key, user)
         except BrokerUnavailable:
             if not is_expected:
                 raise
@@ -87,7 +87,7 @@ class Submissions:
         if place is None:
             return body if is_expected else None
         if user is not None:
-            await _require(rights, await self._pending.project_of(key), key)
+            await _require(rights, await self._pending.project_of(key, user), key)
         now = int(time.time() * 1000)
         return body | {
             "position": place.ahead + 1,

@@ -16,9 +16,8 @@ from service.broker.queries import EARLIEST, Committed
 from service.errors import InvalidSubmission
 from service.settings import KafkaSettings, TopicSettings
 from service.spec.strict_json import read_document
-from service.submission.identity import SubmissionId, is_submission_key, project_of_post
-from service.submission.record_headers import Headers, header
-from service.submission.records import CANCEL_TYPE, Record, read_submission
+from service.submission.identity import project_of_post
+from service.submission.records import Record, read_submission
 from service.submission.waiting_in_log import Place
 
 SCAN_BYTES: Final = 1024 * 1024
@@ -26,19 +25,44 @@ RECORD_BYTES: Final = 1
 """So few that one batch comes: whatever is asked for, it is whole."""
 
 
+STEP: Final = 200
+"""Records that are read in one turn of the event loop, some four milliseconds."""
+
+
 class _Waiting(NamedTuple):
     offset: int
     produced_at: int
-    user: bytes | None
+    user: str | None
 
 
 class _Partition:
-    """What stands in one partition between the committed offset and the end, by key, in the order of the offsets."""
+    """What stands in one partition between the committed offset and the end, in the order of the offsets.
+
+    The last record of each key, and the last of each key and user: anybody who may write can write one under the id of
+    somebody else's, and must not hide that from its owner.
+    """
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
-        self.waiting: OrderedDict[bytes, _Waiting] = OrderedDict()
+        self.by_key: OrderedDict[str, _Waiting] = OrderedDict()
+        self.by_user: OrderedDict[tuple[str, str | None], _Waiting] = OrderedDict()
         self.next = 0
+
+    def add(self, key: str, waiting: _Waiting) -> None:
+        """Note a record that stands behind all that are known."""
+        self.by_key[key] = self.by_user[key, waiting.user] = waiting
+        self.by_key.move_to_end(key)
+        self.by_user.move_to_end((key, waiting.user))
+
+    def forget(self, committed: int) -> None:
+        """Drop what stands before an offset."""
+        for waiting in (self.by_key, self.by_user):
+            while waiting and next(iter(waiting.values())).offset < committed:
+                waiting.popitem(last=False)
+
+    def find(self, key: str, user: str | None) -> _Waiting | None:
+        """Return the last record with this key, of this user if one is given."""
+        return self.by_key.get(key) if user is None else self.by_user.get((key, user))
 
 
 class PendingSubmissions:
@@ -68,71 +92,57 @@ class PendingSubmissions:
         """Disconnect."""
         await self._reader.stop()
 
-    async def place(self, key: bytes, user: str | None = None) -> Place | None:
+    async def place(self, key: str, user: str | None = None) -> Place | None:
         """Return where the record with this key, and of this user if one is given, waits in the key's partition.
 
         None where there is none. `why_on_the_topic` says it in words. Raises BrokerUnavailable.
         """
         count = await self._reader.partition_count()
-        own = partition_for(key, count)
+        own = partition_for(key.encode(), count)
         for partition in (own, *(other for other in range(count) if other != own)):  # a cancel is with what it cancels
-            found, committed = await self._find(key, partition)
+            found, committed = await self._find(key, partition, user)
             if found is not None:
                 break
-        if found is None or (user is not None and found.user != user.encode("utf-8", "surrogateescape")):
+        else:
             return None
         ahead = max(0, found.offset - committed.offset)
         return Place(ahead, found.produced_at, self._is_read(partition), committed.note)
 
-    async def project_of(self, key: str) -> str | None:
-        """Return the project for which the submission with this key waits; None where none does, or nobody can tell.
+    async def project_of(self, key: str, user: str | None = None) -> str | None:
+        """Return the project for which the submission with this key waits, of this user if one is given.
 
-        That of a POST is part of what the key is made of; of others the body says it. Raises BrokerUnavailable.
+        None where none does, or nobody can tell. That of a POST is part of what the key is made of; of others the body
+        says it. Raises BrokerUnavailable.
         """
         partition = partition_for(key.encode(), await self._reader.partition_count())
-        found, _ = await self._find(key.encode(), partition)
+        found, _ = await self._find(key, partition, user)
         if found is None:
             return None
         async for records in self._reader.scan(partition, found.offset, RECORD_BYTES):
             return _project(as_record(self._topic, partition, records[0]), key, is_believed=self._is_believed)
         return None
 
-    async def _find(self, key: bytes, partition: int) -> tuple[_Waiting | None, Committed]:
-        """Return what waits under a key in a partition, and how far the partition is committed."""
+    async def _find(self, key: str, partition: int, user: str | None) -> tuple[_Waiting | None, Committed]:
+        """Return what waits under a key in a partition, of this user if one is given, and how far that is committed."""
         pending = self._partitions.setdefault(partition, _Partition())
         async with pending.lock:
             committed = await self._catch_up(partition, pending)
-            return pending.waiting.get(key), committed
+            return pending.find(key, user), committed
 
     async def _catch_up(self, partition: int, pending: _Partition) -> Committed:
         """Read what has come, forget what is committed, and return how far that is."""
         committed = await self._reader.committed(partition, self._group)
         if committed is None:
             committed = Committed(await self._reader.offset_at(partition, EARLIEST) or 0, "")
-        while pending.waiting and next(iter(pending.waiting.values())).offset < committed.offset:
-            pending.waiting.popitem(last=False)
+        pending.forget(committed.offset)
         async for records in self._reader.scan(partition, max(pending.next, committed.offset), SCAN_BYTES):
             for record in records:
-                key = _key(record.key, tuple(record.headers))
-                if key is not None:
-                    user = header(tuple(record.headers), "ra-user")
-                    pending.waiting[key] = _Waiting(record.offset, record.timestamp, user)
-                    pending.waiting.move_to_end(key)
+                submission = read_submission(as_record(self._topic, partition, record))
+                pending.add(submission.id.key, _Waiting(record.offset, record.timestamp, submission.user))
+                if record.offset % STEP == 0:
+                    await asyncio.sleep(0)
             pending.next = records[-1].offset + 1
         return committed
-
-
-def _key(key: bytes | None, headers: Headers) -> bytes | None:
-    """Return the key of the submission that a record asks for.
-
-    It is made of the identity that the headers say: a cancel has the key of its target, and any record may have one.
-    """
-    source, own_id = header(headers, "ce_source"), header(headers, "ce_id")
-    if source is not None and own_id is not None:
-        return SubmissionId(source.decode("utf-8", "replace"), own_id.decode("utf-8", "replace")).key.encode()
-    if header(headers, "ce_type") == CANCEL_TYPE.encode():
-        return None
-    return key if key is not None and is_submission_key(key.decode("ascii", "replace")) else None
 
 
 def _project(record: Record, key: str, *, is_believed: bool) -> str | None:

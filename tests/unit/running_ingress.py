@@ -78,11 +78,11 @@ class Topic:
         outcome = self.past[partition][offset]
         return Record(outcome.topic, partition, offset, 0, outcome.key, outcome.value, outcome.headers)
 
-    async def place(self, key: bytes, user: str | None = None) -> Place | None:
-        found = self.places.get(key.decode())
+    async def place(self, key: str, user: str | None = None) -> Place | None:
+        found = self.places.get(key)
         return found[1] if found is not None and user in (None, found[0]) else None
 
-    async def project_of(self, key: str) -> str | None:
+    async def project_of(self, key: str, user: str | None = None) -> str | None:
         return self.waiting.get(key)
 
 

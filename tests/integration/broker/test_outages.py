@@ -187,4 +187,4 @@ async def test_the_first_question_about_a_group_waits_until_the_broker_has_loade
             for number in range(20):
                 backlog = PendingSubmissions(kafka, names, f"group-{number}")
                 stack.push_async_callback(backlog.stop)
-                assert await backlog.place(b"key") is None
+                assert await backlog.place("key") is None

@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from service.broker import BrokerUnavailable, OutcomeLog, Producer, SubmissionSource
 from service.settings import ConsumerSettings, KafkaSettings, TopicSettings
 from service.submission.identity import SubmissionId
-from service.submission.records import NewRecord, Record
+from service.submission.records import NewRecord, Record, Submission, submission_record
 from service.telemetry.metrics import Metrics
 from service.views.pending import PendingSubmissions
 from tests.integration.broker.conftest import produce_name_that_is_no_text, until
@@ -183,8 +183,8 @@ async def test_a_header_whose_name_is_no_text_hides_nothing(
     assert (await outcomes.read(0, 1)).headers == (("\ufffd\ufffd", b"v"),)  # type: ignore[union-attr]
 
 
-def submission_key(number: int) -> bytes:
-    return SubmissionId("test", str(number)).key.encode()
+def submission(number: int) -> Submission:
+    return Submission(SubmissionId("test", str(number)), has_own_id=True, body=b"{}", received=0)
 
 
 async def test_the_backlog_holds_what_the_group_has_not_committed(
@@ -195,11 +195,13 @@ async def test_the_backlog_holds_what_the_group_has_not_committed(
     backlog = PendingSubmissions(kafka, topics, group.group)
     source = SubmissionSource(kafka, topics, group, metrics)
     try:
-        waiting = [submission_key(number) for number in range(3)]
+        submissions = [submission(number) for number in range(4)]
+        *waiting, never_sent = (each.id.key for each in submissions)
         assert [await backlog.place(key) for key in waiting] == [None] * 3
-        places = [await producer.send(NewRecord(topics.submissions, None, key, b"{}", ())) for key in waiting]
+        records = [submission_record(each, topics.submissions) for each in submissions]
+        places = [await producer.send(each) for each in records[:-1]]
         assert all([await backlog.place(key) for key in waiting])
-        assert await backlog.place(submission_key(3)) is None
+        assert await backlog.place(never_sent) is None
 
         await source.start(ignore, ignore)
         await until(source.confirmed)
@@ -220,7 +222,7 @@ async def test_a_reader_gives_up_after_its_time(kafka: KafkaSettings, topics: To
     outcomes, backlog = OutcomeLog(nowhere, topics, metrics), PendingSubmissions(nowhere, topics, "g")
     started = time.monotonic()
     try:
-        for asked in (outcomes.partition_count(), outcomes.read(0, 0), backlog.place(b"k"), scanned(outcomes)):
+        for asked in (outcomes.partition_count(), outcomes.read(0, 0), backlog.place("k"), scanned(outcomes)):
             with pytest.raises(BrokerUnavailable):
                 await asked
     finally:
