@@ -11,6 +11,7 @@ from tests.faults.faultplan import CONNECTION_FAULTS, HTTP_FAULTS, Fault
 from tests.faults.fleet import SESSION_SECONDS, Member
 from tests.faults.several_brokers import (
     coordinator_killed,
+    isolated,
     leader_killed,
     one_of_three_frozen,
     rolling_restart,
@@ -350,6 +351,7 @@ SCENARIOS = {
         Scenario("one-of-three-frozen", one_of_three_frozen, three_brokers=True),
         Scenario("rolling-restart", rolling_restart, three_brokers=True),
         Scenario("coordinator-killed", coordinator_killed, three_brokers=True),
+        Scenario("isolated-broker", isolated, three_brokers=True),
         Scenario("cancels", nothing, cancels=True),
         Scenario("cancels-and-kills", kill_consumers, cancels=True),
         Scenario("cancels-and-lost-answers", lost_answers, cancels=True),

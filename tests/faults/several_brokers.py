@@ -1,10 +1,10 @@
-"""What goes wrong with three brokers: one or two are killed, stopped, frozen or restarted."""
+"""What goes wrong with three brokers: one or two are killed, stopped, frozen, restarted or cut off."""
 
 import asyncio
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from devstack.kafka_cluster import KafkaCluster
+from tests.faults.peers import PartedCluster
 from tests.faults.world import World
 
 
@@ -68,6 +68,18 @@ async def coordinator_killed(world: World) -> None:
     await asyncio.to_thread(coordinator.start)
 
 
-def _three(world: World) -> KafkaCluster:
+async def isolated(world: World) -> None:
+    """Cut one of three brokers off from its peers, while clients reach it: it goes on taking itself for a leader."""
+    brokers = _three(world)
+    await world.pause(0.5, 2.0)
+    world.played["one of three brokers cut off from its peers"] += 1
+    brokers.isolate(world.chance.randint(1, len(brokers.brokers)))
+    try:
+        await world.pause(4.0, 9.0)
+    finally:
+        brokers.rejoin()
+
+
+def _three(world: World) -> PartedCluster:
     assert world.brokers is not None
     return world.brokers

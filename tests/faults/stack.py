@@ -11,8 +11,8 @@ from pathlib import Path
 
 from devstack.cluster import LocalCluster
 from devstack.kafka import LocalKafka
-from devstack.kafka_cluster import KafkaCluster
 from devstack.ports import free_port
+from tests.faults.peers import PartedCluster
 
 
 class TwoDoorKafka(LocalKafka):
@@ -49,12 +49,12 @@ class Stack:
     folder: Path
     kube_proxy_port: int
     _servers: contextlib.ExitStack
-    _three: list[KafkaCluster] = field(default_factory=list)
+    _three: list[PartedCluster] = field(default_factory=list)
 
-    def three_brokers(self) -> KafkaCluster:
+    def three_brokers(self) -> PartedCluster:
         """Return the three brokers, which start at the first call and end with the rest."""
         if not self._three:
-            brokers = KafkaCluster(self.folder / "three-brokers", say=lambda _: None)
+            brokers = PartedCluster(self.folder / "three-brokers", say=lambda _: None)
             self._three.append(self._servers.enter_context(brokers))
         return self._three[0]
 

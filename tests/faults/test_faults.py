@@ -49,6 +49,7 @@ async def test_the_promises_hold(name: str, stack: Stack, tmp_path: Path) -> Non
         "leader-killed",
         "two-brokers-gone",
         "one-of-three-frozen",
+        "isolated-broker",
         "watchers-killed",
         "watches-expired",
     ],

@@ -7,12 +7,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from devstack.kafka_cluster import KafkaCluster
 from tests.faults.account import CredentialPlugin
 from tests.faults.etcd import Etcd
 from tests.faults.faultplan import FaultPlan
 from tests.faults.fleet import Fleet, Member
 from tests.faults.load import Clients
+from tests.faults.peers import PartedCluster
 from tests.faults.stack import Stack
 
 
@@ -28,7 +28,7 @@ class World:
     clients: Clients
     plugin: CredentialPlugin
     etcd: Etcd
-    brokers: KafkaCluster | None = None
+    brokers: PartedCluster | None = None
     played: Counter[str] = field(default_factory=Counter)
 
     async def pause(self, shortest: float, longest: float) -> None:
