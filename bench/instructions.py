@@ -34,7 +34,7 @@ PATIENT: Final = {
     "HTTP_WAIT_SECONDS": "300",
     "HTTP_MAX_WAIT_SECONDS": "300",
 }
-_SUMMARY: Final = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
+SUMMARY: Final = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
 
 Measurement = Callable[["Bench"], Coroutine[None, None, float]]
 
@@ -76,7 +76,7 @@ class Bench:
         await work
         await _control("--dump", service.pid)
         (dump,) = self.stack.folder.glob("callgrind.out.*")
-        found = _SUMMARY.search(dump.read_text())
+        found = SUMMARY.search(dump.read_text())
         dump.unlink()
         if found is None:
             msg = "callgrind has written no sum"

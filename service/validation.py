@@ -64,7 +64,7 @@ class JobSubmission(Parameters):
         dict[Annotated[str, names.environment_name], Annotated[str, container.environment_value]],
         Entries("an object of strings, numbers and booleans"),
     ] = Field(
-        default={},
+        default_factory=dict,
         description="Environment variables. Values arrive as they were sent, numbers and booleans as JSON writes them.",
     )
     image_pull_policy: Annotated[PullPolicy, one_of(*get_args(PullPolicy))] = Field(
@@ -98,7 +98,7 @@ class JobSubmission(Parameters):
         dict[Annotated[str, mounts.named_host_path], Annotated[MountTarget, mounts.mount_target]],
         AfterValidator(mounts.targets_apart),
         Entries("an object of host paths and container paths; `:ro` may end a container path"),
-    ] = Field(default={}, description="Directories of the node: `hostPath` volumes.")
+    ] = Field(default_factory=dict, description="Directories of the node: `hostPath` volumes.")
     volumes: Annotated[
         tuple[VolumeEntry, ...],
         AfterValidator(mounts.entries_apart),
@@ -154,9 +154,9 @@ class JobSubmission(Parameters):
     labels: Annotated[
         dict[Annotated[str, metadata.key], Annotated[str, metadata.value]],
         Entries("an object of label values"),
-    ] = Field(default={}, description="Labels of the Job and its pods, outside the reserved keys.")
+    ] = Field(default_factory=dict, description="Labels of the Job and its pods, outside the reserved keys.")
     annotations: Annotated[dict[Annotated[str, metadata.key], String], Entries("an object of strings")] = Field(
-        default={}, description="Annotations of the Job and its pods, outside the reserved keys."
+        default_factory=dict, description="Annotations of the Job and its pods, outside the reserved keys."
     )
 
 

@@ -80,13 +80,14 @@ def build(
     options: ManifestOptions,
 ) -> Manifests:
     """Return the objects of a valid submission in `namespace`, the Job called `name`."""
+    key, partition = id.key, id.partition
     labels = {
         MANAGED_BY_LABEL: MANAGER,
         INSTALLATION_LABEL: options.installation,
         PROJECT_LABEL: submission.project,
-        SUBMISSION_LABEL: id.key,
+        SUBMISSION_LABEL: key,
     }
-    annotations = {SUBMISSION_ID_ANNOTATION: id.key, FINGERPRINT_ANNOTATION: fingerprint}
+    annotations = {SUBMISSION_ID_ANNOTATION: key, FINGERPRINT_ANNOTATION: fingerprint}
     if user:
         annotations[USER] = user
         if _LABEL_VALUE.fullmatch(user):
@@ -103,8 +104,8 @@ def build(
         job_metadata["annotations"][TRACEPARENT_ANNOTATION] = traceparent
     if submission.interactive:
         job_metadata["annotations"][TYPE_ANNOTATION] = INTERACTIVE
-    if id.partition is not None:
-        job_metadata["annotations"][PARTITION_ANNOTATION] = str(id.partition)
+    if partition is not None:
+        job_metadata["annotations"][PARTITION_ANNOTATION] = str(partition)
     if submission.ttl_after_finish is not None and submission.ttl_after_finish < options.hold_below_ttl:
         job_metadata["finalizers"] = [HOLD_FINALIZER]
     pod_metadata = given(

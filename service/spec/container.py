@@ -11,7 +11,7 @@ from service.spec.fields import Rule
 def _environment_value(value: object) -> str:
     if isinstance(value, str):
         return value
-    if not isinstance(value, bool | int | float):
+    if not isinstance(value, (bool, int, float)):
         raise ValueError("must be a string, a number or a boolean")
     if isinstance(value, float) and abs(value) >= 2**53:
         raise ValueError("must be a string: a number this large loses digits")

@@ -15,6 +15,8 @@ _LONGEST_TYPO: Final = 40
 
 _SENTENCES: Final = {
     "missing": "is required",
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
     "tuple_type": "must be an array",
     "dict_type": "must be an object",
     "model_type": "must be an object",

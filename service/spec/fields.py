@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
 from pydantic.alias_generators import to_camel
@@ -34,10 +34,31 @@ class Rule(Generic[T]):
     """The same as JSON Schema, as far as that can say it."""
     read: Callable[[Any], T]
     """Takes a JSON value and returns what the model holds; raises ValueError."""
+    of: CoreSchema | None = None
+    """The JSON type of the values that `read` takes, where it takes one only: pydantic sees to that without Python."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Let pydantic call `read` in the place of a check of its own."""
-        return core_schema.no_info_plain_validator_function(self.read)
+        """Let pydantic call `read`, in the place of a check of its own or after that of the type."""
+        if self.of is None:
+            return core_schema.no_info_plain_validator_function(self.read)
+        return core_schema.no_info_after_validator_function(self.read, self.of)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Give pydantic the JSON Schema."""
+        return dict(self.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonType:
+    """The rule that a value is of one JSON type and nothing else; pydantic checks it, and `faults` has the sentence."""
+
+    accepts: str
+    schema: Schema
+    core: CoreSchema
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Let pydantic check the type."""
+        return self.core
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Give pydantic the JSON Schema."""
@@ -62,8 +83,7 @@ class Entries:
         return core_schema.with_info_before_validator_function(self._bounded, handler(source))
 
     def _bounded(self, value: Any, info: ValidationInfo) -> Any:
-        most = getattr(limits_of(info), self.limit)
-        if isinstance(value, list | dict) and len(value) > most:
+        if isinstance(value, (list, dict)) and len(value) > (most := getattr(limits_of(info), self.limit)):
             raise ValueError(too_many(len(value), most, self.limit))
         return value
 
@@ -86,13 +106,16 @@ class AtMost:
         return value
 
 
-def _tidy(schema: dict[str, Any]) -> None:
-    """Leave out titles, which repeat the names, and defaults of null, which cannot be given."""
+def _tidy(schema: dict[str, Any], model: "type[Parameters]") -> None:
+    """Leave out titles, which repeat the names, and defaults of null, which cannot be given; show the empty ones."""
     schema.pop("title", None)
-    for member in schema["properties"].values():
+    for name, field, _ in model.members():
+        member = schema["properties"][name]
         member.pop("title", None)
         if member.get("default", "") is None:
             del member["default"]
+        if field.default_factory is dict:  # a default of {} would be copied for every request
+            member["default"] = {}
 
 
 class Parameters(BaseModel):
@@ -124,28 +147,17 @@ def _models(annotation: Any) -> Iterator[type[Parameters]]:
         yield from _models(argument)
 
 
-def string(value: object) -> str:
-    """Return a JSON string."""
-    if not isinstance(value, str):
-        raise ValueError("must be a string")
-    return value
+_STRING: Final = core_schema.str_schema(strict=True)
+
+Boolean = Annotated[bool, JsonType("true or false", {"type": "boolean"}, core_schema.bool_schema(strict=True))]
 
 
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")
-    return value
-
-
-Boolean = Annotated[bool, Rule("true or false", {"type": "boolean"}, _boolean)]
-
-
-String = Annotated[str, Rule("a string", {"type": "string"}, string)]
+String = Annotated[str, JsonType("a string", {"type": "string"}, _STRING)]
 
 
 def number(value: object) -> int | float:
     """Return a JSON number, which `true` is not."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("must be a number")
     return value
 
@@ -164,7 +176,7 @@ def whole_number(least: int, most: int = INT32_MAX) -> Rule[int]:
 
 def text(accepts: str, read: Callable[[str], T], schema: Schema | None = None) -> Rule[T]:
     """Return the rule of a string that `read` makes sense of; `schema` adds to the type."""
-    return Rule(accepts, {"type": "string", **(schema or {})}, lambda value: read(string(value)))
+    return Rule(accepts, {"type": "string", **(schema or {})}, read, _STRING)
 
 
 def pattern(expression: re.Pattern[str], longest: int, letters: str) -> Rule[str]:

@@ -5,6 +5,7 @@ pod that stays in InvalidImageName for ever. Whether an image exists is for the 
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from service.spec.fields import Rule, text
@@ -22,6 +23,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
 
 
+@lru_cache(128)  # many jobs name one image; few are kept, as nothing but the body's limit bounds a registry's name
 def _reference(reference: str) -> str:
     if _PLACEHOLDER.search(reference):
         raise ValueError("must be the name itself: it looks like a placeholder that was not filled in")

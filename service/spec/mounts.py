@@ -191,10 +191,15 @@ def _is_free(path: str, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT
 
 def _mounted(info: ValidationInfo) -> set[str]:
     """Return the paths at which the parameters before this one mount something."""
-    paths = [claim.path for claim in info.data.get("pvc", ())]
-    paths += [target.path for target in info.data.get("volume", {}).values()]
-    paths += [volume.target_path for volume in info.data.get("volumes", ())]
-    return {normalized(path) for path in paths}
+    given = info.data
+    paths = []
+    if claims := given.get("pvc"):
+        paths += [claim.path for claim in claims]
+    if volume := given.get("volume"):
+        paths += [target.path for target in volume.values()]
+    if volumes := given.get("volumes"):
+        paths += [each.target_path for each in volumes]
+    return {normalized(path) for path in paths} if paths else set()
 
 
 def _distinct_mounts(mounts: Iterable[tuple[Location, str]], info: ValidationInfo) -> None:

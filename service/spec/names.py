@@ -5,6 +5,7 @@ Sources: Kubernetes, "Object Names and IDs" and "Labels and Selectors"; RFC 1035
 
 import re
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 from pydantic import ValidationInfo
@@ -42,9 +43,14 @@ def not_reserved(project: str, info: ValidationInfo) -> str:
     """Refuse a project whose namespace is the cluster's or the service's own."""
     limits = limits_of(info)
     namespace = namespace_of(project, limits.namespace_template)
-    if any(fnmatchcase(namespace, reserved) for reserved in limits.reserved_namespaces):
+    if _is_reserved(namespace, limits.reserved_namespaces):
         raise ValueError(f"leads to the namespace {namespace}, which is no project's (KUBE_RESERVED_NAMESPACES)")
     return project
+
+
+@lru_cache(1024)
+def _is_reserved(namespace: str, reserved: frozenset[str]) -> bool:
+    return any(fnmatchcase(namespace, each) for each in reserved)
 
 
 storage_class: Final = pattern(DNS_1123_SUBDOMAIN, 253, _SUBDOMAIN)

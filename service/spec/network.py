@@ -14,6 +14,8 @@ _service_type: Final = one_of(*get_args(ServiceType))
 def _named_service_type(value: object) -> ServiceType:
     if isinstance(value, int) and not isinstance(value, bool):
         raise ValueError(f"must be {_service_type.accepts}: numbers are not taken, as nothing says what they mean")
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
     named: ServiceType = _service_type.read(value)
     return named
 

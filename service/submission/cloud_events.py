@@ -8,6 +8,7 @@ Source: CloudEvents JSON event format 1.0.2 and Kafka protocol binding 1.0.2, se
 import base64
 import binascii
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -46,6 +47,7 @@ def is_other_event_format(content_type: str | None) -> bool:
     return media_type.startswith(_ANY_FORMAT) and media_type != _STRUCTURED
 
 
+@lru_cache(64)
 def _media_type(content_type: str | None) -> str:
     return (content_type or "").partition(";")[0].strip(" \t").lower()
 

@@ -45,6 +45,7 @@ _ALIKE: Final = 0.85  # likeness of difflib from which a name is taken for a sli
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NO_CONTROL: Final = "must not contain control characters"
 _PREFIX = re.compile(r"^(?:x|http|kafka)[-_.]+")  # of names that frameworks make of others: X-RA-USER, kafka_replyTopic
 
 
@@ -90,6 +91,7 @@ def encoded(pairs: Iterable[tuple[str, str | None]]) -> Headers:
     return tuple([(name, value.encode("utf-8", "surrogateescape")) for name, value in pairs if value is not None])
 
 
+@lru_cache(64)
 def is_json(content_type: str) -> bool:
     """Tell whether a media type, parameters and all, is JSON (RFC 6839: `application/json` or `application/*+json`)."""
     return _JSON_TYPE.fullmatch(content_type.partition(";")[0].strip(" \t")) is not None
@@ -103,9 +105,11 @@ def is_traceparent(text: str) -> bool:
 def complaint_about(text: str, limit: int) -> str | None:
     """Return what is wrong with the text of a header, at most `limit` bytes long as UTF-8; None where nothing is."""
     length = len(text.encode("utf-8", "surrogatepass"))
-    if not 0 < length <= limit:
-        return f"must be of 1 to {limit} bytes, not {length}"
-    return "must not contain control characters" if _CONTROL.search(text) else None
+    return _too_long(length, limit) or (_NO_CONTROL if _CONTROL.search(text) else None)
+
+
+def _too_long(length: int, limit: int) -> str | None:
+    return None if 0 < length <= limit else f"must be of 1 to {limit} bytes, not {length}"
 
 
 class HeaderReader:
@@ -165,9 +169,11 @@ class HeaderReader:
         if name in self._ambiguous:
             return None, "must be given once, not with several values"
         if not 0 < len(value) <= limit:
-            return None, f"must be of 1 to {limit} bytes, not {len(value)}"
+            return None, _too_long(len(value), limit)
         try:
             text = value.decode()
         except UnicodeDecodeError:
             return None, "must be UTF-8 text"
-        return (None, complaint) if (complaint := complaint_about(text, limit)) else (text, None)
+        if not text.isprintable() and _CONTROL.search(text):  # in this order, as nearly all texts are printable
+            return None, _NO_CONTROL
+        return text, None

@@ -211,6 +211,8 @@ def _identity(headers: HeaderReader, event: Event | None) -> tuple[str | None, s
     own_id = headers.identity("ce_id", MAX_HEADER_BYTES)
     source = headers.identity("ce_source", MAX_SOURCE_BYTES)
     key = headers.identity("idempotency-key", MAX_HEADER_BYTES)
+    if event is None and key is None:
+        return own_id, source  # as in nearly all records
     ids = {each for each in (own_id, key, event.id if event else None) if each is not None}
     of_event = event.source if event and (event.id is not None or source is None) else None
     sources = {each for each in (source, of_event) if each is not None}

@@ -8,6 +8,8 @@ or move the reader's cursor.
 import json
 import logging
 import sys
+import time
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -25,42 +27,47 @@ def escape(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+@lru_cache(2)
+def _second(seconds: int) -> str:
+    # kept for the lines of the same second: every job has one
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def _stamped(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Add level and time, in that order."""
+    seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+    event["level"] = method
+    event["time"] = f"{_second(seconds)}.{rest // 1000:06d}Z"
+    return event
+
+
 def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Leave out what is not known and escape the rest."""
     return {
-        key: escape(value) if isinstance(value, str) and key != "exception" else value
+        key: escape(value) if isinstance(value, str) and not value.isprintable() and key != "exception" else value
         for key, value in event.items()
         if value is not None
     }
 
 
-def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+def _as_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
+    line = _printable(logger, method, event)
+    if "exc_info" in line:
+        line = structlog.processors.format_exc_info(logger, method, line)
+    line["action"] = line.pop("event")
     try:
-        return orjson.dumps(event, default=repr).decode()
+        return orjson.dumps(line, default=repr).decode()
     except orjson.JSONEncodeError:  # half a surrogate pair in a traceback, an integer beyond 64 bits
-        return json.dumps(event, default=repr)
+        return json.dumps(line, default=repr)
 
 
 def configure(settings: LogSettings) -> None:
     """Set up structlog and the standard library's logging (libraries from `warning` on) for this process."""
     console = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
-    renderers: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
-        if console
-        else [
-            structlog.processors.format_exc_info,
-            structlog.processors.EventRenamer("action"),
-            _as_json,
-        ]
-    )
+    renderers: list[Any] = [_printable, structlog.dev.ConsoleRenderer()] if console else [_as_json]
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            _printable,
-            *renderers,
-        ],
+        processors=[_stamped, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -68,12 +75,8 @@ def configure(settings: LogSettings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[
-                structlog.processors.add_log_level,
-                structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-                structlog.stdlib.add_logger_name,
-            ],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _printable, *renderers],
+            foreign_pre_chain=[_stamped, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     handler.addFilter(_of_libraries)

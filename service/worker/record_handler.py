@@ -221,7 +221,8 @@ class RecordHandler:
     async def _publish_outcome(self, record: Record, submission: Submission, outcome: Outcome, slot: Slot) -> None:
         """Write the outcome, and do what waited for its acknowledgement."""
         began = time.time()
-        outcome = replace(outcome, is_aside=outcome.is_aside or submission.is_dry_run)
+        if submission.is_dry_run and not outcome.is_aside:
+            outcome = replace(outcome, is_aside=True)
         written = await self._publisher.outcome(outcome, record.partition, slot)
         key = submission.id.key
         self._tracing.note("answered", submission.traceparent, began, submission=key, status=outcome.status)
