@@ -37,8 +37,8 @@ class Case:
     workload: tuple[dict[str, Any], ...] | None = None
     pod_group: tuple[dict[str, str], ...] | None = None
     heal: tuple[tuple[str, str, Any], ...] = ()
-    late: bool = False
-    """Whether it is brought about when the others are over, which it would change."""
+    act: int = 0
+    """When it is brought about: with most others, or later, on a cluster that would change theirs (see `Stage`)."""
 
 
 def quota(**hard: str) -> tuple[str, dict[str, Any]]:
@@ -123,6 +123,8 @@ RUNS: dict[str, Any] = {
 }
 BY_HAND = {"nodeType": "by-hand"}
 """A job for the node whose pods nobody plays: their status is what a case writes."""
+WITHOUT_BY_HAND, WITHOUT_NODES = 1, 2
+"""The later acts: the node `by-hand` is gone, all nodes are."""
 
 QUEUED: dict[str, Any] = {"spec": {"suspend": True}, "labels": {"kueue.x-k8s.io/queue-name": "research"}}
 KAI: dict[str, Any] = {"labels": {"kai.scheduler/queue": "research"}, "pod": {"schedulerName": "kai-scheduler"}}
@@ -253,7 +255,25 @@ CREATION = {
     ),
 }
 
+OTHERS_POD: dict[str, Any] = {
+    "metadata": {
+        "name": "one",
+        "labels": {"app.kubernetes.io/managed-by": "job-submission"},
+        "ownerReferences": [
+            {"apiVersion": "batch/v1", "kind": "Job", "name": "{job}", "uid": "{uid}", "controller": True}
+        ],
+    },
+    "spec": {"nodeName": "by-hand", "containers": [{"name": "job", "image": "busybox"}]},
+}
+"""A pod of the case's Job, as another controller makes it."""
+
 ADMISSION = {
+    "another-controller": Case(
+        "Creating",
+        "the Job is there, its pods will be",
+        spec={"managedBy": "example.org/runner"},
+        heal=(("POST", f"{IN_NS}/pods", OTHERS_POD),),
+    ),
     "suspended": Case(
         "Suspended",
         "the Job is suspended",
@@ -411,7 +431,7 @@ SCHEDULING = {
         "1 of 7 nodes are tainted, the others have not run.ai/type=reserved",
         job={"nodeType": "reserved"},
         given=(node("reserved", spec={"taints": [{"key": "team", "value": "vision", "effect": "NoSchedule"}]}),),
-        late=True,
+        act=WITHOUT_BY_HAND,
         heal=(("PATCH", f"{CORE}/nodes/reserved", {"spec": {"taints": None}}),),
     ),
     "ports": Case(
@@ -432,6 +452,35 @@ SCHEDULING = {
             ),
         ),
         heal=removed(f"{IN_NS}/pods/holder?gracePeriodSeconds=0"),
+    ),
+    "other-pods": Case(
+        "Unschedulable",
+        "7 of 7 nodes: node(s) didn't match pod affinity rules",
+        pod={
+            "affinity": {
+                "podAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": [
+                        {"topologyKey": NODE_TYPE, "labelSelector": {"matchLabels": {"serves": "{case}"}}}
+                    ]
+                }
+            }
+        },
+        heal=(
+            (
+                "POST",
+                f"{IN_NS}/pods",
+                {
+                    "metadata": {"name": "other", "labels": {"serves": "{case}"}},
+                    "spec": {"nodeName": "gpu-node-1", "containers": [{"name": "a", "image": "a"}]},
+                },
+            ),
+        ),
+    ),
+    "no-nodes": Case(
+        "NoNodes",
+        "the cluster has no nodes",
+        act=WITHOUT_NODES,
+        heal=(("POST", *node("first")),),
     ),
     "storage-class": Case(
         "StorageClassMissing",

@@ -27,7 +27,7 @@ from service.submission.job_events import JobState
 from service.telemetry.metrics import Metrics
 from service.validation import validate
 from service.watcher import watches
-from tests.integration.causes.cases import NODES, RUNS, Case, node
+from tests.integration.causes.cases import NODES, RUNS, WITHOUT_BY_HAND, WITHOUT_NODES, Case, node
 from tests.integration.causes.queue_objects import condition, pod_group, workload
 from tests.integration.causes.webhooks import denying_webhook
 
@@ -124,7 +124,8 @@ class Stage:
         return self._fill(name, text)
 
     def _fill(self, name: str, text: str) -> str:
-        for hole, value in {**self._filled, "{case}": name, "{job}": "job"}.items():
+        holes = {**self._filled, "{case}": name, "{job}": "job", "{uid}": self._uids.get(name, "")}
+        for hole, value in holes.items():
             text = text.replace(hole, value)
         return text
 
@@ -161,19 +162,22 @@ def _manifests(name: str, case: Case) -> Manifests:
     )
     made.job["metadata"]["labels"] |= case.labels
     made.job["spec"] |= case.spec
-    made.job["spec"]["template"]["spec"] |= case.pod
+    made.job["spec"]["template"]["spec"] |= json.loads(json.dumps(case.pod).replace("{case}", name))
     return made
 
 
 async def play(api: AdminApi, kubeconfig: Path, cases: Mapping[str, Case]) -> dict[str, Told]:
     """Bring all cases about, take them away again, and return what was told of each."""
     async with _stage(api, kubeconfig) as stage:
-        told = await _act(stage, {name: case for name, case in cases.items() if not case.late})
+        told = await _act(stage, cases, 0)
         await stage.ask("DELETE", "/api/v1/nodes/by-hand")  # nobody renews its lease: it would be tainted by now
-        return told | await _act(stage, {name: case for name, case in cases.items() if case.late})
+        told |= await _act(stage, cases, WITHOUT_BY_HAND)
+        await stage.ask("DELETE", "/api/v1/nodes")
+        return told | await _act(stage, cases, WITHOUT_NODES)
 
 
-async def _act(stage: Stage, cases: Mapping[str, Case]) -> dict[str, Told]:
+async def _act(stage: Stage, all_cases: Mapping[str, Case], act: int) -> dict[str, Told]:
+    cases = {name: case for name, case in all_cases.items() if case.act == act}
     await asyncio.gather(*(stage.bring_about(name, case) for name, case in cases.items()))
     waiting = await _noted(stage, cases, lambda state, case: _reason(state) == case.reason)
     await asyncio.gather(*(stage.heal(name, case) for name, case in cases.items()))
