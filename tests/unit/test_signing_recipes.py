@@ -103,24 +103,21 @@ def test_what_the_client_library_signs_is_good(tmp_path, key: OctKey | OKPKey, h
     assert (proven.id.id, proven.received, proven.projects) == ("1", 7, None)
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        *(
-            {"kty": "RSA", "kid": "a"},
-            {"kty": "oct", "k": "AAAA"},
-            {"kty": "oct", "kid": "a"},
-            {"kty": ["oct"]},
-            {},
-            [],
-        ),
-        {"kty": "oct", "kid": "a", "k": 7},
-        {"kty": "OKP", "kid": "a", "crv": "Ed25519", "x": "?", "d": "?"},
-        jwk(OKPKey.generate_key("X25519", {"kid": "a"}), private=True),
-        jwk(ED25519, private=False),
-    ],
-    ids=repr,
-)
+NO_SIGNING_KEYS = {
+    "of RSA": {"kty": "RSA", "kid": "a"},
+    "a secret without an id": {"kty": "oct", "k": "AAAA"},
+    "a secret without its bytes": {"kty": "oct", "kid": "a"},
+    "a list for its kind": {"kty": ["oct"]},
+    "an empty object": {},
+    "a list": [],
+    "a number for its bytes": {"kty": "oct", "kid": "a", "k": 7},
+    "no base64": {"kty": "OKP", "kid": "a", "crv": "Ed25519", "x": "?", "d": "?"},
+    "of X25519": jwk(OKPKey.generate_key("X25519", {"kid": "a"}), private=True),
+    "a public one": jwk(ED25519, private=False),
+}
+
+
+@pytest.mark.parametrize("key", NO_SIGNING_KEYS.values(), ids=NO_SIGNING_KEYS)
 def test_the_client_library_signs_with_no_other_key(key):
     with pytest.raises(ValueError, match="must be a private JWK"):
         signed([("ce_id", b"1")], BODY, key)
