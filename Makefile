@@ -126,6 +126,11 @@ docs: .venv/dev.stamp ## write the generated pages anew
 pictures: .venv/dev.stamp .venv/pictures.stamp ## draw the dashboard's picture anew from a real run, some three minutes
 	@$(BIN)/python -m tests.chart.panels
 
+.PHONY: page
+page: .venv/dev.stamp ## draw the pictures of the page anew, and print how quick it is with 10,000 jobs
+	@TEST_PICTURES=docs $(BIN)/python -m pytest -q tests/page $(PYTEST_ARGS)
+	@$(BIN)/python -m tests.page.figures
+
 .PHONY: format
 format: .venv/dev.stamp ## format the code
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .

@@ -17,6 +17,7 @@ from service.api.events import Events
 from service.api.exchange import Exchange
 from service.api.job_logs import JobLogs
 from service.api.jobs import JobReader, JobRoutes
+from service.api.login import Login
 from service.api.old_jobs import OldJobRoutes
 from service.api.projects import Projects
 from service.api.refusals import Refusals
@@ -24,8 +25,10 @@ from service.api.responses import json_response
 from service.api.routes import Route
 from service.api.submissions import Submissions
 from service.api.submit import Submit
+from service.api.throughput import ThroughputRoute
 from service.auth.authentication import Verifier
 from service.auth.authorisation import Authoriser, Rights, Verb
+from service.auth.browser_login import BrowserLogin
 from service.auth.rates import Rates
 from service.auth.shares import Shares
 from service.auth.signatures import Signer
@@ -40,6 +43,7 @@ from service.telemetry.tracing import Tracing
 from service.views.duplicates import DuplicateWindow
 from service.views.jobs import Jobs
 from service.views.pending import PendingSubmissions
+from service.views.throughput import Throughput
 from service.views.waiters import Waiters
 
 USAGE = (
@@ -70,6 +74,7 @@ class HttpIngress:
         tracing: Tracing,
         logs: JobLogs,
         signer: Signer | None = None,
+        login: BrowserLogin = BrowserLogin(),  # noqa: B008 - frozen
     ) -> None:
         self._settings = settings.http
         self._bodies = Bodies(settings.http, settings.submission.max_body_bytes)
@@ -79,12 +84,14 @@ class HttpIngress:
         self._authoriser = authoriser
         self._tracing = tracing
         self._logs = logs
+        self._login = login
         trail = RefusalLog(settings.http.refusals_logged_per_second)
         self.refusals = Refusals(trail, metrics, uses_tokens=verifier is not None)
         exchange = Exchange(settings.http, producer, waiters, signer)
         submitted = Submit(settings, exchange, metrics)
         outcomes = Submissions(window, pending, waiters)
         cancels = Cancels(settings, exchange, window, pending, metrics)
+        self.throughput = Throughput(waiters, pending)
         reader = JobReader(known_jobs)
         told, told_as_before = JobRoutes(reader), OldJobRoutes(reader)
         self._events = Events(known_jobs, self._rights_to_list, settings.http.max_event_streams, metrics)
@@ -103,7 +110,9 @@ class HttpIngress:
             *more_operations.LIST_PROJECTS.to(Projects(reader, settings.kube).get),
             *more_operations.GET_VERSION.to(version.get),
             *operations.READ_LOGS.to(logs.get_allowed),
-            *more_operations.INDEX.to(_index),
+            *more_operations.GET_THROUGHPUT.to(ThroughputRoute(self.throughput).get),
+            *more_operations.GET_LOGIN.to(Login(login).get),
+            *more_operations.INDEX.to(self._index),
             *more_operations.GET_DOCS.to(get_docs),
             *more_operations.GET_PAGE_FILE.to(get_file),
             *probes.health(checks),
@@ -141,6 +150,12 @@ class HttpIngress:
         """Find out anew what the sender of a request that lasts may see. Raises SubmissionRejected."""
         return Rights(self._authoriser, await middlewares.identify(request, self._verifier), Verb.LIST)
 
+    async def _index(self, request: web.Request) -> web.Response:
+        """Answer a browser with the page, and others what there is; load balancers take the 200 for health."""
+        if wants_page(request):
+            return get_page(request, self._login.token_origin)
+        return json_response(200, {"message": USAGE})
+
     def end_streams(self) -> None:
         """End the streams of events, whose clients go on elsewhere from where they were."""
         self._events.end()
@@ -148,13 +163,6 @@ class HttpIngress:
     def drain(self) -> None:
         """Answer every waiting POST 202 from now on; the submissions themselves are safe in Kafka."""
         self._waiters.give_up()
-
-
-async def _index(request: web.Request) -> web.Response:
-    """Answer a browser with the page, and others what there is; load balancers take the 200 for health."""
-    if wants_page(request):
-        return get_page(request)
-    return json_response(200, {"message": USAGE})
 
 
 async def _expect(request: web.Request) -> None:

@@ -4,12 +4,14 @@ import base64
 import hmac
 import json
 import time
+from hashlib import sha256
 from typing import Any, Self
 
 from aiohttp import web
 from joserfc import jws
 from joserfc.jwk import RSAKey
 from joserfc.jws import JWSRegistry
+from yarl import URL
 
 AUDIENCE = "job-submission"
 JWK_SET = "application/jwk-set+json"
@@ -24,6 +26,13 @@ class Issuer:
     """Publishes the keys in `keys` by their ids; `fetches` counts how often. While `away` it answers 503."""
 
     def __init__(self, path: str = "") -> None:
+        self.asked: dict[str, str] = {}
+        """What a browser came with to log in; it is sent back at once, as to who has logged in before."""
+        self.answer: dict[str, str] = {}
+        """What is changed of what it is sent back with."""
+        self.given: dict[str, Any] = {}
+        """What is changed of the claims of the token that it gets."""
+        self.code = "code"
         self.keys: dict[str, Key] = {"one": RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})}
         self.fetches = 0
         self.away = False
@@ -38,6 +47,8 @@ class Issuer:
         app = web.Application()
         app.router.add_get(f"{self._path}/.well-known/openid-configuration", self._discovery)
         app.router.add_get("/keys", self._keys)
+        app.router.add_get("/auth", self._log_in)
+        app.router.add_post("/token", self._exchange)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -79,8 +90,36 @@ class Issuer:
         self.fetches += 1
         if self.away:
             return web.Response(status=503)
-        document = {"issuer": self.url, "jwks_uri": f"{self._server}/keys"} | self.discovery
-        return web.json_response(document)
+        document = {
+            "issuer": self.url,
+            "jwks_uri": f"{self._server}/keys",
+            "authorization_endpoint": f"{self._server}/auth",
+            "token_endpoint": f"{self._server}/token",
+        }
+        return web.json_response(document | self.discovery)
+
+    async def _log_in(self, request: web.Request) -> web.Response:
+        """Send the browser back with a code (RFC 6749, section 4.1)."""
+        self.asked = dict(request.query)
+        answer = {"code": self.code, "state": self.asked["state"], "iss": self.url} | self.answer
+        raise web.HTTPFound(URL(self.asked["redirect_uri"]).with_query(answer))
+
+    async def _exchange(self, request: web.Request) -> web.Response:
+        """Give a token for a code and the secret whose digest came before it (RFC 7636, section 4.6)."""
+        given = {name: str(value) for name, value in (await request.post()).items()}
+        digest = sha256(given.pop("code_verifier", "").encode()).digest()
+        expected = {
+            "grant_type": "authorization_code",
+            "code": self.code,
+            "client_id": self.asked["client_id"],
+            "redirect_uri": self.asked["redirect_uri"],
+        }
+        headers = {"Access-Control-Allow-Origin": request.headers["Origin"]}
+        if (given, segment(digest)) != (expected, self.asked["code_challenge"]):
+            return web.json_response({"error": "invalid_grant"}, status=400, headers=headers)
+        claims = {"nonce": self.asked["nonce"], "preferred_username": "John D."} | self.given
+        token = self.token(**claims)
+        return web.json_response({"id_token": token, "access_token": "x", "token_type": "Bearer"}, headers=headers)
 
     async def _keys(self, request: web.Request) -> web.Response:
         if not {"*/*", JWK_SET} & set(request.headers.get("Accept", "*/*").split(", ")):

@@ -10,6 +10,7 @@ from typing import Self
 
 from service.auth.authentication import Verifier
 from service.auth.authorisation import Authoriser, ByCredential
+from service.auth.browser_login import BrowserLogin
 from service.auth.cluster_reviews import ReviewedAccess, ReviewedTokens
 from service.auth.issuer_keys import IssuerKeys
 from service.auth.oidc import OidcTokens
@@ -64,6 +65,13 @@ class Access:
         if source is None:
             return {}
         return {"tokens" if isinstance(source, TokensFile) else "issuer": lambda: source.usable}
+
+    @property
+    def login(self) -> BrowserLogin:
+        """How a browser logs its user in."""
+        settings = self._settings
+        keys = self._source if isinstance(self._source, IssuerKeys) else None
+        return BrowserLogin(settings.authentication, keys, settings.oidc_client_id, settings.oidc_scope)
 
     def tell(self) -> None:
         """Say in the log what is left open, so that nobody can miss it."""

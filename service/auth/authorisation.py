@@ -76,6 +76,10 @@ class Rights:
             user, action = self._principal.user, _ACTIONS[self._verb]
             raise SubmissionRejected(rejections.forbidden(f"user {user} is not allowed to {action} project {project}"))
 
+    def see_service(self) -> None:
+        """Note that what is answered is of the service as a whole and of no job: whoever is known may see it."""
+        self.asked = True
+
     def only_own(self) -> str | None:
         """Return the user whose own submissions alone the sender may read; None where nobody's identity is proven."""
         self.asked = True

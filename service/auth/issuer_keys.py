@@ -7,8 +7,10 @@ count. OpenID Connect Discovery 1.0, section 4; RFC 7517.
 
 import asyncio
 import random
-from collections.abc import Callable
-from typing import Any, Final
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -40,6 +42,17 @@ Key = RSAKey | ECKey
 _TYPES: Final[dict[str, type[Key]]] = {"RSA": RSAKey, "EC": ECKey}
 
 
+_AUTHORITY: Final = re.compile(r"[A-Za-z0-9.:\[\]-]+")
+"""Host and port of a URL, in letters that mean nothing else in a header."""
+
+
+class Endpoints(NamedTuple):
+    """Where a user logs in, and where a client changes the code that comes of it for a token."""
+
+    authorization: str
+    token: str
+
+
 class _Unfit(Exception):
     """What the issuer has sent is of no use."""
 
@@ -50,7 +63,7 @@ class IssuerKeys:
     def __init__(self, settings: AccessSettings, show: Callable[[bool], None]) -> None:
         """Raises OSError where the authority's file cannot be used."""
         assert settings.oidc_issuer is not None  # noqa: S101 - the settings say so; tells mypy
-        self._issuer = settings.oidc_issuer
+        self.issuer = settings.oidc_issuer
         self._tls = server_context(settings.oidc_ca_file)
         self._show = show
         self._keys: tuple[Key, ...] | None = None
@@ -58,6 +71,8 @@ class IssuerKeys:
         self._failure: str | None = None
         self._fetching: asyncio.Task[None] | None = None
         self._fetched_at = float("-inf")
+        self.endpoints: Endpoints | None = None
+        """Those of the discovery document, None where it has none or none that can be trusted."""
         self.generation = 0
         """Grows with every change of the keys: what was found out with those of before does not count any more."""
 
@@ -114,7 +129,7 @@ class IssuerKeys:
             failure = " ".join(str(error).split())[:300] or type(error).__name__
             if failure != self._failure:
                 self._failure = failure
-                log.error("issuer-unreachable", issuer=self._issuer, reason=failure, has_keys=self.usable)
+                log.error("issuer-unreachable", issuer=self.issuer, reason=failure, has_keys=self.usable)
             self._show(False)  # noqa: FBT003 - the one argument
             return
         finally:
@@ -124,16 +139,17 @@ class IssuerKeys:
         if published != self._published:
             self._published, self._keys = published, keys
             self.generation += 1
-            log.info("issuer-keys-read", issuer=self._issuer, keys=[key.kid for key in keys])
+            log.info("issuer-keys-read", issuer=self.issuer, keys=[key.kid for key in keys])
 
     async def _ask(self) -> list[Any]:
         """Return the keys as they are published. Raises ClientError, OSError, ValueError, _Unfit."""
         connector = aiohttp.TCPConnector(ssl=self._tls)
         # as Kafka's token endpoint, it may be on the other side of a proxy of the environment
         async with aiohttp.ClientSession(connector=connector, trust_env=True) as session:
-            discovery = await _json(session, f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
-            if discovery.get("issuer") != self._issuer:
+            discovery = await _json(session, f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+            if discovery.get("issuer") != self.issuer:
                 raise _Unfit("the discovery document is of another issuer than HTTP_OIDC_ISSUER")
+            self.endpoints = _endpoints(discovery)
             location = str(discovery.get("jwks_uri"))
             if fault := url_fault(location):
                 raise _Unfit(f"its jwks_uri {fault}")
@@ -141,6 +157,15 @@ class IssuerKeys:
         if not isinstance(keys, list):
             raise _Unfit("its jwks_uri has no keys")
         return keys
+
+
+def _endpoints(discovery: Mapping[str, Any]) -> Endpoints | None:
+    found = Endpoints(str(discovery.get("authorization_endpoint")), str(discovery.get("token_endpoint")))
+    for url in found:
+        # a query is allowed in both (RFC 6749, section 3), such as the name of a policy
+        if url_fault(url.partition("?")[0]) or not _AUTHORITY.fullmatch(urlsplit(url).netloc):
+            return None
+    return found
 
 
 async def _json(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:

@@ -81,12 +81,14 @@ async def run_ingress(
         shared.tracing,
         JobLogs(own_logs or remote_logs or NoLogs(), settings.job_logs.max_streams),
         shared.signer,
+        access.login,
     )
     checks["replies"] = lambda: waiters.ready
     checks["producer"] = lambda: producer.healthy
     checks["jobs"] = lambda: jobs.state
     checks.update(access.checks)
-    watches = [asyncio.create_task(work) for work in (waiters.run(), jobs.run(), access.watch())]
+    work = (waiters.run(), jobs.run(), access.watch(), ingress.throughput.run())
+    watches = [asyncio.create_task(each) for each in work]
     drain = settings.http.drain_seconds
     async with AsyncExitStack() as stack:
         stack.push_async_callback(access.close)

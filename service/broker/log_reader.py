@@ -95,7 +95,21 @@ class LogReader:
         """Return what a consumer group has committed, None if it has not. Raises BrokerUnavailable."""
 
         async def ask(client: AIOKafkaClient) -> Committed | None:
-            return await queries.committed(client, self.topic, partition, group)
+            return (await queries.committed(client, self.topic, (partition,), group))[partition]
+
+        return await self._until_answered(ask)
+
+    async def lag(self, group: str) -> int:
+        """Return how many records of all partitions a consumer group has not committed. Raises BrokerUnavailable."""
+
+        async def ask(client: AIOKafkaClient) -> int:
+            partitions = range(queries.partition_count(client, self.topic))
+            done = await queries.committed(client, self.topic, partitions, group)
+            untouched = [partition for partition in partitions if done[partition] is None]
+            first = await queries.list_offsets(client, self.topic, dict.fromkeys(untouched, EARLIEST))
+            end = await queries.list_offsets(client, self.topic, dict.fromkeys(partitions, LATEST))
+            begin = {each: found.offset if found else first[each] for each, found in done.items()}
+            return sum(max(0, (end[each] or 0) - (begin[each] or 0)) for each in partitions)
 
         return await self._until_answered(ask)
 

@@ -1,7 +1,7 @@
 """Single questions to the brokers over a connected client; each raises KafkaError for whatever goes wrong."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -126,11 +126,16 @@ async def list_offsets(
     return found
 
 
-async def committed(client: AIOKafkaClient, topic: str, partition: int, group: str) -> Committed | None:
-    """Return what stands committed for a consumer group, None if nothing does."""
-    response = await _ask_coordinator(client, group, OffsetFetchRequest(group, [(topic, [partition])]))
+async def committed(
+    client: AIOKafkaClient, topic: str, partitions: Collection[int], group: str
+) -> dict[int, Committed | None]:
+    """Return by partition what stands committed for a consumer group, None where nothing does."""
+    response = await _ask_coordinator(client, group, OffsetFetchRequest(group, [(topic, list(partitions))]))
     check(response.error_code)  # of the group as a whole: then there are no topics in it
-    _, offset, metadata, error = response.topics[0][1][0]
+    return {partition: _committed(*rest) for partition, *rest in response.topics[0][1]}
+
+
+def _committed(offset: int, metadata: str | None, error: int) -> Committed | None:
     check(error)
     signature, mark, note = (metadata or "").partition(":")
     is_own = bool(mark) and signature == SIGNATURE

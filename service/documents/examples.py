@@ -116,6 +116,25 @@ PROJECT: Final[dict[str, Any]] = {
     "managedNamespace": "runai-team-a",
 }
 
+THROUGHPUT: Final[dict[str, Any]] = {
+    "seconds": 5,
+    "data": [
+        {"at": AT, "waiting": 12, "done": 40, "refused": 1},
+        {"at": AT + 5000, "waiting": None, "done": 0, "refused": 0},
+    ],
+}
+NO_LOGIN: Final[dict[str, Any]] = {"authentication": "none", "oidc": None}
+LOGIN: Final[dict[str, Any]] = {
+    "authentication": "oidc",
+    "oidc": {
+        "issuer": "https://issuer.example",
+        "clientId": "job-submission",
+        "scope": "openid profile email",
+        "authorizationEndpoint": "https://issuer.example/auth",
+        "tokenEndpoint": "https://issuer.example/token",
+    },
+}
+
 _OBJECT: Final = f"Job runai-team-a/{NAME}"
 _REJECTIONS: Final = (
     rejections.invalid_parameters(

@@ -86,6 +86,43 @@ def http_schemas(state: Schema) -> dict[str, Schema]:
                 )
             },
         ),
+        "Throughput": _data(
+            "Samples of the last ten minutes.",
+            object_schema(
+                "What the time up to `at` brought.",
+                {
+                    "at": {"type": "integer", "description": "Milliseconds since the epoch."},
+                    "waiting": {
+                        "anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}],
+                        "description": "Records that the consumers have not committed; null where Kafka does not say.",
+                    },
+                    "done": {"type": "integer", "minimum": 0, "description": "Submissions and cancels carried out."},
+                    "refused": {"type": "integer", "minimum": 0},
+                },
+            ),
+            seconds={"type": "number", "description": "The time between two samples."},
+        ),
+        "Login": object_schema(
+            "How users are known here; `oidc` is null where a browser cannot log in by itself.",
+            {
+                "authentication": {"enum": ["none", "tokens", "oidc", "kubernetes"]},
+                "oidc": {
+                    "anyOf": [
+                        object_schema(
+                            "The issuer, and this service's public client there.",
+                            {
+                                "issuer": _TEXT,
+                                "clientId": _TEXT,
+                                "scope": _TEXT | {"description": "With blanks in between."},
+                                "authorizationEndpoint": _TEXT,
+                                "tokenEndpoint": _TEXT,
+                            },
+                        ),
+                        {"type": "null"},
+                    ]
+                },
+            },
+        ),
         "Parts": {
             "type": "object",
             "description": "Each part: whether it is ready, or what it says in words.",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from service.api import old_jobs, projects, version
+from service.api import login, old_jobs, projects, throughput, version
 from service.api.routes import PUBLIC
 from service.auth.authorisation import Verb
 from service.documents import examples, parameters
@@ -91,6 +91,29 @@ GET_VERSION: Final = Operation(
     ),
 )
 
+GET_THROUGHPUT: Final = Operation(
+    id="getThroughput",
+    method="GET",
+    paths=(throughput.PATH,),
+    needs=Verb.LIST,
+    tag="service",
+    summary="How many submissions wait, and how many got their outcome, over the last ten minutes",
+    description="Of the service as a whole, from when this process started: two processes may tell a little apart.",
+    answers=(Answer(200, "The oldest first.", ref("Throughput"), {"quiet": examples.THROUGHPUT}),),
+)
+
+GET_LOGIN: Final = Operation(
+    id="getLogin",
+    method="GET",
+    paths=(login.PATH,),
+    needs=PUBLIC,
+    tag="service",
+    summary="How users are known, and where a browser logs them in",
+    description="With `oidc`: the authorization code flow with PKCE, as the public client of that id.",
+    answers=(Answer(200, "The way.", ref("Login"), {"issuer": examples.LOGIN, "none": examples.NO_LOGIN}),),
+    refusals=(rejections.access_unknown,),
+)
+
 HEALTHZ: Final = Operation(
     id="getHealth",
     method="GET",
@@ -164,6 +187,8 @@ OPERATIONS: Final = (
     GET_JOB_OF_PROJECT,
     LIST_PROJECTS,
     GET_VERSION,
+    GET_THROUGHPUT,
+    GET_LOGIN,
     INDEX,
     GET_DOCS,
     GET_PAGE_FILE,

@@ -4,10 +4,10 @@ from typing import Final
 
 from aiohttp import web
 
-from service.page.files import CONTENT_SECURITY_POLICY, page_files
+from service.page.files import content_security_policy, page_files
 
 _HEADERS: Final = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Content-Security-Policy": content_security_policy(),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",  # a browser asks each time whether what it has is still right
@@ -30,9 +30,12 @@ async def get_docs(request: web.Request) -> web.Response:
     return _answer(request, "docs.html")
 
 
-def get_page(request: web.Request) -> web.Response:
-    """Answer the page."""
-    return _answer(request, "index.html")
+def get_page(request: web.Request, token_origin: str | None) -> web.Response:
+    """Answer the page, which may also ask the origin where it gets tokens, if there is one."""
+    response = _answer(request, "index.html")
+    if token_origin is not None:
+        response.headers["Content-Security-Policy"] = content_security_policy(token_origin)
+    return response
 
 
 def _answer(request: web.Request, name: str) -> web.Response:

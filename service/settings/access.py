@@ -32,6 +32,17 @@ class AccessSettings(BaseSettings):
     oidc_audiences: Names = Field(
         frozenset(), description="Audiences (`aud`) of which a token must have one, separated by commas."
     )
+    oidc_client_id: str = Field(
+        "",
+        description="With which the page logs its users in at the issuer: a public client (no secret, authorization "
+        "code with PKCE) whose redirect URI is the page's own address, `https://<host>/`, and one of "
+        "`HTTP_OIDC_AUDIENCES`, as it is what the ID token is for. Empty: the page takes a token.",
+    )
+    oidc_scope: str = Field(
+        "openid profile email",
+        pattern=r"^(\S+ )*openid( \S+)*$",
+        description="What the page asks for, with blanks in between; Dex, for example, has the groups in `groups`.",
+    )
     oidc_user_claim: str = Field("sub", min_length=1, description="Claim of a token that is the user.")
     oidc_user_prefix: str = Field(
         "", description="Put before the user, as the cluster does, so that both mean the same one."
@@ -81,7 +92,7 @@ class AccessSettings(BaseSettings):
     def _with_what_it_takes(cls, mode: str, info: ValidationInfo) -> str:
         has_file = info.data.get("tokens_file") is not None
         if mode == "auto":
-            return "tokens" if has_file else "none"
+            mode = "tokens" if has_file else "none"
         if has_file and mode != "tokens":
             raise ValueError(f"is {mode}, with which HTTP_TOKENS_FILE means nothing: unset one of them")
         if mode == "tokens" and not has_file:
@@ -90,6 +101,11 @@ class AccessSettings(BaseSettings):
             raise ValueError("oidc takes an issuer: set HTTP_OIDC_ISSUER")
         if mode == "oidc" and not info.data.get("oidc_audiences"):
             raise ValueError("oidc takes the audience that tokens for this service have: set HTTP_OIDC_AUDIENCES")
+        client = info.data.get("oidc_client_id")
+        if client and mode != "oidc":
+            raise ValueError(f"is {mode}, with which HTTP_OIDC_CLIENT_ID means nothing: unset one of them")
+        if client and client not in info.data.get("oidc_audiences", ()):
+            raise ValueError(f"oidc takes tokens that the page gets for {client}: name it in HTTP_OIDC_AUDIENCES too")
         return mode
 
     @field_validator("authorisation")

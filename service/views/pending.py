@@ -108,6 +108,10 @@ class PendingSubmissions:
         ahead = max(0, found.offset - committed.offset)
         return Place(ahead, found.produced_at, self._is_read(partition), committed.note)
 
+    async def lag(self) -> int:
+        """Return how many records wait in all partitions. Raises BrokerUnavailable."""
+        return await self._reader.lag(self._group)
+
     async def project_of(self, key: str, user: str | None = None) -> str | None:
         """Return the project for which the submission with this key waits, of this user if one is given.
 

@@ -18,7 +18,7 @@ from service.submission.outcomes import Outcome, aside_key, read_outcome
 from service.submission.record_headers import header
 from service.submission.records import Record, Submission
 from service.telemetry.logs import log
-from service.views.duplicates import DuplicateWindow
+from service.views.duplicates import KEY_LENGTH, DuplicateWindow
 
 NEW_PARTITIONS_SECONDS = 10.0
 """How often partitions that were added are looked for."""
@@ -50,6 +50,9 @@ class Waiters:
         self._waiting: dict[bytes, _Waiter] = {}
         self._users: dict[str, list[str | None]] = {}  # of the submissions waited for, by their keys
         self._given_up = False
+        self.done = 0
+        self.refused = 0
+        """How many submissions got their outcome since this process follows them, by whoever sent them."""
 
     @property
     def ready(self) -> bool:
@@ -113,6 +116,7 @@ class Waiters:
     def _arrived(self, records: list[Record]) -> None:
         self._window.remember(records[0].partition, [(record.key, record.offset) for record in records])
         for record in records:
+            self._count(record)
             correlation_id = header(record.headers, "correlation-id")
             waiter = self._waiting.get(correlation_id) if correlation_id is not None else None
             if waiter is None or waiter.future.done() or not waiter.may_get(record):
@@ -121,6 +125,15 @@ class Waiters:
                 waiter.future.set_result(read_outcome(record))
             except UnreadableRecord as error:
                 log.warning("outcome-unreadable", partition=record.partition, offset=record.offset, reason=str(error))
+
+    def _count(self, record: Record) -> None:
+        status = header(record.headers, "status")
+        if status is None or record.key is None or len(record.key) != KEY_LENGTH:  # it decides nothing about an id
+            return
+        if status.startswith(b"2"):
+            self.done += 1
+        else:
+            self.refused += 1
 
 
 def _give_up(future: asyncio.Future[Outcome | None]) -> None:

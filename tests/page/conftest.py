@@ -46,6 +46,7 @@ class Watched:
 @pytest.fixture
 async def watched(browser: Browser) -> Watched:
     """An empty page, light, of the size of a desk."""
-    page = await browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    context = await browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    page = await context.new_page()
     page.set_default_timeout(20_000)
     return Watched(page)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,8 @@ from service.api.job_logs import JobLogs, LogSource, NoLogs
 from service.api.server import Port, listening
 from service.auth.authentication import Verifier
 from service.auth.authorisation import Authoriser, ByCredential
+from service.auth.browser_login import BrowserLogin
+from service.broker import BrokerUnavailable
 from service.broker.partitioning import partition_for
 from service.http_ingress import HttpIngress
 from service.lifecycle import cancel
@@ -45,6 +47,8 @@ class Topic:
         """The outcomes that stand in each partition of the topic."""
         self.waiting: dict[str, str] = {}
         """The projects of the submissions that stand on the topic without an outcome."""
+        self.behind: int | None = 0
+        """How many submissions wait; None while nobody can tell."""
         self._on_records: Callable[[list[Record]], None] = lambda records: None
 
     async def send(self, record: NewRecord) -> None:
@@ -82,6 +86,11 @@ class Topic:
         found = self.places.get(key)
         return found[1] if found is not None and user in (None, found[0]) else None
 
+    async def lag(self) -> int:
+        if self.behind is None:
+            raise BrokerUnavailable("nobody answers")
+        return self.behind
+
     async def project_of(self, key: str, user: str | None = None) -> str | None:
         return self.waiting.get(key)
 
@@ -113,6 +122,16 @@ class RunningIngress:
         for event in events:
             partition = partition_for(event.state.submission.encode(), PARTITIONS)
             await self.write(job_event_record(event, JOB_EVENTS, partition))
+
+    async def tell_all(self, events: Iterable[JobEvent]) -> None:
+        """As `tell`, for thousands: it waits once."""
+        for event in events:
+            partition = partition_for(event.state.submission.encode(), PARTITIONS)
+            self.job_events.append(job_event_record(event, JOB_EVENTS, partition))
+        ends = [len(self.job_events.partitions[JOB_EVENTS, partition]) for partition in range(PARTITIONS)]
+        async with asyncio.timeout(60):
+            while [*self.jobs.recent.position, 0, 0, 0][:PARTITIONS] != ends:
+                await asyncio.sleep(0.01)
 
     async def write(self, record: NewRecord) -> None:
         """Write a record to the topic of the jobs' events, and wait until the ingress has it."""
@@ -180,6 +199,7 @@ async def running(
     tracing: Tracing | None = None,
     job_events: FakeKafka | None = None,
     logs: LogSource | None = None,
+    login: BrowserLogin | None = None,
     **http: Any,
 ) -> AsyncIterator[RunningIngress]:
     """Serve an ingress with these settings of the group `HTTP_`."""
@@ -194,7 +214,20 @@ async def running(
     jobs = Jobs(events, settings.http.events_remembered, metrics)
     traced, streams = tracing or Untraced(), JobLogs(logs or NoLogs(), 2)
     ingress = HttpIngress(
-        settings, fake, waiters, window, fake, jobs, metrics, checks, verifier, authoriser, traced, streams
+        settings,
+        fake,
+        waiters,
+        window,
+        fake,
+        jobs,
+        metrics,
+        checks,
+        verifier,
+        authoriser,
+        traced,
+        streams,
+        None,
+        login or BrowserLogin(),
     )
     following = [asyncio.create_task(waiters.run()), asyncio.create_task(jobs.run())]
     bounds = settings.http

@@ -61,6 +61,19 @@ def test_the_ways_that_go_together(monkeypatch, settings, expected):
             ["HTTP_AUTHENTICATION: oidc takes the audience that tokens for this service have: set HTTP_OIDC_AUDIENCES"],
         ),
         (
+            {"HTTP_OIDC_CLIENT_ID": "page"},
+            ["HTTP_AUTHENTICATION: is none, with which HTTP_OIDC_CLIENT_ID means nothing: unset one of them"],
+        ),
+        (
+            OIDC | way("oidc", None) | {"HTTP_OIDC_CLIENT_ID": "page"},
+            [
+                (
+                    "HTTP_AUTHENTICATION: oidc takes tokens that the page gets for page: "
+                    "name it in HTTP_OIDC_AUDIENCES too"
+                )
+            ],
+        ),
+        (
             way("kubernetes", "tokens"),
             [
                 (

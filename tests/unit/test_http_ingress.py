@@ -102,6 +102,8 @@ def test_the_table_is_this():
         ("GET", "/api/v1/projects", Verb.LIST),
         ("GET", "/api/v1/version", PUBLIC),
         ("GET", "/api/v1/jobs/{project}/{name}/logs", Verb.LOGS),
+        ("GET", "/api/v1/throughput", Verb.LIST),
+        ("GET", "/api/v1/login", PUBLIC),
         ("GET", "/", PUBLIC),
         ("GET", "/docs", PUBLIC),
         ("GET", "/page/{file}", PUBLIC),

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from service.page.files import CONTENT_SECURITY_POLICY, VENDORED, page_files
+from service.page.files import VENDORED, content_security_policy, page_files
 from tests.unit.running_ingress import running
 
 OURS = sorted(set(page_files()) - set(VENDORED))
@@ -20,7 +20,7 @@ def test_what_is_somebody_elses_is_as_the_package_has_it(name: str):
 
 def test_every_file_that_is_vendored_is_named_with_its_licence():
     folder = files("service.page").joinpath("vendored")
-    assert {path.name for path in folder.iterdir()} == {*VENDORED, "swagger-ui.LICENSE"}
+    assert {path.name for path in folder.iterdir()} == {*VENDORED, "swagger-ui.LICENSE", "uPlot.LICENSE"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -34,7 +34,7 @@ async def test_a_browser_gets_the_page_and_a_load_balancer_what_there_is():
     async with running() as ingress:
         page = await ingress.get("/", BROWSER)
         assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
-        assert page.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+        assert page.headers["Content-Security-Policy"] == content_security_policy()
         assert page.body == page_files()["index.html"].content
         plain = await ingress.get("/", "Accept: */*")
         assert (plain.status, list(plain.body)) == (200, ["message"])

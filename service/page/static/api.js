@@ -58,6 +58,7 @@ export async function follow(query, position, { signal, onOpen, onEvent, onResyn
     const frames = (rest + text).split("\n\n");
     rest = frames.pop();
     for (const frame of frames) {
+      if (signal.aborted) return;
       let kind = "message", data = "";
       for (const line of frame.split("\n")) {
         if (line.startsWith("id: ")) position.last = line.slice(4);

@@ -1,10 +1,9 @@
 // One job: what it is, why it waits, its time line, its log, how to ask for it by hand, and its end.
 
-import { readText, Refused, send } from "./api.js";
+import { Refused, send } from "./api.js";
+import { byHand } from "./byhand.js";
 import { at, clock, element } from "./dom.js";
-
-const LOG_LINES = 200;
-const LOG_CHARACTERS = 200000;
+import { Log } from "./log.js";
 
 export class Job {
   constructor(close, trouble) {
@@ -17,25 +16,38 @@ export class Job {
 
   // Show the job `<project>/<name>`, or nothing.
   async show(place) {
-    this.#stopLog();
+    this.log?.close();
+    this.log = null;
     this.place = place;
     this.state = null;
     at("job").hidden = !place;
     if (!place) return;
-    at("job").replaceChildren(element("h2", {}, place));
+    at("job").replaceChildren(element("h2", { tabindex: "-1" }, place));
+    await this.refresh();
+  }
+
+  // Ask for the job anew: events that told of it may have been missed.
+  async refresh() {
+    const place = this.place;
+    if (!place) return;
     try {
       const response = await send(this.#path());
       if (this.place === place) this.tell(await response.json());
     } catch (error) {
       if (!(error instanceof Refused) || error.status === 401) throw error;
-      if (this.place === place) at("job").replaceChildren(
-        element("h2", {}, place), element("p", { role: "alert" }, error.message), this.#closer());
+      if (this.place !== place || this.state) return;
+      at("job").replaceChildren(
+        element("h2", { tabindex: "-1" }, place), element("p", { role: "alert" }, error.message), this.#closer());
     }
   }
 
+  #names() {
+    const slash = this.place.indexOf("/");
+    return slash < 0 ? [this.place, ""] : [this.place.slice(0, slash), this.place.slice(slash + 1)];
+  }
+
   #path(more = "") {
-    const [project, name] = this.place.split("/").map(encodeURIComponent);
-    return `/api/v1/jobs/${project}/${name}${more}`;
+    return `/api/v1/jobs/${this.#names().map(encodeURIComponent).join("/")}${more}`;
   }
 
   tell(job) {
@@ -46,9 +58,9 @@ export class Job {
     this.state = job;
     if (first) {
       this.facts = element("div", { "aria-live": "polite" });
-      this.shown = element("pre", { tabindex: "0", "aria-label": "Log", hidden: true });
-      at("job").replaceChildren(
-        element("h2", { tabindex: "-1" }, this.place), this.facts, this.#actions(), this.shown, this.#byHand(), this.#raw());
+      this.log = new Log(this.#path("/logs"));
+      at("job").replaceChildren(element("h2", { tabindex: "-1" }, this.place), this.facts, this.#actions(), this.log.shown,
+        byHand(...this.#names(), this.#path()), this.#raw());
     }
     this.raw.textContent = JSON.stringify(job, null, 2);
     this.canceller.hidden = job.phase === "Deleted" || job.deletedAt !== null;
@@ -92,26 +104,6 @@ export class Job {
     return element("details", {}, element("summary", {}, "State as JSON"), this.raw);
   }
 
-  #byHand() {
-    const url = `${location.origin}${this.#path()}`;
-    const who = "-H \"$CREDENTIALS\"";
-    const [project, name] = this.place.split("/");
-    const there = `--url ${location.origin} -p ${project} ${name}`;
-    const lines = [
-      `curl ${who} ${url}`, `curl -N ${who} '${url}/logs?follow=true'`, `curl -X DELETE ${who} ${url}`,
-      `jobsub describe ${there}`, `jobsub logs -f ${there}`, `jobsub cancel ${there}`,
-    ];
-    return element("details", {}, element("summary", {}, "By hand"),
-      element("p", {}, "With ", element("code", {}, "CREDENTIALS='RA-USER: you'"), " or ",
-        element("code", {}, "CREDENTIALS='Authorization: Bearer …'"), ", or ", element("code", {}, "JOBSUB_TOKEN"), ":"),
-      ...lines.map((line) => element("div", { class: "row" },
-        element("pre", { tabindex: "0", "aria-label": "Command" }, line),
-        element("button", { type: "button", onclick: async (event) => {
-          await navigator.clipboard.writeText(line);
-          event.target.textContent = "Copied";
-        } }, "Copy"))));
-  }
-
   async #cancel() {
     const dialog = at("confirm");
     at("confirm-title").textContent = `Cancel ${this.place}?`;
@@ -125,29 +117,9 @@ export class Job {
     this.canceller.disabled = false;
   }
 
-  #stopLog() {
-    this.log?.abort();
-    this.log = null;
-  }
-
-  async #toggleLog() {
-    const open = this.shown.hidden;
-    this.#stopLog();
-    this.shown.hidden = !open;
-    this.logger.setAttribute("aria-expanded", String(open));
-    if (!open) return;
-    const stop = this.log = new AbortController();
-    const shown = this.shown;
-    shown.textContent = "";
-    try {
-      const response = await send(this.#path(`/logs?follow=true&tailLines=${LOG_LINES}`), { signal: stop.signal });
-      await readText(response, (text) => {
-        const atEnd = shown.scrollTop + shown.clientHeight >= shown.scrollHeight - 4;
-        shown.textContent = (shown.textContent + text).slice(-LOG_CHARACTERS);
-        if (atEnd) shown.scrollTop = shown.scrollHeight;
-      });
-    } catch (error) {
-      if (!stop.signal.aborted) shown.textContent += `\n(${error.message})`;
-    }
+  #toggleLog() {
+    const opens = this.log.shown.hidden;
+    this.logger.setAttribute("aria-expanded", String(opens));
+    if (opens) this.log.open(); else this.log.close();
   }
 }

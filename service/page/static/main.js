@@ -1,33 +1,34 @@
 // Puts the page together: the filter in the URL, the list, the events that keep it true, one job, the login.
 
 import { credentials, follow, Refused, send } from "./api.js";
+import { counted, showCounts } from "./counts.js";
 import { at, element } from "./dom.js";
+import { asked, FILTERS, isWithin, LASTING, urlWith } from "./filter.js";
 import { Job } from "./job.js";
-import { List } from "./list.js";
+import { Known, MOST } from "./known.js";
+import { Login } from "./login.js";
+import { Plots } from "./plots.js";
+import { Rows } from "./rows.js";
 import { SubmitForm } from "./submit.js";
+import { UnderWay } from "./underway.js";
 
-const FILTERS = ["project", "name", "user", "phase", "reason", "type", "deleted"];
-const LASTING = ["project", "name", "user", "type"]; // what an event cannot change: those the service filters for us
 const PHASES = ["Queued", "Pending", "Starting", "Running", "Suspended", "Succeeded", "Failed", "Deleting", "Deleted", "Unknown"];
+const PLOT_MILLISECONDS = 5000;
 const RETRY_MILLISECONDS = 2000;
 const TYPING_MILLISECONDS = 200; // after the last letter the service is asked
 
 const form = at("filter");
-let stop = new AbortController();
-let cursor = null;
-let typing = 0;
-let position = { last: "" };
-
-const chosen = () => new URLSearchParams(location.search);
-const list = new List(choose, (phase) => { form.phase.value = phase; filtered(); });
+const known = new Known();
+const rows = new Rows(choose);
 const job = new Job(() => choose(""), trouble);
-const submitForm = new SubmitForm(choose, trouble);
-
-function query(names, more = {}) {
-  const asked = new URLSearchParams(more);
-  for (const name of names) if (chosen().get(name)) asked.set(name, chosen().get(name));
-  return asked;
-}
+const underWay = new UnderWay(choose);
+const submitForm = new SubmitForm(choose, underWay, trouble);
+const login = new Login(start);
+const plots = new Plots();
+let stop = new AbortController();
+let loaded = null; // the filter of what is known, null before everything of it is
+let position = { last: "" };
+let typing = 0, drawing = 0;
 
 function show(text, on = false) {
   at("live").textContent = text;
@@ -35,55 +36,90 @@ function show(text, on = false) {
 }
 
 function trouble(error) {
-  if (error instanceof Refused && error.status === 401) return logIn(error);
+  if (error instanceof Refused && error.status === 401) {
+    show("not logged in");
+    return login.ask(error);
+  }
   at("trouble").textContent = error.message;
   at("trouble").hidden = false;
 }
 
-// Tell whether a job is one of those asked for: what was loaded is filtered at once, before the service has answered.
-function fits(state, anyPhase = false) {
-  const wanted = chosen();
-  for (const name of ["project", "user", "type"]) if (wanted.get(name) && state[name] !== wanted.get(name)) return false;
-  if (wanted.get("name") && !state.name.includes(wanted.get("name"))) return false;
-  const gone = state.deletedAt !== null;
-  if (gone ? !wanted.get("deleted") : wanted.get("deleted") === "true") return false;
-  if (wanted.get("reason") && state.waiting?.reason !== wanted.get("reason")) return false;
-  return anyPhase || !wanted.get("phase") || state.phase === wanted.get("phase");
+// Draw what is known, at most once a frame.
+function draw() {
+  drawing ||= requestAnimationFrame(() => {
+    drawing = 0;
+    const { fitting, counts } = counted(known.jobs, asked());
+    rows.show(fitting);
+    showCounts(counts, asked(), filterBy);
+    at("reasons").replaceChildren(...[...counts.reason.keys()].map((value) => element("option", { value })));
+    underWay.arrived((submission) => known.keys.has(submission));
+    at("older").hidden = known.isWhole;
+  });
 }
 
-// Load a page of the list: without a cursor the first, and then follow what changes.
-async function load(next) {
-  const names = FILTERS.filter((name) => name !== "phase" || next || chosen().get("phase"));
-  const response = await send(`/api/v1/jobs?${query(names, next ? { cursor: next } : {})}`, { signal: stop.signal });
-  const page = await response.json();
-  cursor = page.next;
-  at("more").hidden = cursor === null;
-  if (next) return list.goOn(page.data);
-  position = { last: response.headers.get("Last-Event-ID") };
-  list.begin(page.data);
+function only(wanted, names) {
+  return Object.fromEntries(names.filter((name) => wanted[name]).map((name) => [name, wanted[name]]));
+}
+
+// Load the jobs that fit, page by page; before the last one nothing is followed, so that no event is overtaken by a page.
+async function load(signal) {
+  let wanted = only(asked(), [...LASTING, "deleted"]); // whatever their phase and reason: those are counted
+  if (!await loadAll(wanted, signal)) {
+    wanted = asked();
+    if (wanted.phase || wanted.reason) await loadAll(wanted, signal);
+  }
+  loaded = wanted;
+}
+
+// Load up to as many jobs as are kept; tell whether those are all.
+async function loadAll(wanted, signal) {
+  known.clear();
+  position = { last: "" };
+  for (let cursor = ""; cursor !== null;) {
+    const query = new URLSearchParams(cursor ? { ...wanted, cursor } : wanted);
+    const response = await send(`/api/v1/jobs?${query}`, { signal });
+    const page = await response.json();
+    signal.throwIfAborted();
+    position.last ||= response.headers.get("Last-Event-ID");
+    for (const state of page.data) known.put(state, wanted);
+    cursor = page.next;
+    if (cursor && known.jobs.length >= MOST) {
+      known.isWhole = false;
+      cursor = null;
+    }
+    draw();
+  }
+  return known.isWhole;
+}
+
+function take(state) {
+  known.put(state, loaded);
+  job.tell(state);
+  draw();
 }
 
 // Load and follow until something else is asked for; a service that is gone is asked again.
 async function run() {
   stop.abort();
   const { signal } = stop = new AbortController();
-  let loaded = false;
   while (!signal.aborted) {
     try {
-      if (!loaded) await load(null);
-      loaded = true;
-      await follow(query(LASTING), position, {
+      if (!loaded) {
+        await load(signal);
+        job.refresh().catch(trouble);
+      }
+      await follow(new URLSearchParams(only(loaded, LASTING)), position, {
         signal,
         onOpen: () => { show("live", true); at("trouble").hidden = true; },
-        onEvent: (state) => { list.tell(state); job.tell(state); },
-        onResync: () => { loaded = false; },
+        onEvent: take,
+        onResync: () => { loaded = null; run(); },
       });
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof Refused) {
         trouble(error);
         if (error.status === 401 || error.status === 400) return;
-        loaded = false;
+        loaded = null;
       }
     }
     if (signal.aborted) return;
@@ -93,64 +129,48 @@ async function run() {
 }
 
 function choose(place) {
-  const url = new URL(location.href);
-  if (place) url.searchParams.set("job", place); else url.searchParams.delete("job");
-  history.pushState(null, "", url);
+  history.pushState(null, "", urlWith({ job: place }));
   showJob().then(() => place && at("job").querySelector("h2")?.focus());
 }
 
 async function showJob() {
-  const place = chosen().get("job") || "";
-  list.chosen = place;
-  list.draw();
-  try { await job.show(place); } catch (error) { trouble(error); }
+  rows.chosen = new URLSearchParams(location.search).get("job") || "";
+  draw();
+  try { await job.show(rows.chosen); } catch (error) { trouble(error); }
+}
+
+function filterBy(name, value) {
+  form[name].value = value;
+  filtered();
 }
 
 // Take the form into the URL, and the URL into the list.
 function filtered() {
-  const url = new URL(location.href);
-  for (const name of FILTERS) {
-    const value = form[name].value.trim();
-    if (value) url.searchParams.set(name, value); else url.searchParams.delete(name);
-  }
-  history.replaceState(null, "", url);
-  list.phase = chosen().get("phase") || "";
-  list.draw();
+  history.replaceState(null, "", urlWith(Object.fromEntries(FILTERS.map((name) => [name, form[name].value.trim()]))));
+  draw();
   clearTimeout(typing);
   typing = setTimeout(fromUrl, TYPING_MILLISECONDS);
 }
 
+// What is known is filtered at once; the service is asked only for what may be missing in it.
 function fromUrl() {
-  for (const name of FILTERS) form[name].value = chosen().get(name) || "";
-  list.phase = chosen().get("phase") || "";
+  for (const name of FILTERS) form[name].value = asked()[name] || "";
+  draw();
+  if (loaded && isWithin(asked(), loaded) && known.isWhole) return;
   at("trouble").hidden = true;
+  loaded = null;
   run();
 }
 
-async function logIn(refused) {
-  const byToken = /bearer/i.test(refused?.challenge || "");
-  const dialog = at("login");
-  if (dialog.open) return;
-  at("login-what").textContent = byToken
-    ? "Paste a token; it is kept in this tab alone."
-    : "Users are not verified here: say who you are.";
-  at("login-label").textContent = byToken ? "Token" : "User";
-  at("secret").type = byToken ? "password" : "text";
-  at("login-trouble").textContent = credentials.get() && refused ? refused.message : "";
-  dialog.showModal();
-  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
-  if (!at("secret").value) return;
-  credentials.set(byToken ? "token" : "user", at("secret").value.trim());
-  at("secret").value = "";
-  start();
-}
-
 function start() {
-  const known = credentials.get();
-  at("who").textContent = known?.kind === "user" ? `${known.secret}: log out` : known ? "log out" : "log in";
+  login.tell();
+  loaded = null;
+  known.clear();
   fromUrl();
   showJob();
-  if (known) projects();
+  if (!credentials.get()) return underWay.forget();
+  projects();
+  plots.refresh();
 }
 
 async function projects() {
@@ -160,13 +180,18 @@ async function projects() {
   } catch { /* the list says what is wrong */ }
 }
 
-list.fits = fits;
 form.phase.append(...PHASES.map((phase) => element("option", {}, phase)));
 form.addEventListener("input", filtered);
 form.addEventListener("reset", () => setTimeout(filtered));
 form.addEventListener("submit", (event) => { event.preventDefault(); filtered(); });
-at("more").addEventListener("click", () => load(cursor).catch(trouble));
-at("who").addEventListener("click", () => { credentials.forget(); list.clear(); start(); });
+at("older").append(`These are the newest ${MOST}: a filter reaches older ones.`);
 at("new").addEventListener("click", () => submitForm.open(form.project.value).catch(trouble));
 addEventListener("popstate", () => { fromUrl(); showJob(); });
-start();
+// A tab that nobody sees holds no connection: a browser has six to a server, for all its tabs.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) stop.abort();
+  else if (credentials.get()) run();
+  if (document.hidden) job.log?.pause(); else job.log?.goOn();
+});
+setInterval(() => { if (!document.hidden && credentials.get()) plots.refresh(); }, PLOT_MILLISECONDS);
+login.begin().then(start);

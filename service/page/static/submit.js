@@ -4,15 +4,17 @@ import { Refused, send } from "./api.js";
 import { at, element } from "./dom.js";
 
 const FIRST = ["project", "image", "name", "command", "gpu", "cpu", "memory", "interactive"];
-const WAIT_SECONDS = 20;
+const DRAFT = "job-submission.draft"; // what was written when the token had expired: logging in may leave the page
+const WAIT_SECONDS = 5; // most outcomes come within a second
 
 // Whether nothing more can come of what was sent: not where a proxy gave up waiting, or the service cannot tell.
 const isOutcome = (error) =>
   error instanceof Refused && Boolean(error.reason) && error.status !== 503 && error.reason !== "InternalError";
 
 export class SubmitForm {
-  constructor(choose, trouble) {
+  constructor(choose, underWay, trouble) {
     this.choose = choose;
+    this.underWay = underWay;
     this.trouble = trouble;
     this.fields = new Map();
     this.sent = { body: "", key: "" };
@@ -34,6 +36,9 @@ export class SubmitForm {
         at(FIRST.includes(name) ? "fields" : "more-fields").append(field.shown);
       }
     }
+    const draft = JSON.parse(sessionStorage.getItem(DRAFT) || "{}");
+    sessionStorage.removeItem(DRAFT);
+    for (const [name, written] of Object.entries(draft)) this.fields.get(name)?.write(written);
     at("submit-said").textContent = "";
     if (project) this.fields.get("project").input.value = project;
     this.dialog.showModal();
@@ -78,7 +83,9 @@ export class SubmitForm {
       const answer = await response.json();
       const warnings = response.headers.get("Warning");
       if (response.status === 202) {
-        said.textContent = `accepted, and still on its way: /api/submissions/${answer.id}`;
+        this.sent = { body: "", key: "" };
+        this.dialog.close();
+        this.underWay.add(answer.id, job.project, `${job.project}/${answer.name || job.name || job.image}`);
       } else if (isDry) {
         said.textContent = `would be created: ${answer.name}${warnings ? `. ${warnings}` : ""}`;
       } else {
@@ -89,7 +96,11 @@ export class SubmitForm {
     } catch (error) {
       said.textContent = error.message;
       if (isOutcome(error)) this.sent = { body: "", key: "" };
-      if (error instanceof Refused && error.status === 401) { this.dialog.close(); this.trouble(error); }
+      if (error instanceof Refused && error.status === 401) {
+        sessionStorage.setItem(DRAFT, JSON.stringify(Object.fromEntries([...this.fields].map(([name, field]) => [name, field.written()]))));
+        this.dialog.close();
+        this.trouble(error);
+      }
       if (Array.isArray(error.details)) this.#faults(error.details);
     }
   }
@@ -139,6 +150,12 @@ class Field {
     if (text === "") return undefined;
     if (this.input.type === "number") return Number(text);
     return this.#isJson() ? JSON.parse(text) : text;
+  }
+
+  written() { return this.input.type === "checkbox" ? this.input.checked : this.input.value; }
+
+  write(written) {
+    if (this.input.type === "checkbox") this.input.checked = written; else this.input.value = written;
   }
 
   tell(fault) {

@@ -202,6 +202,7 @@ async def test_the_backlog_holds_what_the_group_has_not_committed(
         places = [await producer.send(each) for each in records[:-1]]
         assert all([await backlog.place(key) for key in waiting])
         assert await backlog.place(never_sent) is None
+        assert await backlog.lag() == 3
 
         await source.start(ignore, ignore)
         await until(source.confirmed)
@@ -209,6 +210,7 @@ async def test_the_backlog_holds_what_the_group_has_not_committed(
             while not await source.commit({places[0].partition: places[0].offset + 1}):
                 await source.fetch(1, 0.1)
         assert await backlog.place(waiting[0]) is None
+        assert await backlog.lag() == 2
         assert bool(await backlog.place(waiting[2])) == (
             places[2].partition != places[0].partition or places[2].offset > places[0].offset
         )
