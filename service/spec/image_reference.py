@@ -23,8 +23,12 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
 
 
-@lru_cache(128)  # many jobs name one image; few are kept, as nothing but the body's limit bounds a registry's name
 def _reference(reference: str) -> str:
+    # many jobs name one image; a long one is not kept, as nothing but the body's limit bounds a registry's name
+    return _known(reference) if len(reference) <= 2 * MAX_PATH else _checked(reference)
+
+
+def _checked(reference: str) -> str:
     if _PLACEHOLDER.search(reference):
         raise ValueError("must be the name itself: it looks like a placeholder that was not filled in")
     if not reference or " " in reference or not reference.isprintable():
@@ -49,6 +53,9 @@ def _reference(reference: str) -> str:
     on_docker_hub = registry in ("docker.io", "index.docker.io")
     _check_path(path, MAX_PATH - len("library/") if on_docker_hub and "/" not in path else MAX_PATH)
     return reference
+
+
+_known = lru_cache(1024)(_checked)
 
 
 def _check_tag(tag: str) -> None:
