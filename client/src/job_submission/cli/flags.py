@@ -6,7 +6,7 @@ at once: only what could not be written as JSON at all is refused here.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 
@@ -246,16 +246,29 @@ def _command(values: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def without_equal_signs(words: Iterable[str]) -> list[str]:
-    """Return the words of a command line with `--switch=true` as the switch and `--switch=false` as its denial.
+_TRUTHS: Final = {
+    **dict.fromkeys(("1", "t", "true"), True),
+    **dict.fromkeys(("0", "f", "false"), False),
+}
 
-    Old scripts were written for a parser that takes both; ours tells the second one as `--no-switch`.
+
+def without_equal_signs(words: Iterable[str], valued: Container[str]) -> list[str]:
+    """Return the words of a command line without what only the parser of the old one took: `--switch=true`, `-g=1`.
+
+    Ours says the denial of a switch as `--no-switch`, and takes the equal sign behind a short flag for a part of the
+    value. `valued` are the flags that take the next word as their value, whatever it looks like.
     """
-    found = []
+    found: list[str] = []
+    is_value = False
     for word in words:
         name, equals, value = word.partition("=")
-        if equals and name in SWITCHES and value.lower() in ("true", "false"):
-            found.append(name if value.lower() == "true" else f"--no-{SWITCHES[name][2:]}")
+        if is_value or not equals:
+            found.append(word)
+        elif name in SWITCHES and value.lower() in _TRUTHS:
+            found.append(name if _TRUTHS[value.lower()] else f"--no-{SWITCHES[name][2:]}")
+        elif name in valued and not name.startswith("--"):
+            found += [name, value]
         else:
             found.append(word)
+        is_value = not is_value and word in valued
     return found

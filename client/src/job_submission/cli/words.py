@@ -17,7 +17,9 @@ class WithWords(click.Command):
         """Parse what stands before `--`; see `click.Command.parse_args`."""
         before, words = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, [])
         ctx.meta[WORDS] = words
-        return super().parse_args(ctx, without_equal_signs(before))
+        options = [each for each in self.params if isinstance(each, click.Option)]
+        valued = {word for each in options if not each.is_flag and each.name != COMMAND.key for word in each.opts}
+        return super().parse_args(ctx, without_equal_signs(before, valued))
 
 
 def submission_options() -> Iterator[click.Parameter]:
