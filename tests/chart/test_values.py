@@ -45,6 +45,16 @@ def test_every_setting_is_a_setting_of_the_chart_or_held_by_a_value():
 
 
 @pytest.mark.parametrize("values", ALL_VALUES)
+def test_no_setting_of_the_chart_is_one_that_its_containers_have_from_elsewhere(render, values):
+    """In a container `env` counts more than the ConfigMap of `envFrom`, so that such a setting would do nothing."""
+    roles = [each for each in render(values).values() if each["kind"] in {"Deployment", "StatefulSet"}]
+    containers = [container for role in roles for container in role["spec"]["template"]["spec"]["containers"]]
+    names = {one["name"] for each in containers for one in each.get("env", ())}
+    assert "KUBE_PAUSE_FILE" in names
+    assert names & generate.settings_schema()["properties"].keys() == set()
+
+
+@pytest.mark.parametrize("values", ALL_VALUES)
 def test_lint(helm, values):
     assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART), "-f", str(VALUES / f"{values}.yaml"))
 
