@@ -51,6 +51,7 @@ CONSUMER_SERIES: Final = OF_EVERY_POD | {
     'outcomes_total{%s,status="2xx"}': "0+60",
     'retries_total{%s,reason="conflict"}': "0",
     "kubernetes_up{%s}": "1",
+    "kubernetes_paused{%s}": "0",
     "tokens_unreadable{%s}": "0",
     "oldest_uncommitted_timestamp_seconds{%s}": "0",
     "dead_letters_total{%s}": "0",
@@ -202,6 +203,17 @@ CASES: Final = [
             f"oldest_uncommitted_timestamp_seconds{{{CONSUMER}}}": flat(60),
         },
         {4: set(), 6: {"NothingConsumed"}, 9: {"NothingConsumed", "LagAge"}},
+    ),
+    Case(
+        "the pause switch is on for three hours, and the reminder is all that fires",
+        HEALTHY
+        | {
+            f"kubernetes_paused{{{CONSUMER}}}": f"0x9 1x180 0x{DAY}",
+            f'consumer_lag_records{{{CONSUMER},partition="0"}}': f"2x9 5+5x180 0x{DAY}",
+            f'outcomes_total{{{CONSUMER},status="2xx"}}': f"0+60x9 540x181 540+60x{DAY}",
+            f"oldest_uncommitted_timestamp_seconds{{{CONSUMER}}}": f"0x9 600x180 0x{DAY}",
+        },
+        {30: set(), 39: set(), 42: {"Paused"}, 180: {"Paused"}, 200: set()},
     ),
     Case(
         "a consumer restarts with a backlog",

@@ -221,11 +221,11 @@ def test_helms_test_runs_the_script(render):
     container = pod(render("one-role"), ("Job", "x-job-submission-test"))["containers"][0]
     assert container["command"][:2] == ["python", "-c"]
     ast.parse(container["command"][2])
-    assert {each["name"]: each["value"] for each in container["env"]} == {
+    assert {each["name"]: each.get("value") or each["valueFrom"] for each in container["env"]} == {
         "URL": "http://x-job-submission:80",
         "PROJECT": "team-a",
         "IMAGE": "registry.example.com/job-submission:0.1.0",
-        "NAME": "x-job-submission-test-1",
+        "NAME": {"fieldRef": {"fieldPath": "metadata.name"}},
     }
 
 

@@ -37,20 +37,35 @@ def run(helm, kafka, cluster_build, prometheus_build, tmp_path_factory):
         yield run
 
 
-def test_helms_test_gets_its_name_back(run):
+@pytest.fixture(scope="module")
+def helms_test(run):
+    """Run what the pod of `helm test` runs, under the name of that pod; as `subprocess` returns it."""
     hooks = yaml.safe_load_all(run.helm("get", "hooks", RELEASE, "--namespace", NAMESPACE))
     (test,) = [each for each in hooks if each["metadata"]["name"] == f"{NAME}-test"]
     container = test["spec"]["template"]["spec"]["containers"][0]
-    environment = {each["name"]: each["value"] for each in container["env"]}
-    assert environment["URL"] == f"http://{NAME}:80"
-    environment["URL"] = run.ingress.url
-    for _ in range(2):  # a test of the same release twice is one Job
-        done = subprocess.run(
-            [sys.executable, *container["command"][1:]], env=environment, capture_output=True, text=True, check=False
-        )
-        assert (done.returncode, done.stdout) == (0, f'200 {{"name":"{NAME}-test-1"}}\n')
-    job = f"/apis/batch/v1/namespaces/runai-team-a/jobs/{NAME}-test-1"
-    assert apiserver.request(run.cluster.api, "GET", job)[0]["metadata"]["name"] == f"{NAME}-test-1"
+    given = {each["name"]: each.get("value") for each in container["env"]}
+    assert given["URL"] == f"http://{NAME}:80"
+
+    def tested(pod, url=run.ingress.url):
+        command = [sys.executable, *container["command"][1:]]
+        environment = given | {"NAME": pod, "URL": url}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    return tested
+
+
+def test_each_run_of_helms_test_makes_a_job_of_its_own_and_gets_its_name_back(run, helms_test):
+    for pod in (f"{NAME}-test-abcde", f"{NAME}-test-fghij"):
+        done = helms_test(pod)
+        assert (done.returncode, done.stdout) == (0, f'200 {{"name":"{pod}"}}\n')
+        job = f"/apis/batch/v1/namespaces/runai-team-a/jobs/{pod}"
+        assert apiserver.request(run.cluster.api, "GET", job)[0]["metadata"]["name"] == pod
+
+
+def test_helms_test_says_in_one_line_that_nobody_answers(helms_test):
+    done = helms_test("pod", "http://127.0.0.1:1")
+    said = "http://127.0.0.1:1/api/job does not answer: <urlopen error [Errno 111] Connection refused>\n"
+    assert (done.returncode, done.stderr) == (1, said)
 
 
 def test_the_rights_granted_are_the_rights_used(run):

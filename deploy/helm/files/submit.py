@@ -25,5 +25,7 @@ try:
         status, answer = response.status, response.read().decode()
 except urllib.error.HTTPError as error:
     status, answer = error.code, error.read().decode()
+except OSError as error:
+    sys.exit(f"{request.full_url} does not answer: {error}")
 print(status, answer)
 sys.exit(not (status == 200 and json.loads(answer) == {"name": NAME}))
