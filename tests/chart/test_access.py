@@ -90,7 +90,9 @@ def test_the_test_of_the_release_has_a_token_of_its_own(render):
         rendered = render("minimal", "projects.names={a}", *sets)
         (container,) = rendered["Job", "x-job-submission-test"]["spec"]["template"]["spec"]["containers"]
         variables = {each["name"]: each for each in container["env"]}
-        return variables.get("TOKEN", {}).get("valueFrom", {}).get("secretKeyRef", {}).get("name")
+        reference = variables.get("TOKEN", {}).get("valueFrom", {}).get("secretKeyRef", {})
+        assert reference.get("name") == variables.get("TOKEN_SECRET", {}).get("value")
+        return reference.get("name")
 
     assert [secret(), secret("tokensSecret=t"), secret("tests.tokenSecret=u", *BOTH)] == [None, "t", "u"]
 

@@ -129,6 +129,25 @@ def test_the_tokens_are_mounted_where_http_is_answered_and_nowhere_else(render, 
     assert "HTTP_TOKENS_FILE" not in rendered[SETTINGS]["data"]
 
 
+def test_no_pod_has_the_plain_token_of_the_release_test(render):
+    (volume,) = [
+        each for each in pod(render("minimal", "tokensSecret=t"), INGRESS)["volumes"] if each["name"] == "tokens"
+    ]
+    assert volume["secret"]["items"] == [{"key": "tokens.json", "path": "tokens.json"}]
+
+
+def test_a_deleted_secret_of_tokens_or_keys_takes_its_files_out_of_the_pods(render):
+    """The kubelet keeps the files of a Secret that is gone, unless it is optional."""
+    rendered = render("everything")
+    volumes = {
+        each["name"]: each.get("secret", {})
+        for which in (INGRESS, CONSUMER)
+        for each in pod(rendered, which)["volumes"]
+    }
+    optional = {name for name, secret in volumes.items() if secret.get("optional")}
+    assert optional == {"tokens", "signing-key", "signing-keys"}
+
+
 SIGNED = ("signatures.required=true", "signatures.keysSecret=keys", "signatures.signingKeySecret=signing-key")
 
 

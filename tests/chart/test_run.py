@@ -46,9 +46,9 @@ def helms_test(run):
     given = {each["name"]: each.get("value") for each in container["env"]}
     assert given["URL"] == f"http://{NAME}:80"
 
-    def tested(pod, url=run.ingress.url):
+    def tested(pod, url=run.ingress.url, **more):
         command = [sys.executable, *container["command"][1:]]
-        environment = given | {"NAME": pod, "URL": url}
+        environment = given | {"NAME": pod, "URL": url} | more
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     return tested
@@ -62,9 +62,21 @@ def test_each_run_of_helms_test_makes_a_job_of_its_own_and_gets_its_name_back(ru
         assert apiserver.request(run.cluster.api, "GET", job)[0]["metadata"]["name"] == pod
 
 
-def test_helms_test_says_in_one_line_that_nobody_answers(helms_test):
-    done = helms_test("pod", "http://127.0.0.1:1")
-    said = "http://127.0.0.1:1/api/job does not answer: <urlopen error [Errno 111] Connection refused>\n"
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"url": "http://127.0.0.1:1"},
+            "http://127.0.0.1:1/api/job does not answer: <urlopen error [Errno 111] Connection refused>\n",
+        ),
+        (
+            {"TOKEN_SECRET": "tokens"},
+            "Secret tokens has no key test-token: put the token of somebody who may submit there\n",
+        ),
+    ],
+)
+def test_helms_test_says_in_one_line_what_it_lacks(helms_test, given, said):
+    done = helms_test("pod", **given)
     assert (done.returncode, done.stderr) == (1, said)
 
 

@@ -15,6 +15,10 @@ job = {
     "ttlAfterFinish": "10m",
 }
 headers = {"Content-Type": "application/json", "RA-USER": "helm-test", "Idempotency-Key": NAME}
+if "TOKEN_SECRET" in os.environ and "TOKEN" not in os.environ:
+    sys.exit(
+        f"Secret {os.environ['TOKEN_SECRET']} has no key test-token: put the token of somebody who may submit there"
+    )
 if "TOKEN" in os.environ:
     headers["Authorization"] = f"Bearer {os.environ['TOKEN']}"
     del headers["RA-USER"]

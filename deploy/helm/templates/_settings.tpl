@@ -104,10 +104,15 @@ The Secrets that are mounted as files, each at /etc/<name>: a dict of `root`, th
 {{- $_ := set $secrets "logs" (include "job-submission.logsSecret" .root) -}}
 {{- end -}}
 {{- $part := .part -}}
+{{- /* of these one key alone is for the pods: the Secret of the tokens may hold the plain one of `helm test` */}}
+{{- $keys := dict "kafka-login" $sasl.passwordKey "tokens" "tokens.json" -}}
+{{- /* with a Secret that is not optional the kubelet leaves the files as they were when it is deleted, and revokes nothing */}}
+{{- $optional := list "tokens" "signing-key" "signing-keys" -}}
 {{- range $name, $secret := $secrets }}
 {{- if eq $part "volumes" }}
 - name: {{ $name }}
-  secret: {secretName: {{ $secret | quote }}, defaultMode: 0440{{ if eq $name "kafka-login" }}, items: [{key: {{ $sasl.passwordKey | quote }}, path: {{ $sasl.passwordKey | quote }}}]{{ end }}}
+  {{- $key := get $keys $name }}
+  secret: {secretName: {{ $secret | quote }}, defaultMode: 0440{{ with $key }}, items: [{key: {{ . | quote }}, path: {{ . | quote }}}]{{ end }}{{ if has $name $optional }}, optional: true{{ end }}}
 {{- else }}
 - {name: {{ $name }}, mountPath: /etc/{{ $name }}, readOnly: true}
 {{- end }}
