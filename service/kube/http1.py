@@ -111,7 +111,8 @@ async def _connect(origin: Origin) -> "_Connection":
             _Connection, origin.host, origin.port, ssl=origin.tls, server_hostname=server_name
         )
     except OSError as error:  # an SSLError is one
-        raise ApiUnreachable(_reason(error), f"no connection to {origin.host}:{origin.port}: {error}") from error
+        why = str(error) or type(error).__name__  # a connection that is reset while TLS begins has no text
+        raise ApiUnreachable(_reason(error), f"no connection to {origin.host}:{origin.port}: {why}") from error
     return connection
 
 

@@ -102,6 +102,14 @@ async def test_who_counts_as_an_api_server(tmp_path: Path, status: int, text: st
     assert (found[0] if found else None) is reason
 
 
+async def test_of_the_checks_of_an_api_server_that_is_not_ready_those_that_failed_are_told(tmp_path: Path) -> None:
+    server = ApiServer(("get", "namespaces", ""))
+    good = "".join(f"[+]poststarthook/number-{number} ok\n" for number in range(40))
+    server.ready = 500, good + checks("etcd", "informer-sync")
+    async with answering(server) as url, client(tmp_path, url) as api:
+        assert await trouble(api) == (Reason.NOT_READY, "500 failed: etcd, informer-sync")
+
+
 # --- who the service is ---------------------------------------------------------------------------------------------
 
 

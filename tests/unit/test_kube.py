@@ -186,6 +186,20 @@ async def test_a_port_where_nobody_listens(tmp_path: Path) -> None:
             await api.check()
 
 
+async def test_a_connection_that_ends_while_tls_begins_is_told_by_its_error_which_has_no_text(tmp_path: Path) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)  # else it would be a reset, which has a text
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        url = "https://{}:{}".format(*server.sockets[0].getsockname())
+        async with client(tmp_path, url) as api:
+            with pytest.raises(ApiUnreachable) as raised:
+                await api.check()
+    assert raised.value.reason is Reason.CONNECT
+    assert raised.value.detail.endswith(": ConnectionResetError")
+
+
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{", b"HTTP/1.1 20"])
 async def test_a_connection_that_ends_before_the_answer(tmp_path: Path, answer: bytes) -> None:
     async with closing(answer) as server, client(tmp_path, server) as api:
