@@ -92,8 +92,8 @@ class KafkaMonitor:
             async with asyncio.timeout(PROBE_SECONDS):
                 client = await self._connected()
         except (KafkaError, BrokerUnavailable, OSError) as error:  # OSError includes TimeoutError
-            await self._disconnect()
             self._note(answers=False, reason=_reason(error))
+            await self._disconnect()
             return
         missing = [name for name in self._topics.names if _is_missing(client, name)]
         if missing:
@@ -104,8 +104,8 @@ class KafkaMonitor:
         count = queries.partition_count(client, self._submissions)
         silent, reason = await self._silent_partitions(client, count)
         if len(silent) == count:
-            await self._disconnect()  # bootstrap anew: the brokers may have come back elsewhere
             self._note(answers=False, reason=reason)
+            await self._disconnect()  # bootstrap anew: the brokers may have come back elsewhere
             return
         self._note(answers=True, reason=reason, partitions=silent)
         if time.monotonic() - self._group_at > GROUP_SECONDS:

@@ -7,7 +7,8 @@ import asyncio
 import contextlib
 import inspect
 import re
-from collections.abc import Callable
+import ssl
+from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +16,11 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import trustme
 from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
+from aiokafka.conn import AIOKafkaConnection, AIOKafkaProtocol, OAuthAuthenticator
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, NotEnoughReplicasError, ProducerClosed
 from aiokafka.producer.message_accumulator import MessageAccumulator
@@ -94,6 +96,49 @@ async def test_upstream_raises_what_uvloop_raises():
     with pytest.raises(RuntimeError, match="the handler is closed"):
         await connections.upstream_send(connection, MetadataRequest([]))
     connection.close()
+
+
+@contextlib.asynccontextmanager
+async def hanging_broker() -> AsyncIterator[AIOKafkaConnection]:
+    """A connection over TLS to a broker that reads nothing any more."""
+    authority, released = trustme.CA(), asyncio.Event()
+    ours, its = ssl.create_default_context(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.configure_trust(ours)
+    authority.issue_cert("127.0.0.1").configure_cert(its)
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()
+        hanging.set()
+        await released.wait()
+        writer.transport.abort()
+
+    hanging = asyncio.Event()
+    async with await asyncio.start_server(hang, "127.0.0.1", 0, ssl=its) as server:
+        loop, port = asyncio.get_running_loop(), server.sockets[0].getsockname()[1]
+        connection = AIOKafkaConnection("127.0.0.1", port)
+        connection._closed_fut = loop.create_future()
+        reader = asyncio.StreamReader()
+        protocol = AIOKafkaProtocol(connection._closed_fut, reader, loop=loop)
+        transport, _ = await loop.create_connection(lambda: protocol, "127.0.0.1", port, ssl=ours)
+        connection._reader, connection._writer = reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+        connection._read_task = asyncio.create_task(asyncio.sleep(0))
+        await hanging.wait()
+        yield connection
+        transport.abort()
+        released.set()
+
+
+async def test_a_connection_whose_broker_hangs_is_cut_off(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connections, "CLOSE_SECONDS", 0.01)
+    async with hanging_broker() as connection, asyncio.timeout(20):
+        await connection.close()
+
+
+async def test_upstream_waits_until_a_broker_that_hangs_ends_the_connection_too():
+    async with hanging_broker() as connection:
+        closed = connections.upstream_close(connection)
+        done, _ = await asyncio.wait({closed}, timeout=0.3)
+        assert not done
 
 
 async def test_brokers_that_cannot_be_reached_are_named_with_the_reason():

@@ -20,11 +20,14 @@ from service.broker.errors import BrokerUnavailable, describe
 PROTOCOL_HINT = "does KAFKA_SECURITY_PROTOCOL fit this port?"
 
 upstream_send = AIOKafkaConnection.send
+upstream_close = AIOKafkaConnection.close
 upstream_connect = AIOKafkaConnection.connect
 upstream_bootstrap = AIOKafkaClient.bootstrap
 upstream_token_step = OAuthAuthenticator.step
 upstream_metadata_update = AIOKafkaClient._metadata_update
 
+CLOSE_SECONDS = 1.0
+"""How long a broker may take to take part in the end of a connection."""
 METADATA_BACKOFF_SECONDS = 0.2
 """Shortest time between two refreshes of a client's metadata."""
 
@@ -37,6 +40,7 @@ _refreshed: WeakKeyDictionary[AIOKafkaClient, float] = WeakKeyDictionary()
 def install() -> None:
     """Replace the methods; doing it again changes nothing."""
     AIOKafkaConnection.send = _send
+    AIOKafkaConnection.close = _close
     AIOKafkaConnection.connect = _connect
     OAuthAuthenticator.step = _token_step
     AIOKafkaClient.bootstrap = _bootstrap
@@ -56,6 +60,20 @@ def _send(connection: AIOKafkaConnection, *request: Any, **options: Any) -> Any:
     except RuntimeError as error:
         connection.close(reason=CloseReason.CONNECTION_BROKEN)
         raise KafkaConnectionError(describe(error)) from error
+
+
+def _close(connection: AIOKafkaConnection, *arguments: Any, **options: Any) -> Any:
+    """Close a connection, and cut it off after CLOSE_SECONDS; return the future of its end, None where it never began.
+
+    TLS ends with a message from each side. asyncio and uvloop wait for the broker's for 30 seconds, and everybody who
+    closes a client of a broker that hangs waits with them. No upstream issue.
+    """
+    writer = connection._writer
+    closed = upstream_close(connection, *arguments, **options)
+    if writer is not None and closed is not None and not closed.done() and not closed.get_loop().is_closed():
+        timer = closed.get_loop().call_later(CLOSE_SECONDS, writer.transport.abort)
+        closed.add_done_callback(lambda _: timer.cancel())
+    return closed
 
 
 class Deferred:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
 from structlog.testing import capture_logs
 
 from devstack.kafka import LocalKafka
@@ -86,6 +87,28 @@ async def test_a_broker_that_does_not_answer_is_told_and_found_again(
         assert gauge(metrics, "kafka_up") == 1
     told = [(line["event"], line["log_level"]) for line in logs if line["event"] in ("kafka-down", "kafka-up")]
     assert told == [("kafka-down", "warning"), ("kafka-up", "info")]
+
+
+async def test_an_outage_is_told_before_the_connections_to_the_brokers_have_ended(
+    broker: LocalKafka, topics: TopicSettings, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over TLS they take a second to end where the broker hangs."""
+    told, close = asyncio.Event(), AIOKafkaClient.close
+
+    async def close_late(client: AIOKafkaClient) -> None:
+        await told.wait()
+        await close(client)
+
+    watching = running(topics)
+    await until(lambda: watching.ready)
+    monkeypatch.setattr(AIOKafkaClient, "close", close_late)
+    await asyncio.to_thread(broker.pause)
+    try:
+        await until(lambda: not watching.ready)
+    finally:
+        told.set()
+        await asyncio.to_thread(broker.resume)
+    await until(lambda: watching.ready)
 
 
 async def test_a_partition_that_nobody_reads_is_told(
