@@ -26,7 +26,8 @@ async def check_cluster(api: KubeApi, settings: KubeSettings, interval: float) -
 
 async def _check_rights(api: KubeApi, settings: KubeSettings) -> None:
     namespaces = [namespace_of(project, settings.namespace_template) for project in settings.projects]
-    for complaint in await missing_rights(api, namespaces, own_namespace() if settings.pod_template else None):
+    with_templates = bool(settings.pod_template)
+    for complaint in await missing_rights(api, namespaces, own_namespace(), with_templates=with_templates):
         log.error("right-missing", complaint=complaint)
 
 

@@ -25,16 +25,19 @@ CLUSTER_RIGHTS: Final[dict[str, tuple[str, ...]]] = {"namespaces": ("get",)}
 """Verbs by resource in the whole cluster: to tell a project that is unknown (404) from one that is forbidden (403)."""
 
 
-async def missing_rights(api: KubeApi, namespaces: Iterable[str], own: str | None) -> list[str]:
+async def missing_rights(
+    api: KubeApi, namespaces: Iterable[str], own: str | None, *, with_templates: bool
+) -> list[str]:
     """Return a sentence for each right that is missing; asks a SelfSubjectAccessReview for each.
 
-    `own` is the service's own namespace, where it has one.
+    `own` is the service's own namespace, where it has one; `with_templates` tells whether it reads PodTemplates.
 
     Raises ApiError, ApiUnreachable.
     """
+    used = {resource: verbs for resource, verbs in RIGHTS.items() if with_templates or resource != "podtemplates"}
     places: list[tuple[str, str | None, dict[str, tuple[str, ...]]]]
-    places = [(f"in namespace {namespace}", namespace, RIGHTS) for namespace in sorted(namespaces)]
-    if own is not None:
+    places = [(f"in namespace {namespace}", namespace, used) for namespace in sorted(namespaces)]
+    if own is not None and with_templates:
         places.append((f"in namespace {own}", own, OWN_RIGHTS))
     places.append(("in the cluster", None, CLUSTER_RIGHTS))
     return [

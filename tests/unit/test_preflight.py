@@ -1,4 +1,4 @@
-"""What is said at the start about the priority class that every Job will name."""
+"""What is said at the start about rights, and about the priority class that every Job will name."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from service.cluster import preflight
 from service.cluster.preflight import check_cluster
 from service.settings import KubeSettings
 from tests.unit.kube_servers import answering, client
@@ -79,3 +80,29 @@ async def test_nothing_is_asked_where_no_job_names_a_class(tmp_path: Path, setti
             await check_cluster(api, KubeSettings(**settings), 0.01)
     assert logs == []
     assert [path for path in asked if "kueue" in path] == []
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("", []),
+        (
+            "job-submission",
+            ["may not get podtemplates in namespace jobs", "may not get podtemplates in namespace runai-a"],
+        ),
+    ],
+)
+async def test_no_right_to_templates_is_missed_where_none_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str, told: list[str]
+) -> None:
+    monkeypatch.setattr(preflight, "own_namespace", lambda: "jobs")
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        asked = (await request.json())["spec"]["resourceAttributes"]
+        allowed = asked["resource"] != "podtemplates"
+        return web.json_response({"kind": "SelfSubjectAccessReview", "status": {"allowed": allowed}})
+
+    async with answering(handler) as server, client(tmp_path, server) as api:
+        with capture_logs() as logs:
+            await check_cluster(api, KubeSettings(pod_template=template, projects=("a",)), 0.01)
+    assert sorted(line["complaint"] for line in logs) == told
