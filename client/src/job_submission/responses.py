@@ -26,6 +26,8 @@ def error_of(response: httpx2.Response) -> JobSubmissionError | None:
     """Return the exception that a response stands for, None where it is a success; its content has been read."""
     if response.is_success:
         return None
+    if response.has_redirect_location:  # of a proxy: to https, or with a path before ours
+        return UnexpectedAnswer(response.status_code, f"it leads to {response.headers['Location']}: give that address")
     try:
         body = document(response.status_code, response.content)
     except UnexpectedAnswer as error:

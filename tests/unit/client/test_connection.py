@@ -147,6 +147,12 @@ async def test_an_answer_that_is_not_the_services_is_told_as_such():
                 await client.submit(**LEAST)
 
 
+async def test_an_answer_that_leads_elsewhere_says_where():
+    async with serving((308, "<html>", {"Location": "https://jobs.example.com/"})) as (_, url), AsyncClient(url) as it:
+        with pytest.raises(UnexpectedAnswer, match=r"308 .* leads to https://jobs.example.com/: give that address"):
+            await it.submit(**LEAST)
+
+
 async def test_an_outcome_that_is_not_there_yet_is_asked_for():
     pending = (202, {"status": 202, "id": "key"}, {"Retry-After": "0"})
     final = (200, {"status": 429, "reason": "QuotaExceeded", "message": "m"}, {})

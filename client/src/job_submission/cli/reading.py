@@ -80,7 +80,8 @@ def list_jobs(config: Configuration, form: str, **values: Any) -> None:
     limit = values["limit"]
     found: list[dict[str, Any]] = []
     with config.client() as client:
-        for job in client.jobs(project=[each for each in projects if each], **filters):
+        size = min(500, limit or 500)
+        for job in client.jobs(page_size=size, project=[each for each in projects if each], **filters):
             if limit is not None and len(found) >= limit:
                 break
             if job.state is not None:

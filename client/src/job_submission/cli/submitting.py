@@ -23,22 +23,12 @@ _GRACE_SECONDS: Final = 0.1
 
 
 def _merged(source: str | None, job: dict[str, Any]) -> dict[str, Any]:
-    """Return the body of a submission: what a file holds, and over it what the flags say.
-
-    The file has `{"job": {...}}` or the parameters alone, as JSON or YAML. Raises click.UsageError.
-    """
+    """Return the body of a submission: what a file holds, and over it what the flags say. Raises click.UsageError."""
     if source is None:
         return {"job": job}
-    import yaml
+    from job_submission.cli.job_file import read_job
 
-    try:
-        with click.open_file(source, encoding="utf-8") as file:
-            content = yaml.safe_load(file)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise click.UsageError(f"{source} cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise click.UsageError(f'{source} must hold {{"job": {{...}}}}, or the parameters alone, as JSON or YAML')
-    document = content if "job" in content else {"job": content}
+    document = read_job(source)
     if not isinstance(document["job"], dict):
         return document  # the service says what is wrong with it
     return {**document, "job": {**document["job"], **job}}
