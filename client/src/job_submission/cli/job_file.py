@@ -15,8 +15,8 @@ _PLAIN: Final = {
 }
 """What a word without quotes is, and how it begins; anything else is text.
 
-What JSON has of what YAML 1.1, which PyYAML reads and writes, and the core schema of YAML 1.2 (section 10.3.2) share. The
-first alone makes a date of 2026-11-26, true of `on` and 1342 of 22:22; the second a number of the commit 12e4567.
+What JSON has of what YAML 1.1, which PyYAML reads and writes, shares with the core schema of YAML 1.2 (section 10.3.2).
+The first alone makes a date of 2026-11-26, true of `on` and 1342 of 22:22; the second a number of the commit 12e4567.
 """
 
 
