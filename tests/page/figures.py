@@ -46,7 +46,9 @@ async def main() -> None:
             )
             for number in range(1, JOBS + 1)
         )
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--enable-precise-memory-info"]
+        )
         page = await browser.new_page(viewport={"width": 1280, "height": 800})
         await opened(Watched(page), ingress)
         await page.reload()

@@ -3,7 +3,7 @@
 import shlex
 from urllib.parse import unquote
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from service.submission.job_events import Phase
 from tests.page.jobs_page import event, names, opened, some_jobs
@@ -142,7 +142,8 @@ async def test_names_that_mean_something_elsewhere_are_only_text(watched):
         url = f"http://127.0.0.1:{ingress.port}/api/v1/jobs/team-a/"
         assert words[0][:3] == ["curl", "-H", "$CREDENTIALS"]
         assert unquote(words[0][3]) == url + nasty
-        assert [word[-1] for word in words[3:]] == [nasty] * 3
+        assert [word[-1] for word in words[3:]] == [nasty] * 4 + [f"batch.kubernetes.io/job-name={nasty}", nasty]
+        assert words[6] == ["kubectl", "-n", "runai-team-a", "get", "-o", "yaml", "job", nasty]
         assert await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
         assert watched.broken_policy() == []
 
@@ -156,8 +157,12 @@ async def test_the_list_can_be_worked_by_keyboard(watched):
         await expect(page.get_by_role("heading", name="team-a/train")).to_be_focused()
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("button", name="Log", exact=True)).to_be_focused()
-        await page.go_back()
+        await page.keyboard.press("Escape")
         await expect(page.get_by_role("region", name="One job")).to_be_hidden()
+        await expect(page.get_by_role("link", name="train")).to_be_focused()
+        await page.go_back()
+        await expect(page.get_by_role("region", name="One job")).to_be_visible()
+        assert await page.title() == "team-a/train - Jobs"
 
 
 async def test_the_keyboard_moves_from_row_to_row_through_the_whole_list(watched):
@@ -181,3 +186,26 @@ async def test_the_keyboard_moves_from_row_to_row_through_the_whole_list(watched
         await page.keyboard.press("PageDown")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", name="team-a/job-")).to_be_focused()
+
+
+async def test_who_is_told_to_come_later_in_the_middle_of_a_list_goes_on_from_there(watched):
+    async with running() as ingress:
+        await ingress.tell_all(event(number, f"job-{number}") for number in range(1, 1501))
+        asked = []
+        refused = {"status": 429, "reason": "TooManyRequests", "message": "come later"}
+
+        async def answer(route: Route) -> None:
+            asked.append(route.request.url)
+            if len(asked) in (2, 3):
+                await route.fulfill(status=429, json=refused, headers={"Retry-After": "1"})
+            else:
+                await route.continue_()
+
+        await watched.page.route("**/api/v1/jobs?*cursor*", answer)
+        page = await opened(watched, ingress)
+        await expect(page.get_by_role("table", name="Jobs")).to_have_attribute("aria-rowcount", "1501")
+        await page.reload()
+        await expect(page.locator("#none")).to_be_hidden()
+        await expect(page.get_by_role("table", name="Jobs")).to_have_attribute("aria-rowcount", "1501")
+        assert len(set(asked)) == 1
+        assert len(asked) == 4

@@ -3,12 +3,13 @@
 const KEPT = "job-submission.credentials";
 
 export class Refused extends Error {
-  constructor(status, body, challenge) {
+  constructor(status, body, headers) {
     super(body.message || `the service answered ${status}`);
     this.status = status;
+    this.retrySeconds = Number(headers.get("Retry-After")) || 0;
     this.reason = body.reason;
     this.details = body.details;
-    this.challenge = challenge;
+    this.challenge = headers.get("WWW-Authenticate") || "";
   }
 }
 
@@ -35,7 +36,19 @@ export async function send(path, { method = "GET", more = {}, body, signal } = {
   if (response.ok) return response;
   let said = {};
   try { said = await response.json(); } catch { /* a proxy's own page */ }
-  throw new Refused(response.status, said, response.headers.get("WWW-Authenticate") || "");
+  throw new Refused(response.status, said, response.headers);
+}
+
+// As `send`, waiting as long as the service has too much to do.
+export async function sendPatiently(path, options) {
+  for (;;) {
+    try {
+      return await send(path, options);
+    } catch (error) {
+      if (error.status !== 429) throw error;
+      await new Promise((resolve) => setTimeout(resolve, Math.max(1, error.retrySeconds) * 1000));
+    }
+  }
 }
 
 // Call `onText` with each piece of a body as it comes; returns at its end.

@@ -4,14 +4,17 @@ import { element } from "./dom.js";
 
 const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
-// Return what asks for a job by hand; `path` is that of the API.
-export function byHand(project, name, path) {
+// Return what asks for a job by hand, and for its objects, which the cluster alone shows; `path` is that of the API.
+export function byHand({ project, name, namespace }, path) {
   const url = location.origin + path;
   const who = "-H \"$CREDENTIALS\"";
   const there = `--url ${location.origin} -p ${quoted(project)} ${quoted(name)}`;
   const lines = [
     `curl ${who} ${quoted(url)}`, `curl -N ${who} ${quoted(`${url}/logs?follow=true`)}`, `curl -X DELETE ${who} ${quoted(url)}`,
     `jobsub describe ${there}`, `jobsub logs -f ${there}`, `jobsub cancel ${there}`,
+    `kubectl -n ${quoted(namespace)} get -o yaml job ${quoted(name)}`,
+    `kubectl -n ${quoted(namespace)} get -o yaml pods -l ${quoted(`batch.kubernetes.io/job-name=${name}`)}`,
+    `kubectl -n ${quoted(namespace)} describe job ${quoted(name)}`,
   ];
   return element("details", {}, element("summary", {}, "By hand"),
     element("p", {}, "With ", element("code", {}, "CREDENTIALS='RA-USER: you'"), " or ",

@@ -22,7 +22,8 @@ export function urlWith(values) {
 
 // Return the names of the filters that keep a job out.
 export function missed(job, wanted) {
-  const by = EXACT.filter((name) => wanted[name] && job[name] !== wanted[name]);
+  const by = [];
+  for (const name of EXACT) if (wanted[name] && job[name] !== wanted[name]) by.push(name);
   if (wanted.name && !job.name.includes(wanted.name)) by.push("name");
   if (job.deleted ? !wanted.deleted : wanted.deleted === "true") by.push("deleted");
   return by;

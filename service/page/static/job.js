@@ -12,6 +12,7 @@ export class Job {
     this.place = "";
     this.state = null;
     this.log = null;
+    at("job").addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
   }
 
   // Show the job `<project>/<name>`, or nothing.
@@ -60,7 +61,7 @@ export class Job {
       this.facts = element("div", { "aria-live": "polite" });
       this.log = new Log(this.#path("/logs"));
       at("job").replaceChildren(element("h2", { tabindex: "-1" }, this.place), this.facts, this.#actions(), this.log.shown,
-        byHand(...this.#names(), this.#path()), this.#raw());
+        byHand(job, this.#path()), this.#raw());
     }
     this.raw.textContent = JSON.stringify(job, null, 2);
     this.canceller.hidden = job.phase === "Deleted" || job.deletedAt !== null;

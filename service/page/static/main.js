@@ -1,6 +1,6 @@
 // Puts the page together: the filter in the URL, the list, the events that keep it true, one job, the login.
 
-import { credentials, follow, Refused, send } from "./api.js";
+import { credentials, follow, Refused, send, sendPatiently } from "./api.js";
 import { counted, showCounts } from "./counts.js";
 import { at, element } from "./dom.js";
 import { asked, FILTERS, isWithin, LASTING, urlWith } from "./filter.js";
@@ -53,6 +53,7 @@ function draw() {
     showCounts(counts, asked(), filterBy);
     at("reasons").replaceChildren(...[...counts.reason.keys()].map((value) => element("option", { value })));
     underWay.arrived((submission) => known.keys.has(submission));
+    at("none").hidden = fitting.length > 0 || !loaded;
     at("older").hidden = known.isWhole;
   });
 }
@@ -69,6 +70,7 @@ async function load(signal) {
     if (wanted.phase || wanted.reason) await loadAll(wanted, signal);
   }
   loaded = wanted;
+  draw();
 }
 
 // Load up to as many jobs as are kept; tell whether those are all.
@@ -77,7 +79,7 @@ async function loadAll(wanted, signal) {
   position = { last: "" };
   for (let cursor = ""; cursor !== null;) {
     const query = new URLSearchParams(cursor ? { ...wanted, cursor } : wanted);
-    const response = await send(`/api/v1/jobs?${query}`, { signal });
+    const response = await sendPatiently(`/api/v1/jobs?${query}`, { signal });
     const page = await response.json();
     signal.throwIfAborted();
     position.last ||= response.headers.get("Last-Event-ID");
@@ -103,6 +105,7 @@ async function run() {
   stop.abort();
   const { signal } = stop = new AbortController();
   while (!signal.aborted) {
+    let pause = RETRY_MILLISECONDS;
     try {
       if (!loaded) {
         await load(signal);
@@ -119,22 +122,25 @@ async function run() {
       if (error instanceof Refused) {
         trouble(error);
         if (error.status === 401 || error.status === 400) return;
-        loaded = null;
+        pause = Math.max(pause, error.retrySeconds * 1000);
       }
     }
     if (signal.aborted) return;
     show("the connection is gone: trying again");
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 
 function choose(place) {
+  const before = rows.chosen;
   history.pushState(null, "", urlWith({ job: place }));
+  if (!place) rows.focus(before);
   showJob().then(() => place && at("job").querySelector("h2")?.focus());
 }
 
 async function showJob() {
   rows.chosen = new URLSearchParams(location.search).get("job") || "";
+  document.title = rows.chosen ? `${rows.chosen} - Jobs` : "Jobs";
   draw();
   try { await job.show(rows.chosen); } catch (error) { trouble(error); }
 }

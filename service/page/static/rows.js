@@ -23,7 +23,6 @@ export class Rows {
   show(jobs) {
     const top = this.#top(), before = this.jobs[top];
     this.jobs = jobs;
-    at("none").hidden = jobs.length > 0;
     at("table").setAttribute("aria-rowcount", String(jobs.length + 1));
     const now = top > 0 ? jobs.indexOf(before) : -1;
     this.#draw();
@@ -72,6 +71,12 @@ export class Rows {
       element("td", { class: "number" }, String(job.gpus || "")),
       element("td", { title: job.user }, job.user),
       element("td", { class: "number", "data-since": job.createdAt }, since(job.createdAt)));
+  }
+
+  // Go back with the keyboard to the row of the job `<project>/<name>`.
+  focus(place) {
+    const job = this.jobs.find((each) => `${each.project}/${each.name}` === place);
+    (job && this.#link(job.submission) || at("list")).focus();
   }
 
   #link(submission) {
