@@ -1,17 +1,29 @@
-"""A browser of this machine, and a page in it that keeps to itself."""
+"""A browser of this machine, and a page in it that keeps to itself.
+
+One browser serves all tests of a process, as its start takes longer than most of them; so all share its event loop.
+"""
 
 import os
 import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _MISSING = "the page is tested in Chromium, and this machine has none (Debian: apt-get install chromium)"
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of this folder in the loop of the browser."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Chromium without a window; with TEST_BROWSER=required this machine has to have it."""
     if CHROMIUM is None:
@@ -43,10 +55,13 @@ class Watched:
         return [text for text in self.complaints if "the server responded with a status" not in text]
 
 
-@pytest.fixture
-async def watched(browser: Browser) -> Watched:
-    """An empty page, light, of the size of a desk."""
+@pytest_asyncio.fixture(loop_scope="session")
+async def watched(browser: Browser) -> AsyncIterator[Watched]:
+    """An empty page, light, of the size of a desk, with nothing left of the pages before."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
     page = await context.new_page()
     page.set_default_timeout(20_000)
-    return Watched(page)
+    try:
+        yield Watched(page)
+    finally:
+        await context.close()

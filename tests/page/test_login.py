@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from service.auth.browser_login import BrowserLogin
@@ -51,7 +52,7 @@ async def test_a_token_is_asked_for_where_users_are_verified_and_a_wrong_one_is_
 CLIENT = "page"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def issuer() -> AsyncIterator[Issuer]:
     async with Issuer() as running_issuer:
         yield running_issuer

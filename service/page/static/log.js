@@ -8,7 +8,7 @@ const CHARACTERS = 200000;
 const RETRY_MILLISECONDS = 2000;
 
 const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-OQ-Z\\^-~])/g; // ECMA-48, 5.3 to 5.6
-const BEGUN = /\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,1000}\x1b?|[ -/]*)?$/;
+const BEGUN = /\x1b(?:\[[0-?]{0,99}[ -/]{0,9}|\][^\x07\x1b]{0,999}\x1b?|[ -/]{0,9})?$/; // one that may go on in the next piece
 const CONTROLS = /[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g; // the last ones turn what follows around
 
 // What a terminal would show of a text that comes in pieces: no colours, and of a line that was written over its last state.
@@ -32,8 +32,9 @@ export class Plain {
 }
 
 function shown(line) {
-  const last = line.replace(/\r+$/, "").split("\r").pop();
-  return last.replace(CONTROLS, (sign) => (sign < " " ? String.fromCharCode(0x2400 + sign.charCodeAt(0)) : "\ufffd"));
+  let end = line.length;
+  while (line[end - 1] === "\r") end -= 1; // what follows will write over the line
+  return line.slice(line.lastIndexOf("\r", end - 1) + 1, end).replace(CONTROLS, (sign) => (sign < " " ? String.fromCharCode(0x2400 + sign.charCodeAt(0)) : "\ufffd"));
 }
 
 export class Log {
