@@ -93,15 +93,22 @@ def _status(code: int, reason: str, message: str) -> web.Response:
 
 
 @asynccontextmanager
-async def pod_logs(folder: Path, handler: Handler | None = None) -> AsyncIterator[tuple[LogServer, PodLogs]]:
-    """Give such a server, or `handler` in its place, and what reads from it."""
+async def log_reader(folder: Path, handler: Handler | None = None) -> AsyncIterator[tuple[LogServer, KubeReader]]:
+    """Give such a server, or `handler` in its place, and a client of it."""
     server = LogServer()
     async with answering(handler or server.handle) as address:
         login = Login.of(KubeSettings(config_file=kubeconfig(folder, address, {"token": "t"})))
         reader = KubeReader(login, 5, Metrics())
         try:
-            yield server, PodLogs(reader)
+            yield server, reader
         finally:
             for pod in server.pods.values():
                 pod.runs = False  # the server waits for its answers
             await reader.close()
+
+
+@asynccontextmanager
+async def pod_logs(folder: Path, handler: Handler | None = None) -> AsyncIterator[tuple[LogServer, PodLogs]]:
+    """Give such a server, or `handler` in its place, and what reads from it."""
+    async with log_reader(folder, handler) as (server, reader):
+        yield server, PodLogs(reader)
