@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -25,6 +25,8 @@ TIMES = 100
 BACKLOG = 50_000
 """Submissions of another project."""
 BACKLOG_PAIRS = 2
+FIRST = 30
+"""POSTs that come first: some for each partition."""
 FEW_POSTS = 0.1
 """Share of the capacity at which the project behind it POSTs."""
 OTHER = "other"
@@ -101,15 +103,24 @@ async def _shares(stack: Stack, environment: dict[str, str], share: int) -> floa
 
 
 async def other_project(stack: Stack, options: Options) -> list[Figure]:
-    """Measure the p99 of a project with and without another one's backlog; a pair takes minutes."""
+    """Measure the p99 of a project with and without another one's backlog; a pair takes minutes.
+
+    The side `read` has the seconds until the consumer had read as far as the end of the backlog: meanwhile a POST waits
+    for what stands before it in its partition, whoever's it is.
+    """
     environment, count = stack.environment(), options.scaled(BACKLOG)
     await make_topics(environment)
-    few = Options(min(options.pairs, BACKLOG_PAIRS), options.scale)
+    few, read = Options(min(options.pairs, BACKLOG_PAIRS), options.scale), list[float]()
 
-    def behind(*_: Any) -> AbstractAsyncContextManager[None]:
-        return _backlog_of_another(stack, environment, count)
+    @contextlib.asynccontextmanager
+    async def behind(_: str, load: HttpLoad) -> AsyncIterator[None]:
+        async with _backlog_of_another(stack, environment, count):
+            first = await load.closed(load.request(BODY, RA_USER=USER), FIRST, FIRST)
+            read.append(max(first.expect(200).latencies))
+            yield
 
-    return await p99_beside("P11", stack, few, SECONDS, behind, environment, FEW_POSTS)
+    (found,) = await p99_beside("P11", stack, few, SECONDS, behind, environment, FEW_POSTS)
+    return [replace(found, sides={**found.sides, "read": read})]
 
 
 @contextlib.asynccontextmanager

@@ -105,23 +105,25 @@ class Retrier:
         follows tells whether it is the API server after all.
         """
         slow, loop = self._slow_namespaces, asyncio.get_running_loop()
-        entered = None if slow.suspects(namespace, loop.time()) else await self._limiter.enter(namespace)
-        if entered is not None and slow.suspects(namespace, entered):
-            self._limiter.give_back()
-            entered = None
-        if entered is None and slow.full(namespace):
+        place = None if slow.suspects(namespace, loop.time()) else await self._limiter.enter(namespace)
+        if place is not None and slow.suspects(namespace, loop.time()):
+            self._limiter.give_back(place)
+            place = None
+        if place is None and slow.full(namespace):
             raise ApiUnreachable(Reason.SUSPECT)
         number = slow.begin(namespace, loop.time())
-        refused, retry_after = False, None
+        answered, refused, retry_after = False, False, None
         try:
-            return await step()
+            done = await step()
+            answered = True
         except ApiError as error:
             refused, retry_after = error.answer.status == 429, error.answer.retry_after
             raise
         finally:
             slow.end(namespace, number, loop.time())
-            if entered is not None:
-                self._limiter.leave(entered, refused=refused, retry_after=retry_after)
+            if place is not None:
+                self._limiter.leave(place, answered=answered, refused=refused, retry_after=retry_after)
+        return done
 
 
 def retry_delay(attempt: int, retry_after: float | None, unit_random: float, base: float, cap: float) -> float:

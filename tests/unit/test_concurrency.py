@@ -1,19 +1,22 @@
 """How many steps may be in progress at the Kubernetes API, and when."""
 
 import asyncio
+import heapq
+import itertools
 from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.cluster import concurrency
-from service.cluster.concurrency import Limiter
+from service.cluster.concurrency import Limiter, Place
 from service.cluster.isolation import SlowNamespaces
 from service.cluster.outage import OutageGate
 from service.cluster.retries import Retrier
 from service.kube import ApiError
 from service.kube.decisions import ApiAnswer
 from service.telemetry.metrics import Metrics
+from tests.unit.modelled_api_server import ApiServer
 
 SHED = ApiError(ApiAnswer(429, "TooManyRequests", "try again", retry_after=0.001))
 
@@ -22,13 +25,17 @@ def limiter(most=32, slow_seconds=60.0, per_second=0.0):
     return Limiter(most, slow_seconds, per_second, Metrics().kube_limit.set)
 
 
+async def filled(limit: Limiter) -> list[Place]:
+    """Take all places, each for another namespace, so that no congestion window counts."""
+    return [await limit.enter(f"namespace-{number}") for number in range(int(limit.limit))]
+
+
 async def rounds(limit: Limiter, count: int, **how) -> list[int]:
     """Let full rounds of steps come and go; return the limit after each."""
     seen = []
     for _ in range(count):
-        entered = [await limit.enter("a") for _ in range(int(limit.limit))]
-        for at in entered:
-            limit.leave(at, **how)
+        for place in await filled(limit):
+            limit.leave(place, **how)
         seen.append(int(limit.limit))
     return seen
 
@@ -51,18 +58,15 @@ async def test_slow_rounds_shrink_it_to_one():
 
 async def test_a_minority_of_slow_answers_is_outvoted():
     limit = limiter(most=16, slow_seconds=1.0)
-    now = asyncio.get_running_loop().time()
-    entered = [await limit.enter("a") for _ in range(4)]
-    for at in (now - 10, now - 10, *entered[2:]):
-        limit.leave(at)
+    for number, place in enumerate(await filled(limit)):
+        limit.leave(place._replace(since=place.since - 10) if number < 2 else place)
     assert limit.limit == 8
 
 
 async def test_a_429_halves_it_once_for_all_that_were_on_their_way():
     limit = limiter(most=64)
-    entered = [await limit.enter("a") for _ in range(16)]
-    for at in entered:
-        limit.leave(at, refused=True, retry_after=0.001)
+    for place in await filled(limit):
+        limit.leave(place, refused=True, retry_after=0.001)
     assert limit.limit == 8
     limit.leave(await limit.enter("a"), refused=True, retry_after=0.001)
     assert limit.limit == 4
@@ -79,10 +83,10 @@ async def test_a_429_is_told_for_a_while(monkeypatch):
 
 async def test_nobody_goes_before_the_server_said():
     limit, loop = limiter(), asyncio.get_running_loop()
-    refused_at = await limit.enter("a")
-    limit.leave(refused_at, refused=True, retry_after=0.05)
-    assert await limit.enter("a") - refused_at >= 0.05
-    assert loop.time() - refused_at >= 0.05
+    refused = await limit.enter("a")
+    limit.leave(refused, refused=True, retry_after=0.05)
+    assert (await limit.enter("a")).since - refused.since >= 0.05
+    assert loop.time() - refused.since >= 0.05
 
 
 async def test_steps_are_spaced_out():
@@ -91,7 +95,7 @@ async def test_steps_are_spaced_out():
     for _ in range(4):
         entered.append(await limit.enter("a"))
         limit.leave(entered[-1])
-    assert entered[-1] - entered[0] >= 3 / 50
+    assert entered[-1].since - entered[0].since >= 3 / 50
 
 
 async def test_places_go_in_order_and_a_cancelled_wait_keeps_none():
@@ -100,9 +104,9 @@ async def test_places_go_in_order_and_a_cancelled_wait_keeps_none():
     order: list[str] = []
 
     async def wait(name: str) -> None:
-        at = await limit.enter("a")
+        place = await limit.enter("a")
         order.append(name)
-        limit.leave(at)
+        limit.leave(place)
 
     waiting = {name: asyncio.create_task(wait(name)) for name in "abc"}
     await asyncio.sleep(0)
@@ -119,10 +123,10 @@ async def test_a_crowd_of_one_namespace_delays_no_other_by_more_than_one_step():
 
     async def job(namespace: str, steps: int) -> None:
         for _ in range(steps):
-            at = await limit.enter(namespace)
+            place = await limit.enter(namespace)
             await asyncio.sleep(0)
             done.append(namespace)
-            limit.leave(at)
+            limit.leave(place)
 
     crowd = [asyncio.create_task(job("crowd", 40)) for _ in range(128)]
     while len(done) < 100:
@@ -134,6 +138,51 @@ async def test_a_crowd_of_one_namespace_delays_no_other_by_more_than_one_step():
     assert done.count("crowd") == 128 * 40
 
 
+async def test_a_backlog_of_one_namespace_stands_here_and_not_at_the_api_server_while_others_come(monkeypatch):
+    """So that a step of another has few before it; a server of two cores that takes 3 ms needs no more."""
+    monkeypatch.setattr(concurrency, "SHARED_SECONDS", float("inf"))  # the model has a time of its own
+    limit, server, loop = limiter(most=64), ApiServer(2, 0.003), asyncio.get_running_loop()
+    at_server: list[tuple[float, int, float, Place]] = []
+    numbers, now = itertools.count(), 0.0
+
+    async def send(namespace: str) -> None:
+        place = await limit.enter(namespace)
+        heapq.heappush(at_server, (server.done_at(now), next(numbers), now, place))
+
+    async def answer(count: int) -> int:
+        nonlocal now
+        for _ in range(count):
+            now, _, sent, place = heapq.heappop(at_server)
+            limit.leave(place._replace(since=loop.time() - (now - sent)))
+            await asyncio.sleep(0)
+        return len(at_server)
+
+    backlog = [asyncio.create_task(send("crowd")) for _ in range(2000)]
+    await asyncio.sleep(0)
+    assert await answer(1000) == 64, "nobody else is there"
+    first = asyncio.create_task(send("other"))
+    before = await answer(500)
+    assert first.done()
+    assert 4 <= before <= 12
+    other = asyncio.create_task(send("other"))
+    await asyncio.sleep(0)
+    assert other.done(), "it has a place at once"
+    assert len(at_server) == before + 1
+    for task in backlog:
+        task.cancel()
+
+
+async def test_a_step_that_failed_says_nothing_of_the_line_at_the_api_server():
+    limit = limiter(most=64)
+    first = await limit.enter("a")
+    limit.leave(first)
+    for _ in range(100):
+        places = [await limit.enter("a") for _ in range(8)]
+        for place in places:
+            limit.leave(place._replace(since=place.since - 5), answered=False)
+    assert first.window.size == 8
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=1, max_size=40),
     st.integers(1, 5),
@@ -142,22 +191,22 @@ async def test_a_crowd_of_one_namespace_delays_no_other_by_more_than_one_step():
 def test_everybody_gets_in_who_waits_and_namespaces_take_turns(asking: list[tuple[str, bool]], most: int):
     async def play() -> None:
         limit = limiter(most=most)
-        first = [await limit.enter("x") for _ in range(int(limit.limit))]
+        first = await filled(limit)
         admitted: list[str] = []
 
         async def one(namespace: str) -> None:
-            at = await limit.enter(namespace)
+            place = await limit.enter(namespace)
             admitted.append(namespace)
             await asyncio.sleep(0)
-            limit.leave(at)
+            limit.leave(place)
 
         waiting = [(namespace, goes, asyncio.create_task(one(namespace))) for namespace, goes in asking]
         await asyncio.sleep(0)
         for _, goes, task in waiting:
             if goes:
                 task.cancel()
-        for at in first:
-            limit.leave(at)
+        for place in first:
+            limit.leave(place)
         await asyncio.gather(*(task for _, _, task in waiting), return_exceptions=True)
         left = Counter(namespace for namespace, goes, _ in waiting if not goes)
         assert Counter(admitted) == left
