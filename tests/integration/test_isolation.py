@@ -47,6 +47,7 @@ def hurried_service(environment):
         assert process.stop() == 0
 
 
+@pytest.mark.timeout(300)  # a thousand POSTs, on a machine that may be busy
 async def test_a_project_whose_webhook_hangs_holds_up_nobody_else(post, api, hung_project, hurried_service):
     job = {"image": "gcr.io/run-ai-demo/quickstart"}
     hung = [
