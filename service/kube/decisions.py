@@ -15,6 +15,14 @@ from service.submission import rejections
 from service.submission.rejection import Constructor, Details, Rejection
 
 _MAX_MESSAGE: Final = 2000  # characters of a server's sentence that are passed on
+_NOT_ALLOCATED: Final = (
+    # from the beginning: further on stand values of the request
+    r'^Service "[^"]*" is invalid: spec\.(?:clusterIPs: Invalid value: \[[^\]]*\]: failed to allocate IP: |'
+    r"ports\[\d+\]\.nodePort: Invalid value: \d+: (?:etcdserver: |rpc error: |context |Operation cannot be fulfilled |"
+    r"cannot allocate resources |Timeout: ))"
+)
+"""How `registry/core/service/storage/alloc.go` of the API server tells an error of its store as one of the object."""
+
 _DENIED_BY_ROLES: Final = re.compile(r'User "[^"]*" cannot ')
 
 
@@ -121,6 +129,8 @@ RULES: Final = (
          _O, None, "the service's own credentials are not accepted"),
     Rule("bad-request", _only(400), None, None,
          _P, rejections.invalid_object, "the object is malformed"),
+    Rule("not-allocated", _only(422), None, _NOT_ALLOCATED,
+         _T, None, "the store cannot take the address or port that a Service is given, which is called invalid"),
     Rule("invalid", _only(422), None, None,
          _P, rejections.invalid_object, "the object breaks a rule of Kubernetes"),
     Rule("too-large", _only(413), None, None,

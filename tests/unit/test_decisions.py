@@ -25,6 +25,12 @@ from service.submission.rejection import Rejection
 ONE = SubmissionId("/s", "1")
 PRINT = "ab" * 32
 JOB = 'jobs.batch "train-1"'
+NO_ADDRESS = (
+    'Service "a" is invalid: spec.clusterIPs: Invalid value: [""]: failed to allocate IP: '
+    "etcdserver: mvcc: database space exceeded"
+)
+NO_PORT = 'Service "a" is invalid: spec.ports[0].nodePort: Invalid value: 30080: etcdserver: request timed out'
+PORT_IN_USE = 'Service "a" is invalid: spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated'
 
 ANSWERS = [
     # rule, status, reason, message, verdict, status of the refusal
@@ -128,6 +134,10 @@ ANSWERS = [
     ("unauthorized", 401, "Unauthorized", "Unauthorized", Verdict.OUTAGE, None),
     ("bad-request", 400, "BadRequest", 'Job in version "v1" cannot be handled as a Job', Verdict.PERMANENT, 400),
     ("invalid", 422, "Invalid", f"{JOB} is invalid", Verdict.PERMANENT, 400),
+    ("invalid", 422, "Invalid", PORT_IN_USE, Verdict.PERMANENT, 400),
+    ("invalid", 422, "Invalid", f'{JOB} is invalid: spec.x: Invalid value: "{NO_ADDRESS}"', Verdict.PERMANENT, 400),
+    ("not-allocated", 422, "Invalid", NO_ADDRESS, Verdict.TEMPORARY, None),
+    ("not-allocated", 422, "Invalid", NO_PORT, Verdict.TEMPORARY, None),
     ("defect", 405, "MethodNotAllowed", "", Verdict.PERMANENT, 500),
     ("defect", 406, "NotAcceptable", "", Verdict.PERMANENT, 500),
     ("defect", 415, "UnsupportedMediaType", "", Verdict.PERMANENT, 500),
