@@ -7,21 +7,25 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.faults.peers import Relays, has_socket, inode_of
-
-
-async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(100):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
+from devstack.ports import free_port
+from tests.faults.relays import Relays, Route, has_socket, inode_of, owner_of
 
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    """Of a server that sends back what it is sent."""
+    tasks = set()
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(lambda *ends: tasks.add(asyncio.create_task(echo(*ends))), "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await asyncio.gather(*tasks)
 
 
 class Peer:
@@ -52,42 +56,43 @@ class Peer:
 
 async def test_a_broker_that_is_cut_off_hears_its_peers_again_when_it_rejoins(port):
     sources: dict[int, int] = {}
-    relays = Relays(sources.get)
-    doors = {node: relays.route(node, port) for node in (1, 2, 3)}
-    relays.start()
-    peers = {way: Peer(doors[way[1]], way[0], sources) for way in ((1, 2), (2, 1), (2, 3), (1, 1))}
+    routes = {node: Route(free_port(), node, port) for node in (1, 2, 3)}
+    peers: dict[tuple[int, int], Peer] = {}
+
+    def connect(*way: int) -> None:
+        peers[way] = Peer(routes[way[1]].relay, way[0], sources)
 
     async def pass_through(*ways: tuple[int, int]) -> bool:
         for way in ways:
             await peers[way].send(b"a")
         return [await peers[way].hears() for way in ways] == [b"a"] * len(ways)
 
-    try:
+    async with Relays(routes.values()).running() as relays:
+        for way in ((1, 2), (2, 1), (2, 3), (1, 1)):
+            connect(*way)
         assert await pass_through(*peers)
-        relays.isolate(1)
+        relays.isolate(1, sources.get)
         for way in ((1, 2), (2, 1)):
             await peers[way].send(b"late")
-        peers[3, 1] = Peer(doors[1], 3, sources)  # while it is cut off
+        connect(3, 1)  # while it is cut off
         await peers[3, 1].send(b"late")
         assert await pass_through((2, 3), (1, 1)), "those of others, and to itself"
         assert all(peers[way].silent() for way in ((1, 2), (2, 1), (3, 1)))
-        relays.isolate(None)
+        relays.isolate(None, sources.get)
         assert [await peers[way].hears() for way in ((1, 2), (2, 1), (3, 1))] == [b"late"] * 3
         assert await pass_through(*peers)
-    finally:
         for peer in peers.values():
             peer.close()
-        await asyncio.to_thread(relays.stop)
 
 
-@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
-async def test_a_connection_is_known_by_the_process_that_has_it(port, family):
-    with socket.socket(family) as ours:
-        if family == socket.AF_INET6:
-            ours.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        ours.connect(("127.0.0.1" if family == socket.AF_INET else "::ffff:127.0.0.1", port))
-        inode = inode_of(ours.getsockname()[1])
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::ffff:127.0.0.1")])
+def test_a_connection_is_known_by_the_process_that_has_it(family, host):
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(family) as ours:
+        ours.connect((host, server.getsockname()[1]))
+        port = ours.getsockname()[1]
+        inode = inode_of(port)
         assert inode is not None
         assert has_socket(os.getpid(), inode)
-        assert not has_socket(os.getppid(), inode)
+        assert owner_of(port, {1: os.getppid(), 2: os.getpid()}) == 2
+        assert owner_of(port, {1: os.getppid()}) is None
     assert inode_of(1) is None
