@@ -19,6 +19,7 @@ import yaml
 
 from devstack.api import AdminApi
 from devstack.cluster import LocalCluster
+from devstack.ports import free_port
 from devstack.prometheus import LocalPrometheus
 from devstack.service import ServiceProcess
 from tests.chart import apiserver
@@ -35,7 +36,8 @@ SOON = (
     "JobSubmissionKubernetesUnreachable",
 )
 """Alerts that fire after seconds here, for tests that cannot wait for minutes."""
-ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{NAME}-consumer"
+ACCOUNTS = f"system:serviceaccount:{NAMESPACE}:{NAME}-"
+"""How the names of the roles' accounts begin."""
 
 
 @dataclass
@@ -57,18 +59,19 @@ class Run:
         """POST a job as john: the status and the body."""
         return post(self.ingress.url, job, **headers)
 
-    def used_rights(self) -> tuple[set[tuple[str, str, str]], set[str]]:
-        """What the consumer was allowed to do: (namespace, resource, verb) in namespaces, and what beside that."""
+    def used_rights(self, role: str) -> tuple[set[tuple[str, str, str]], set[str]]:
+        """What a role was allowed to do: (namespace, resource, verb) in namespaces, and what beside that."""
         in_projects, beside = set(), set()
         for line in self.audit_log.read_text().splitlines():
             event = json.loads(line)
-            if event["user"].get("username") != ACCOUNT or event["stage"] != "ResponseComplete":
-                continue
+            if event["user"].get("username") != ACCOUNTS + role or event["stage"] == "RequestReceived":
+                continue  # a watch that goes on has begun to be answered
             if event["annotations"]["authorization.k8s.io/decision"] != "allow":
                 continue
             where = event.get("objectRef", {})
             if "namespace" in where:
-                in_projects.add((where["namespace"], where["resource"], event["verb"]))
+                resource = "/".join(where[part] for part in ("resource", "subresource") if part in where)
+                in_projects.add((where["namespace"], resource, event["verb"]))
             else:
                 beside.add(f"{event['verb']} {where.get('resource') or event['requestURI']}")
         return in_projects, beside
@@ -113,6 +116,18 @@ def install(helm: Helm, api: AdminApi, bootstrap_servers: str, projects: tuple[s
     return apiserver.request(api, "GET", path)[0]["data"]  # type: ignore[no-any-return] # JSON
 
 
+def secret_of_logs(folder: Path) -> dict[str, str]:
+    """The settings by which ingress and watcher find each other; pods have them from the chart's Secret and Service."""
+    (folder / "logs-token").write_text("a secret of ingress and watcher")
+    port = str(free_port())
+    return {
+        "JOB_LOGS_TOKEN_FILE": str(folder / "logs-token"),
+        "JOB_LOGS_URL": f"http://127.0.0.1:{port}",
+        "JOB_LOGS_HOST": "127.0.0.1",
+        "JOB_LOGS_PORT": port,
+    }
+
+
 def rules(helm: Helm, folder: Path) -> Path:
     """A file of the release's rules, as a Prometheus reads them."""
     on = "monitoring.prometheusRule"
@@ -143,7 +158,7 @@ def running(helm: Helm, bootstrap_servers: str, folder: Path) -> Iterator[Run]:
         cluster = stack.enter_context(LocalCluster(folder / "cluster", audit_log=audit_log))
         helm = helm.on(cluster.kubeconfig)
         begun = time.monotonic()
-        environment = install(helm, cluster.api, bootstrap_servers, PROJECTS)
+        environment = install(helm, cluster.api, bootstrap_servers, PROJECTS) | secret_of_logs(folder)
         api = cluster.api
         login = folder / "consumer.kubeconfig"
         login.write_text(AdminApi(api.url, token_of(api, f"{NAME}-consumer"), api.ca_file).kubeconfig())

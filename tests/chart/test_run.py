@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -80,21 +82,59 @@ def test_helms_test_says_in_one_line_what_it_lacks(helms_test, given, said):
     assert (done.returncode, done.stderr) == (1, said)
 
 
-def test_the_rights_granted_are_the_rights_used(run):
-    granted = set()
-    for project in PROJECTS:
-        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/runai-{project}/roles/{NAMESPACE}:{NAME}"
+def granted(run, role, *, wide):
+    """What the chart's roles grant: (namespace, resource, verb); that of the cluster in the place `wide`."""
+    rights = set()
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    roles = [(f"runai-{project}", f"{rbac}/namespaces/runai-{project}/roles/{role}") for project in PROJECTS]
+    for place, path in (*roles, *([(wide, f"{rbac}/clusterroles/{role}")] if wide else [])):
         for rule in apiserver.request(run.cluster.api, "GET", path)[0]["rules"]:
-            granted |= {
-                (f"runai-{project}", resource, verb) for resource in rule["resources"] for verb in rule["verbs"]
-            }
-    wide = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{NAMESPACE}:{NAME}"
-    for rule in apiserver.request(run.cluster.api, "GET", wide)[0]["rules"]:
-        granted |= {("runai-nobody", resource, verb) for resource in rule["resources"] for verb in rule["verbs"]}
-    used, beside = run.used_rights()
-    assert used == granted
+            rights |= {(place, resource, verb) for resource in rule["resources"] for verb in rule["verbs"]}
+    return rights
+
+
+def test_the_rights_granted_are_the_rights_used(run):
+    used, beside = run.used_rights("consumer")
+    assert used == granted(run, f"{NAMESPACE}:{NAME}", wide="runai-nobody")
     # what every authenticated user may: Kubernetes' own roles system:basic-user and system:public-info-viewer
     assert beside <= {"create selfsubjectaccessreviews", "get /readyz"}
+
+
+def test_the_watcher_uses_what_it_is_granted_and_no_more(run):
+    ask_for_the_log_of_a_pod_in_every_project(run)
+    used, beside = run.used_rights("watcher")
+    assert used == granted(run, f"{NAMESPACE}:{NAME}:watcher", wide=None)
+    assert beside <= {"create selfsubjectaccessreviews", "get /readyz"}
+
+
+def ask_for_the_log_of_a_pod_in_every_project(run):
+    """Nothing makes pods here, so one is written as a Job's, which seems to run on a node that there is not."""
+    api = run.cluster.api
+    for project in PROJECTS:
+        namespace = f"/api/v1/namespaces/runai-{project}"
+        status, answer = run.post({"project": project, "image": "busybox"})
+        assert status == 200, answer
+        job = apiserver.request(api, "GET", f"/apis/batch/v1/namespaces/runai-{project}/jobs/{answer['name']}")[0]
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "controller": True}
+        owner |= {key: job["metadata"][key] for key in ("name", "uid")}
+        template = job["spec"]["template"]
+        metadata = template["metadata"] | {"name": f"{answer['name']}-x", "ownerReferences": [owner]}
+        api.ensure(f"{namespace}/serviceaccounts", {"metadata": {"name": "default"}})
+        api.ensure(f"{namespace}/pods", {"metadata": metadata, "spec": template["spec"] | {"nodeName": "nowhere"}})
+        running = {"name": "job", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "image": "busybox"}
+        running |= {"ready": True, "restartCount": 0, "imageID": "x"}
+        seems = {"status": {"phase": "Running", "startTime": "2026-01-01T00:00:00Z", "containerStatuses": [running]}}
+        apiserver.request(api, "PATCH", f"{namespace}/pods/{metadata['name']}/status", seems)
+        while log_of(run, project, answer["name"]) == "NotStarted":  # the watch tells it a moment later
+            time.sleep(0.05)
+
+
+def log_of(run, project, name):
+    """The reason why there is none: the API server finds no node to ask."""
+    url = f"{run.ingress.url}/api/v1/jobs/{project}/{name}/logs"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(url, headers={"RA-USER": "john"}), timeout=30)
+    return json.load(refused.value)["reason"]
 
 
 def test_nothing_was_said_to_be_missing(run):
