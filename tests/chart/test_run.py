@@ -57,11 +57,11 @@ def helms_test(run):
 
 
 def test_each_run_of_helms_test_makes_a_job_of_its_own_and_gets_its_name_back(run, helms_test):
-    for pod in (f"{NAME}-test-abcde", f"{NAME}-test-fghij"):
+    for pod in (f"{NAME}-test-abcde", "1-job-submission-test-fghij"):
         done = helms_test(pod)
-        assert (done.returncode, done.stdout) == (0, f'200 {{"name":"{pod}"}}\n')
-        job = f"/apis/batch/v1/namespaces/runai-team-a/jobs/{pod}"
-        assert apiserver.request(run.cluster.api, "GET", job)[0]["metadata"]["name"] == pod
+        assert (done.returncode, done.stdout) == (0, f'200 {{"name":"helm-{pod}"}}\n')
+        job = f"/apis/batch/v1/namespaces/runai-team-a/jobs/helm-{pod}"
+        assert apiserver.request(run.cluster.api, "GET", job)[0]["metadata"]["name"] == f"helm-{pod}"
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_helm_test_passes(release):
     (made,) = [
         job.metadata.name
         for job in release.jobs.batch.list_namespaced_job("runai-team-a").items
-        if job.metadata.name.startswith(f"{NAME}-test-")
+        if job.metadata.name.startswith(f"helm-{NAME}-test-")
     ]
     assert release.jobs.log(made).startswith("job-submission ")
 

@@ -6,7 +6,8 @@ import sys
 import urllib.error
 import urllib.request
 
-NAME = os.environ["NAME"]
+# the name of this pod, which begins with a digit where that of the release does: the name of a job must not
+NAME = f"helm-{os.environ['NAME']}"
 job = {
     "name": NAME,
     "project": os.environ["PROJECT"],
