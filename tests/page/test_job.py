@@ -118,9 +118,16 @@ async def test_of_a_log_its_plain_text_is_shown_however_it_is_cut_into_pieces(wa
         ]
 
 
-@pytest.mark.parametrize(
-    "piece", ["x" * 9999, "x" * 999 + "\n", "\x1b]" + "x" * 9999, "\x1b[" + "0" * 9999, "\r" * 9999]
-)
+LONG = {
+    "a line": "x" * 9999,
+    "lines": "x" * 999 + "\n",
+    "a title": "\x1b]" + "x" * 9999,
+    "a colour": "\x1b[" + "0" * 9999,
+    "a progress bar": "\r" * 9999,
+}
+
+
+@pytest.mark.parametrize("piece", LONG.values(), ids=LONG)
 async def test_of_a_log_the_end_is_kept_however_long_it_is(watched, piece):
     async with running() as ingress:
         await watched.page.goto(f"http://127.0.0.1:{ingress.port}/healthz")

@@ -25,6 +25,8 @@ async def test_nobody_is_kept_out_by_day_or_night_at_a_desk_or_on_a_phone(watche
             await page.set_viewport_size({"width": width, "height": 800})
             await picture(page, f"page-{size}")
             assert await violations(page) == []
+        widths = "['#list', 'thead'].map((each) => document.querySelector(each).getBoundingClientRect().width)"
+        assert len(set(await page.evaluate(widths))) == 1
         for summary in await page.locator("#job summary").all():
             await summary.click()
         await page.get_by_role("button", name="Log", exact=True).click()
