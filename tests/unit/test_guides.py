@@ -9,6 +9,7 @@ import yaml
 from service.commands import pages
 from service.settings import TopicSettings
 from service.settings.whole import groups, variable
+from tests import transcripts
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -55,6 +56,16 @@ def test_every_link_leads_somewhere(page: Path):
 
 def test_the_readme_leads_to_every_page():
     assert {page for page in PAGES if page.parent.name == "docs"} <= {file for _, file, _ in links(ROOT / "README.md")}
+
+
+@every_page
+def test_every_session_on_a_page_is_one_of_those_that_are_run_and_compared(page: Path):
+    sessions = list(transcripts.SESSION.finditer(page.read_text()))
+    language = {"jobsub.md": "console", "client.md": "pycon"}.get(page.name) if page.parent.name == "docs" else None
+    assert {session[1] for session in sessions} == ({language} if language else set())
+    for session in sessions:
+        steps = transcripts.steps(session)
+        assert "".join(step.written + step.shown for step in steps) == session[2]
 
 
 @every_page
