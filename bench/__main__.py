@@ -14,7 +14,19 @@ from typing import Any, Final
 
 import uvloop
 
-from bench import create_path, fairness, hostile, latency, reading, recovery, scale, telling, throughput
+from bench import (
+    create_path,
+    fairness,
+    following,
+    hostile,
+    latency,
+    readers,
+    reading,
+    recovery,
+    scale,
+    telling,
+    throughput,
+)
 from bench.figures import PARTS, PROMISES, Figure, table, write_json
 from bench.pairs import Options
 from bench.stack import Stack, running
@@ -40,6 +52,10 @@ MEASUREMENTS: Final[tuple[tuple[frozenset[str], Measurement], ...]] = (
     (frozenset({"P11"}), fairness.other_project),
     (frozenset({"P12"}), reading.listing),
     (frozenset({"P13"}), telling.telling),
+    (frozenset({"P14"}), following.posts),
+    (frozenset({"P14"}), following.drain),
+    (frozenset({"P14"}), following.p99),
+    (frozenset({"P15"}), readers.beside_submissions),
     (frozenset({"RESUME"}), recovery.resume),
     (frozenset({"START"}), recovery.starts),
 )

@@ -67,6 +67,14 @@ PROMISES: Final = (
     _less("P13 status", "p99 of a Job's status to its event, 200 changes a second", 500, 500, "ms"),
     _less("P13 cause", "p99 of a cause that a pod waits for to its event, 40 a second", 2000, 2000, "ms"),
     _less("P13 cpu", "CPU of the watcher per change at 200 a second (a bar of our own)", 5, 2, "ms"),
+    _more("P14 posts", "POST to 200, jobs/s with a watcher on a core of its own ÷ without", 0.95, 0.95),
+    _more("P14 drain", "drain of a backlog, jobs/s with that watcher ÷ without", 0.95, 0.95),
+    _less("P14 cpu", "CPU of ingress + consumer per job with that watcher ÷ without", 1.05, 1.05),
+    _less("P14 p99", "p99 of POSTs with that watcher, 200 statuses changing a second, ÷ without", 1.2, 1.2),
+    _less(
+        "P15 list", "p50 of a page of 100 jobs beside what 1,000 submissions/s leave on the topics ÷ without", 1.2, 1.2
+    ),
+    _less("P15 events", "p50 of an event to a client that follows, beside the same ÷ without", 1.2, 1.2),
     _less("RESUME", "outage over to first Job, service ÷ bare client that tries ten times a second", 1.5, 1.5),
     _less("START", "process start to ready, the slower role", 2, 2, "s"),
 )

@@ -56,10 +56,11 @@ async def listing(stack: Stack, options: Options) -> list[Figure]:
 
 @dataclass(frozen=True)
 class Ingress:
-    """An ingress, the topic it reads, the last event of each job there, and its longest turn."""
+    """An ingress, the topics it reads, the last event of each job there, and its longest turn."""
 
     service: Service
     topic: str
+    outcomes: str
     events: list[JobEvent]
     turn: LongestTurn
 
@@ -72,11 +73,11 @@ async def ingress_with(stack: Stack, number: int) -> AsyncIterator[Ingress]:
     turn = LongestTurn(file)
     environment = stack.environment(**{"TOPICS_JOB_EVENTS": f"job-events-{run}", FILE: str(file)})
     await make_topics(environment, job_events=True)
-    events = [_event(index) for index in range(number)]
+    events = [event_of(index) for index in range(number)]
     topic = environment["TOPICS_JOB_EVENTS"]
-    await write(stack, topic, (_record(event, topic) for event in events))
+    await write(stack, topic, (record_of(event, topic) for event in events))
     async with stack.service("ingress", environment, module="bench.watched") as service:
-        yield Ingress(service, topic, events, turn)
+        yield Ingress(service, topic, environment["TOPICS_OUTCOMES"], events, turn)
 
 
 async def _listed_while_changing(stack: Stack, ingress: Ingress) -> tuple[Load, int, int]:
@@ -111,10 +112,10 @@ async def _change(stack: Stack, topic: str, events: list[JobEvent], stop: asynci
             while made < (time.perf_counter() - began) * CHANGES_A_SECOND:
                 place = made * 7919 % len(events)
                 if made % 10 == 0:
-                    event = _event(next(new))
+                    event = event_of(next(new))
                 else:
                     event = events[place] = events[place].model_copy(update={"sequence": events[place].sequence + 1})
-                record = _record(event, topic)
+                record = record_of(event, topic)
                 await producer.send(topic, record.value, record.key, record.partition, headers=list(record.headers))
                 made += 1
             await asyncio.sleep(TICK_SECONDS)
@@ -122,16 +123,17 @@ async def _change(stack: Stack, topic: str, events: list[JobEvent], stop: asynci
     return made
 
 
-def _record(event: JobEvent, topic: str) -> NewRecord:
+def record_of(event: JobEvent, topic: str) -> NewRecord:
+    """Return the record of an event."""
     return as_record(event, topic, partition_for(event.state.submission.encode(), PARTITIONS))
 
 
-def _event(number: int) -> JobEvent:
+def event_of(number: int, project: str | None = None) -> JobEvent:
     """Return a job's last event: of ten one runs, one has failed, eight have succeeded."""
     created = NOW - 30 * 24 * 3600 * 1000 + number * 25
     phase = (Phase.RUNNING, Phase.FAILED, *[Phase.SUCCEEDED] * 8)[number % 10]
     steps = (Phase.PENDING, Phase.STARTING, Phase.RUNNING, phase)[: 3 if phase is Phase.RUNNING else 4]
-    key, project = fresh_id().key, f"team-{number % 50}"
+    key, project = fresh_id().key, project or f"team-{number % 50}"
     state = JobState(
         id=str(uuid.uuid4()),
         submission=key,

@@ -42,15 +42,20 @@ class Service(ServiceProcess):
 
     @property
     def cpu(self) -> float:
-        """Seconds of CPU used so far, those of ended threads included (proc_pid_stat(5), utime and stime)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Seconds of CPU used so far."""
+        return cpu_seconds(self.pid)
 
     @property
     def resident(self) -> float:
         """Resident memory in MiB (proc_pid_status(5), VmRSS)."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU a process has used, that of ended threads included (proc_pid_stat(5), utime and stime)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 @dataclass(frozen=True)
