@@ -54,8 +54,17 @@ unit: .venv/dev.stamp ## the tests that need no server
 image-python: .venv-image/dev.stamp ## the unit tests and those of TLS and logins, on the image's version of Python
 	@.venv-image/bin/python -m pytest $(ON_IMAGE_PYTHON) $(IN_PARALLEL) $(PYTEST_ARGS)
 
+.PHONY: compiled
+compiled: .venv/dev.stamp ## the unit tests on the pure modules compiled to C by mypyc (needs a C compiler; a minute to compile)
+	@$(BIN)/python -m deploy.compiled tree build/compiled
+	@cd build/compiled && ../../$(BIN)/python -m pytest tests/unit $(IN_PARALLEL) $(PYTEST_ARGS)
+
+.PHONY: wheel-compiled
+wheel-compiled: .venv/dev.stamp ## a wheel with these modules compiled, for this Python and platform, in dist/
+	@$(BIN)/python -m deploy.compiled wheel build/wheel
+
 .PHONY: bench
-bench: .venv/dev.stamp ## measure the service beside its servers, some 25 minutes (BENCH_ARGS='--only P1,P3')
+bench: .venv/dev.stamp ## measure the service beside its servers, some 35 minutes (BENCH_ARGS='--only P1,P3')
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 .PHONY: instructions
