@@ -3,7 +3,8 @@
 An ingress, two consumers and a watcher run on a real Kafka and a real control plane whose pods end within seconds.
 Clients submit over HTTP and on the topic, send again, cancel, list, follow the events and hang up. Memory, file
 descriptors, tasks and series of each process are taken every five seconds. What is kept on purpose (the duplicate
-window, the last events) is set so small that it is full before the middle of the time: from then on nothing may grow.
+window, jobs, the last events) is set so small that it is full before the middle of the time: from then on nothing may
+grow. Beside the memory that a process has stands what it keeps, by its own metrics, and what of the memory is in use.
 """
 
 import argparse
@@ -11,7 +12,10 @@ import asyncio
 import contextlib
 import itertools
 import json
+import math
+import os
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -39,8 +43,14 @@ WINDOW_SECONDS: Final = 60
 ALLOWED: Final = {"memory": (0.10, 8.0), "descriptors": (0.0, 8.0), "tasks": (0.0, 8.0), "series": (0.0, 4.0)}
 """By how much the middle value of the last third may be above that of the third before: a share, and an amount."""
 
+FIGURES: Final = (*ALLOWED, "kept", "blocks", "malloc")
+"""All that is told: the last three, what a process keeps on purpose and what is in use, explain its memory."""
+
+KEPT: Final = ("job_submission_remembered_submissions", "job_submission_known_jobs", "job_submission_watched_jobs")
+"""What a process keeps on purpose for each submission or job, as its metrics count it."""
+
 Figures = dict[str, float]
-"""Memory in MiB, and numbers of descriptors, tasks and series."""
+"""Memory in MiB, numbers of descriptors, tasks and series; and for comparison what is kept, and in use (`soaked`)."""
 
 
 @dataclass
@@ -122,16 +132,26 @@ class Load:
             await asyncio.sleep(1)
 
 
-def look(process: ServiceProcess, tasks: Path) -> Figures:
+def look(process: ServiceProcess, counts: Path) -> Figures:
     """Return the figures of one process as of now."""
     series = [line for line in process.metrics().splitlines() if line and not line.startswith("#")]
     values = dict(line.rsplit(" ", 1) for line in series)
     return {
         "memory": float(values["process_resident_memory_bytes"]) / 2**20,
         "descriptors": float(values["process_open_fds"]),
-        "tasks": float(tasks.read_text()),
         "series": float(len(series)),
+        "kept": sum(float(values.get(each, 0)) for each in KEPT),
+        **json.loads(counts.read_text()),
     }
+
+
+def after_tidying(process: ServiceProcess, files: Path) -> Figures:
+    """Return the figures of a process that has collected its garbage and given back what it does not need."""
+    tidy = files.with_suffix(soaked.TIDY)
+    os.kill(process.pid, signal.SIGUSR1)
+    while not tidy.exists():
+        time.sleep(0.1)
+    return look(process, tidy)
 
 
 def growth(samples: list[Figures], figure: str) -> tuple[float, float, float, bool]:
@@ -142,7 +162,7 @@ def growth(samples: list[Figures], figure: str) -> tuple[float, float, float, bo
     third = len(samples) // 3
     parts = (samples[:third], samples[third : 2 * third], samples[2 * third :])
     first, second, last = (statistics.median(each[figure] for each in part) for part in parts)
-    share, amount = ALLOWED[figure]
+    share, amount = ALLOWED.get(figure, (0.0, math.inf))
     return first, second, last, last > second + max(share * second, amount)
 
 
@@ -164,7 +184,7 @@ async def soak(minutes: float, rate: float, folder: Path, say: Callable[[str], N
         }
         processes: dict[str, ServiceProcess] = {}
         for name, role in ROLES.items():
-            own = settings | {soaked.FILE: str(folder / f"{name}.tasks"), "CONSUMER_INSTANCE_ID": name}
+            own = settings | {soaked.FILE: str(folder / f"{name}.counts"), "CONSUMER_INSTANCE_ID": name}
             process = ServiceProcess(role, own, folder / f"{name}.log", module="bench.soaked")
             servers.callback(process.stop)
             processes[name] = process
@@ -182,28 +202,34 @@ async def soak(minutes: float, rate: float, folder: Path, say: Callable[[str], N
             while time.monotonic() < ends and not running.done():
                 await asyncio.wait([running], timeout=SAMPLE_SECONDS)
                 for name, process in processes.items():
-                    samples[name].append(await asyncio.to_thread(look, process, folder / f"{name}.tasks"))
+                    samples[name].append(await asyncio.to_thread(look, process, folder / f"{name}.counts"))
             if running.done():
                 await running  # what it died of
             running.cancel()
             await asyncio.wait([running])
+        tidy = {
+            name: await asyncio.to_thread(after_tidying, process, folder / name) for name, process in processes.items()
+        }
         codes = {name: await asyncio.to_thread(process.stop) for name, process in processes.items()}
     return {
         "minutes": minutes,
         "submissions a second": rate * 1.25,
         "answers": dict(sorted(load.answers.items())),
         "exit codes": codes,
-        "figures": {name: {each: growth(of_one, each) for each in ALLOWED} for name, of_one in samples.items()},
+        "figures": {name: {each: growth(of_one, each) for each in FIGURES} for name, of_one in samples.items()},
+        "after tidying up": tidy,
         "samples": samples,
     }
 
 
 def table(report: dict[str, Any]) -> str:
     """Return the figures as a Markdown table."""
-    lines = ["| process | figure | first third | second | last | |", "|---|---|---:|---:|---:|---|"]
+    lines = ["| process | figure | first third | second | last | tidied up | |", "|---|---|---:|---:|---:|---:|---|"]
     for name, figures in report["figures"].items():
         for figure, (first, second, last, grows) in figures.items():
-            lines.append(f"| {name} | {figure} | {first:.0f} | {second:.0f} | {last:.0f} | {'GROWS' * grows} |")
+            tidy = report["after tidying up"][name][figure]
+            told = "GROWS" * grows
+            lines.append(f"| {name} | {figure} | {first:,.0f} | {second:,.0f} | {last:,.0f} | {tidy:,.0f} | {told} |")
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from bench import soaked
 from bench.backlog import rate
 from bench.fairness import slowest_share
 from bench.figures import PROMISES, figure, table, write_json
@@ -93,3 +94,13 @@ def test_the_report_has_every_figure(tmp_path):
 )
 def test_memory_grows_where_the_middle_of_the_last_third_is_above_that_before(values: list[float], grown: object):
     assert growth([{"memory": value} for value in values], "memory") == grown
+
+
+async def test_what_a_process_has_in_use_is_counted():
+    mallinfo = soaked._mallinfo()
+    before = soaked.counts(mallinfo)
+    small, large = [object() for _ in range(100_000)], bytearray(64 * 2**20)
+    after = soaked.counts(mallinfo)
+    assert after["blocks"] - before["blocks"] >= len(small)
+    assert after["malloc"] - before["malloc"] >= len(large) / 2**20 if mallinfo else after["malloc"] == 0
+    assert after["tasks"] == before["tasks"] == 0
