@@ -7,6 +7,9 @@ from tests.chart.rendered import AS_THEY_ARE, value_paths
 
 SECTIONS, VALUES = value_paths()
 NEEDED = {"image", "image.repository", "kafka", "kafka.bootstrapServers"}
+ALERTS = [section for section in SECTIONS if section.startswith("monitoring.prometheusRule.alerts.")]
+TOGETHER = [*([section] for section in SECTIONS if section not in ALERTS), ALERTS]
+"""Sections that are emptied in one go: those of the alerts are rendered by the same lines."""
 EVERYTHING_ON = (
     "consumer.keda.enabled=true",
     "expose.httpRoute.enabled=true",
@@ -28,23 +31,23 @@ ASKED_FOR = {
 """What objects that are switched on cannot do without."""
 
 
-@pytest.mark.parametrize("section", sorted(set(SECTIONS) - NEEDED))
-def test_an_empty_section_is_its_defaults(render, section):
+@pytest.mark.parametrize("sections", [each for each in TOGETHER if each[0] not in NEEDED], ids=lambda each: each[0])
+def test_an_empty_section_is_its_defaults(render, sections):
     def rendered(*sets):
         objects = render("minimal", *sets)
         assert objects["Secret", "x-job-submission-logs"]["data"].pop("token")  # a random one
         return objects
 
-    assert rendered(f"{section}=null") == rendered()
+    assert rendered(*(f"{section}=null" for section in sections)) == rendered()
 
 
-@pytest.mark.parametrize("section", ["", *SECTIONS])
-def test_empty_values_are_their_defaults_or_nothing(render, section):
+@pytest.mark.parametrize("sections", [[""], *TOGETHER], ids=lambda each: each[0])
+def test_empty_values_are_their_defaults_or_nothing(render, sections):
     """With everything on, so that every value is looked at: none ends in a nil pointer."""
-    values = [name for name in VALUES if name.rpartition(".")[0] == section and not name.endswith("enabled")]
+    values = [name for name in VALUES if name.rpartition(".")[0] in sections and not name.endswith("enabled")]
     empty = [f"{name}=null" for name in values if name not in NEEDED]
-    if section in ASKED_FOR:
-        with pytest.raises(HelmError, match=ASKED_FOR[section]):
+    if sections[0] in ASKED_FOR:
+        with pytest.raises(HelmError, match=ASKED_FOR[sections[0]]):
             render("everything", *EVERYTHING_ON, *empty)
     else:
         assert render("everything", *EVERYTHING_ON, *empty)
