@@ -14,6 +14,8 @@ from service.broker import BrokerUnavailable, OutcomeLog, Producer
 from service.settings import KafkaSettings, TopicSettings
 from service.telemetry.metrics import Metrics
 
+pytestmark = pytest.mark.long
+
 TOPIC = "kept"
 
 

@@ -9,8 +9,11 @@ import json
 import uuid
 
 import aiohttp
+import pytest
 
 from devstack.service import ServiceProcess
+
+pytestmark = pytest.mark.long
 
 PRE_STOP_SECONDS = 0.5
 

@@ -14,6 +14,8 @@ import pytest
 from devstack.ports import free_port
 from tests.node.jobs import until
 
+pytestmark = pytest.mark.long
+
 JOBSUB = Path(sys.executable).parent / "jobsub"
 SLOW = "i=0; while [ $i -lt 30 ]; do echo line $i; i=$((i+1)); sleep 0.1; done"
 MOST_CUTS = 3

@@ -16,6 +16,8 @@ from job_submission import Client
 from job_submission.identity import submission_key
 from tests.node.jobs import until
 
+pytestmark = pytest.mark.long
+
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests import transcripts
 
+pytestmark = pytest.mark.long
+
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = "team-a"
 """The project of the pages, in whose place each session has one of its own; equally wide in a table."""
