@@ -49,8 +49,8 @@ def test_the_curls_that_read(service, api):
     listed = paste(several, service.url)
     assert name in [each["name"] for each in listed["data"]]
     answers = [paste(command.replace(NAME, name), service.url) for command in READING]
-    assert len(answers) == 6
-    assert ["data" in answer or answer["name"] == name for answer in answers] == [True] * 6
+    assert len(answers) == 7
+    assert ["data" in answer or answer["name"] == name for answer in answers] == [True] * 7
 
 
 def test_the_curl_that_follows(service, api):

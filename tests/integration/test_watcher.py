@@ -119,7 +119,7 @@ async def submit(url: str, project: str, number: int, **more: Any) -> set[str]:
     async def one(session: aiohttp.ClientSession) -> str:
         body = {"job": {"project": project, "image": "busybox", **more}}
         async with session.post(f"{url}/api/job", json=body) as response:
-            assert response.status == 200
+            assert response.status == 200, await response.text()
             return str((await response.json())["name"])
 
     async with aiohttp.ClientSession(headers=headers) as session:
