@@ -93,18 +93,21 @@ def granted(run, role, *, wide):
     return rights
 
 
+WHAT_EVERYBODY_MAY = {"create selfsubjectaccessreviews", "create selfsubjectreviews", "get /readyz"}
+"""By the roles system:basic-user and system:public-info-viewer of Kubernetes; who it is a role asks after a 403."""
+
+
 def test_the_rights_granted_are_the_rights_used(run):
     used, beside = run.used_rights("consumer")
     assert used == granted(run, f"{NAMESPACE}:{NAME}", wide="runai-nobody")
-    # what every authenticated user may: Kubernetes' own roles system:basic-user and system:public-info-viewer
-    assert beside <= {"create selfsubjectaccessreviews", "get /readyz"}
+    assert beside <= WHAT_EVERYBODY_MAY
 
 
 def test_the_watcher_uses_what_it_is_granted_and_no_more(run):
     ask_for_the_log_of_a_pod_in_every_project(run)
     used, beside = run.used_rights("watcher")
     assert used == granted(run, f"{NAMESPACE}:{NAME}:watcher", wide=None)
-    assert beside <= {"create selfsubjectaccessreviews", "get /readyz"}
+    assert beside <= WHAT_EVERYBODY_MAY
 
 
 def ask_for_the_log_of_a_pod_in_every_project(run):
