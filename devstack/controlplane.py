@@ -59,6 +59,6 @@ def _build(folder: Path, say: Callable[[str], None]) -> None:
     flags = f"-X k8s.io/component-base/version.gitVersion={kubernetes}"
     bin_dir = golang.build_tools(go, _MODULES, folder, "the control plane", say, ldflags=flags)
     (bin_dir / "server").rename(bin_dir / "etcd")  # go names it after the last part of go.etcd.io/etcd/server
-    kwok = Path(golang.output([go, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"], folder))
+    kwok = golang.module(go, "sigs.k8s.io/kwok", folder)
     stages = [(kwok / "kustomize" / "stage" / stage).read_text() for stage in _STAGES]
     (folder / "stages.yaml").write_text("\n---\n".join(stages))

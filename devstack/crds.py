@@ -48,7 +48,7 @@ def operator_crds(say: Callable[[str], None] = print) -> list[Path]:
         say("fetching the CRDs of KEDA, the Prometheus operator, the Gateway API, Kueue and KAI (20 MB, once)")
         golang.output([go, "mod", "download", *_FILES], _FOLDER)
         for module, files in _FILES.items():
-            source = Path(golang.output([go, "list", "-m", "-f", "{{.Dir}}", module], _FOLDER))
+            source = golang.module(go, module, _FOLDER)
             for file in files:
                 (folder / Path(file).name).write_bytes((source / file).read_bytes())
 

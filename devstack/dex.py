@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
 from devstack import golang
-from devstack.cache import cached
 from devstack.ports import free_port
 from devstack.process import Process
 
@@ -30,13 +29,7 @@ def dex(say: Callable[[str], None] = print) -> Path:
     Raises:
         ServerError: no Go toolchain could be had, or the build failed.
     """
-
-    def build(folder: Path) -> None:
-        go = golang.toolchain(_MODULES / "go.mod", say)
-        say(f"building Dex with {go} (once; two minutes or so on two cores)")
-        golang.build_tools(go, _MODULES, folder, "Dex", say)
-
-    return cached(golang.folder_name("dex", _MODULES), build) / "bin" / "dex"
+    return golang.built("dex", _MODULES, "Dex", "two minutes or so", say) / "bin" / "dex"
 
 
 class Refused(Exception):

@@ -52,6 +52,49 @@ def build_tools(
     return bin_dir
 
 
+def built(
+    name: str,
+    modules: Path,
+    what: str,
+    took: str,
+    say: Callable[[str], None],
+    *,
+    tags: str = "",
+    also: Callable[[str, Path], None] = lambda _go, _folder: None,
+) -> Path:
+    """The cache folder `name` with the tools of the go.mod in `modules` in its `bin`; builds them if they are missing.
+
+    Args:
+        name: begins the folder's name.
+        modules: the folder with go.mod and go.sum.
+        what: what is built, in words, for `say`.
+        took: how long that takes, in words.
+        say: is told what is going on.
+        tags: build tags.
+        also: is given the Go toolchain and the folder, to put what else belongs there.
+
+    Raises:
+        ServerError: no Go toolchain could be had, or the build failed.
+    """
+
+    def build(folder: Path) -> None:
+        go = toolchain(modules / "go.mod", say)
+        say(f"building {what} with {go} (once; {took} on two cores)")
+        build_tools(go, modules, folder, what, say, tags=tags)
+        also(go, folder)
+
+    return cached(folder_name(name, modules), build)
+
+
+def module(go: str, path: str, folder: Path) -> Path:
+    """The folder of a module that the go.mod in `folder` names.
+
+    Raises:
+        ServerError: it names none.
+    """
+    return Path(output([go, "list", "-m", "-f", "{{.Dir}}", path], folder))
+
+
 def _environment() -> dict[str, str]:
     # local: the toolchain at hand builds or says that it cannot; it must not fetch another one
     return {**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}

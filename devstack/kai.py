@@ -16,7 +16,6 @@ import yaml
 
 from devstack import crds, golang
 from devstack.api import AdminApi
-from devstack.cache import cached
 from devstack.ports import free_port
 from devstack.process import Process, ServerError, answers
 
@@ -34,17 +33,13 @@ def kai(say: Callable[[str], None] = print) -> Path:
         ServerError: no Go toolchain could be had, or the build failed.
     """
 
-    def build(folder: Path) -> None:
-        go = golang.toolchain(_MODULES / "go.mod", say)
-        say(f"building the KAI scheduler with {go} (once; some four minutes on two cores)")
-        golang.build_tools(go, _MODULES, folder, "the KAI scheduler", say)
-        name = "github.com/NVIDIA/KAI-scheduler"
-        chart = Path(golang.output([go, "list", "-m", "-f", "{{.Dir}}", name], folder)) / "deployments/kai-scheduler"
+    def add_objects(go: str, folder: Path) -> None:
+        chart = golang.module(go, "github.com/NVIDIA/KAI-scheduler", folder) / "deployments/kai-scheduler"
         for objects, files in {"crds": "crds/*.yaml", "priorities": "templates/priorityclasses/*.yaml"}.items():
             found = [each for file in chart.glob(files) for each in yaml.safe_load_all(file.read_text())]
             (folder / f"{objects}.json").write_text(json.dumps(found))
 
-    return cached(golang.folder_name("kai", _MODULES), build)
+    return golang.built("kai", _MODULES, "the KAI scheduler", "some four minutes", say, also=add_objects)
 
 
 class LocalKai:

@@ -14,7 +14,6 @@ import yaml
 
 from devstack import crds, golang
 from devstack.api import AdminApi
-from devstack.cache import cached
 from devstack.ports import free_port
 from devstack.process import Process, answers
 
@@ -32,18 +31,14 @@ def kueue(say: Callable[[str], None] = print) -> Path:
         ServerError: no Go toolchain could be had, or the build failed.
     """
 
-    def build(folder: Path) -> None:
-        go = golang.toolchain(_MODULES / "go.mod", say)
-        say(f"building Kueue with {go} (once; some four minutes on two cores)")
-        golang.build_tools(go, _MODULES, folder, "Kueue", say)
-        module = Path(golang.output([go, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kueue"], folder))
-        components = module / "config" / "components"
+    def add_objects(go: str, folder: Path) -> None:
+        components = golang.module(go, "sigs.k8s.io/kueue", folder) / "config" / "components"
         # as JSON, once: to parse their 20,000 lines of YAML takes several seconds
         for name, files in {"crds": "crd/bases/*.yaml", "webhooks": "webhook/manifests.yaml"}.items():
             objects = [each for file in components.glob(files) for each in yaml.safe_load_all(file.read_text())]
             (folder / f"{name}.json").write_text(json.dumps(objects))
 
-    return cached(golang.folder_name("kueue", _MODULES), build)
+    return golang.built("kueue", _MODULES, "Kueue", "some four minutes", say, also=add_objects)
 
 
 class LocalKueue:

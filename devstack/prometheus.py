@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from devstack import golang
-from devstack.cache import cached
 from devstack.ports import free_port
 from devstack.process import Process
 
@@ -25,13 +24,8 @@ def prometheus(say: Callable[[str], None] = print) -> Path:
     Raises:
         ServerError: no Go toolchain could be had, or the build failed.
     """
-
-    def build(folder: Path) -> None:
-        go = golang.toolchain(_MODULES / "go.mod", say)
-        say(f"building Prometheus with {go} (once; a few minutes on two cores)")
-        golang.build_tools(go, _MODULES, folder, "Prometheus", say, tags="remove_all_sd")
-
-    return cached(golang.folder_name("prometheus", _MODULES), build) / "bin"
+    built = golang.built("prometheus", _MODULES, "Prometheus", "a few minutes", say, tags="remove_all_sd")
+    return built / "bin"
 
 
 def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
