@@ -3,7 +3,7 @@
 import time
 
 import orjson
-from playwright.async_api import Route, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from service.submission import rejections
 from service.submission.outcomes import Outcome, outcome_record
@@ -15,6 +15,14 @@ from tests.unit.job_events import job_event
 from tests.unit.running_ingress import running
 
 ASYNC = {"prefer": "respond-async"}
+
+
+async def begun(page: Page) -> Locator:
+    """The form, opened, with all that a job must have."""
+    await page.get_by_role("button", name="Submit a job").click()
+    form = page.locator("#submit")
+    await form.get_by_label("image (required)").fill("python:3.12")
+    return form
 
 
 async def test_a_job_is_submitted_by_a_form_that_has_every_parameter(watched):
@@ -56,9 +64,7 @@ async def test_a_job_is_submitted_by_a_form_that_has_every_parameter(watched):
 async def test_what_a_proxy_gave_up_waiting_for_is_sent_again_under_its_key(watched):
     async with running() as ingress:
         page = await opened(watched, ingress, "/?project=team-a")
-        await page.get_by_role("button", name="Submit a job").click()
-        form = page.locator("#submit")
-        await form.get_by_label("image (required)").fill("python:3.12")
+        form = await begun(page)
         keys = []
         answers = [
             {"status": 504, "body": "<html>"},
@@ -82,11 +88,10 @@ async def test_what_has_no_job_yet_is_shown_with_where_it_waits_and_why_it_was_r
     async with running() as ingress:
         page = await opened(watched, ingress, "/?project=team-a")
         await page.route("**/api/job", lambda route: route.continue_(headers=route.request.headers | ASYNC))
-        form, under_way = page.locator("#submit"), page.get_by_role("region", name="Submissions on their way")
+        under_way = page.get_by_role("region", name="Submissions on their way")
         submitted = []
         for name in ("first", "second"):
-            await page.get_by_role("button", name="Submit a job").click()
-            await form.get_by_label("image (required)").fill("python:3.12")
+            form = await begun(page)
             await form.locator("[name=name]").fill(name)
             await form.get_by_role("button", name="Submit", exact=True).click()
             written = await ingress.topic.next()
@@ -116,9 +121,7 @@ async def test_what_has_no_job_yet_is_shown_with_where_it_waits_and_why_it_was_r
 async def test_what_was_written_is_there_again_after_the_token_had_expired(watched):
     async with running() as ingress:
         page = await opened(watched, ingress, "/?project=team-a")
-        await page.get_by_role("button", name="Submit a job").click()
-        form = page.locator("#submit")
-        await form.get_by_label("image (required)").fill("python:3.12")
+        form = await begun(page)
         await form.locator("summary").click()
         await form.locator("[name=largeShm]").check()
         expired = {"status": 401, "reason": "Unauthorized", "message": "the token has expired"}
